@@ -1,0 +1,242 @@
+//! Zones in memory, in two views.
+
+use std::fmt;
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+use crate::diag::Location;
+use crate::mail::Domain;
+
+/// Who sees a zone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum View {
+    /// The organization's own resolvers: its internal zones, then the public ones.
+    Internal,
+    /// The Internet.
+    Public,
+}
+
+impl View {
+    /// The value as worlds spell it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Internal => "Internal",
+            Self::Public => "Public",
+        }
+    }
+}
+
+/// The types that mail routing asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[expect(missing_docs, reason = "the names are those of RFC 1035 and RFC 3596")]
+pub enum RecordType {
+    A,
+    Aaaa,
+    Cname,
+    Mx,
+}
+
+/// The data of a record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names are those of RFC 1035 and RFC 3596")]
+pub enum RecordData {
+    A(Ipv4Addr),
+    Aaaa(Ipv6Addr),
+    Cname(Domain),
+    /// An exchange; `None` is the null MX of RFC 7505.
+    Mx {
+        preference: u16,
+        exchange: Option<Domain>,
+    },
+    /// Any other type, kept for the name server of the lab: type and data as text.
+    Other(String, String),
+}
+
+impl RecordData {
+    fn is(&self, kind: RecordType) -> bool {
+        match self {
+            Self::A(_) => kind == RecordType::A,
+            Self::Aaaa(_) => kind == RecordType::Aaaa,
+            Self::Cname(_) => kind == RecordType::Cname,
+            Self::Mx { .. } => kind == RecordType::Mx,
+            Self::Other(..) => false,
+        }
+    }
+}
+
+/// The name a record belongs to.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Owner {
+    /// Whether the first label is `*` (RFC 4592).
+    pub wildcard: bool,
+    /// The name without the wildcard label.
+    pub domain: Domain,
+}
+
+impl fmt::Display for Owner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.wildcard {
+            write!(f, "*.{}", self.domain)
+        } else {
+            write!(f, "{}", self.domain)
+        }
+    }
+}
+
+/// A resource record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// The name it belongs to.
+    pub owner: Owner,
+    /// Time to live, in seconds.
+    pub ttl_seconds: u32,
+    /// What it says.
+    pub data: RecordData,
+    /// Where it is written; `None` for what the world implies.
+    pub location: Option<Location>,
+}
+
+/// A zone as one view has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Zone {
+    /// Its apex.
+    pub name: Domain,
+    /// Who sees it.
+    pub view: View,
+    /// Its records, without SOA and NS unless they are written.
+    pub records: Vec<Record>,
+    /// Where a new record would be written.
+    pub location: Option<Location>,
+}
+
+/// Why a name has no answer.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Failure {
+    /// The name does not exist (RFC 2308, NXDOMAIN).
+    NameError,
+    /// The name exists and has no records of the type (RFC 2308, NODATA).
+    NoData,
+    /// CNAME records lead round in a ring.
+    AliasLoop,
+    /// The world does not describe the name's zone.
+    Unknown(Domain),
+}
+
+/// What a query gives.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer<'a> {
+    /// Records of the type, after following aliases.
+    Records(Vec<&'a Record>),
+    /// Nothing.
+    Failed(Failure),
+}
+
+/// All zones of a world.
+#[derive(Clone, Debug, Default)]
+pub struct Zones {
+    zones: Vec<Zone>,
+}
+
+impl Zones {
+    /// Collects zones; several with the same name and view count as one.
+    #[must_use]
+    pub fn new(zones: Vec<Zone>) -> Self {
+        Self { zones }
+    }
+
+    /// Every zone.
+    #[must_use]
+    pub fn all(&self) -> &[Zone] {
+        &self.zones
+    }
+
+    /// The zone that answers for a name in a view: an internal zone replaces the public one of the
+    /// same name, and the longest apex wins.
+    #[must_use]
+    pub fn zone_of(&self, view: View, name: &Domain) -> Option<&Zone> {
+        self.zones
+            .iter()
+            .filter(|zone| {
+                (zone.view == View::Public || view == View::Internal) && name.is_within(&zone.name)
+            })
+            .max_by_key(|zone| (zone.name.as_str().len(), zone.view == View::Internal))
+    }
+
+    /// Asks for records of a type (RFC 1034 §4.3.2).
+    #[must_use]
+    pub fn query(&self, view: View, name: &Domain, kind: RecordType) -> Answer<'_> {
+        let mut name = name.clone();
+        // RFC 1034 §3.6.2: aliases are followed; a ring must not hang the resolver.
+        for _ in 0..=8 {
+            let Some(zone) = self.zone_of(view, &name) else {
+                return Answer::Failed(Failure::Unknown(name));
+            };
+            let (apex, view) = (&zone.name, zone.view);
+            let records = || {
+                self.zones
+                    .iter()
+                    .filter(|z| z.name == *apex && z.view == view)
+                    .flat_map(|z| &z.records)
+            };
+            let exact = |record: &&Record| !record.owner.wildcard && record.owner.domain == name;
+            let exists = records().any(|r| !r.owner.wildcard && r.owner.domain.is_within(&name))
+                || name == *apex;
+            let found: Vec<&Record> = if exists {
+                records().filter(exact).collect()
+            } else {
+                match closest_wildcard(records(), &name, apex) {
+                    Some(parent) => records()
+                        .filter(|r| r.owner.wildcard && r.owner.domain == parent)
+                        .collect(),
+                    None => return Answer::Failed(Failure::NameError),
+                }
+            };
+            let matching: Vec<&Record> = found
+                .iter()
+                .copied()
+                .filter(|record| record.data.is(kind))
+                .collect();
+            if !matching.is_empty() {
+                return Answer::Records(matching);
+            }
+            let alias = found.iter().find_map(|record| match &record.data {
+                RecordData::Cname(target) => Some(target.clone()),
+                RecordData::A(_)
+                | RecordData::Aaaa(_)
+                | RecordData::Mx { .. }
+                | RecordData::Other(..) => None,
+            });
+            match alias {
+                Some(target) => name = target,
+                None => return Answer::Failed(Failure::NoData),
+            }
+        }
+        Answer::Failed(Failure::AliasLoop)
+    }
+}
+
+/// The wildcard that covers a name which does not exist: the one at its closest encloser (RFC 4592
+/// §3.3.1).
+fn closest_wildcard<'a>(
+    records: impl Iterator<Item = &'a Record> + Clone,
+    name: &Domain,
+    apex: &Domain,
+) -> Option<Domain> {
+    let mut encloser = name.parent();
+    while let Some(parent) = encloser {
+        if records
+            .clone()
+            .any(|r| r.owner.wildcard && r.owner.domain == parent)
+        {
+            return Some(parent);
+        }
+        let exists = records
+            .clone()
+            .any(|r| !r.owner.wildcard && r.owner.domain.is_within(&parent));
+        if exists || parent == *apex {
+            return None;
+        }
+        encloser = parent.parent();
+    }
+    None
+}

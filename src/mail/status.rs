@@ -1,0 +1,393 @@
+//! Replies as a status: the SMTP code, the enhanced status (RFC 3463) and the text; and what each
+//! status that Exchange and Exchange Online use means.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::str::FromStr;
+
+/// `class.subject.detail` (RFC 3463 §2). Exchange Online uses details above 255.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct EnhancedStatus {
+    /// 2 success, 4 persistent transient failure, 5 permanent failure.
+    pub class: u8,
+    /// What the status is about: 1 address, 2 mailbox, 3 system, 4 network, 5 protocol, 7 policy.
+    pub subject: u16,
+    /// The particular condition.
+    pub detail: u16,
+}
+
+impl EnhancedStatus {
+    /// A status from its three numbers.
+    #[must_use]
+    pub const fn new(class: u8, subject: u16, detail: u16) -> Self {
+        Self {
+            class,
+            subject,
+            detail,
+        }
+    }
+}
+
+impl fmt::Display for EnhancedStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}.{}", self.class, self.subject, self.detail)
+    }
+}
+
+impl FromStr for EnhancedStatus {
+    type Err = ();
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let mut parts = text.split('.');
+        let mut number = |digits: usize| {
+            let part = parts.next().ok_or(())?;
+            let well_formed =
+                (1..=digits).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_digit());
+            if well_formed {
+                part.parse::<u16>().map_err(|_| ())
+            } else {
+                Err(())
+            }
+        };
+        let (class, subject, detail) = (number(1)?, number(3)?, number(3)?);
+        match (class, parts.next()) {
+            (2 | 4 | 5, None) => Ok(Self {
+                class: if class == 2 {
+                    2
+                } else if class == 4 {
+                    4
+                } else {
+                    5
+                },
+                subject,
+                detail,
+            }),
+            _ => Err(()),
+        }
+    }
+}
+
+/// A reply or a queue's last error: code, enhanced status, text.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Status {
+    /// The three-digit SMTP reply code (RFC 5321 §4.2).
+    pub code: u16,
+    /// The enhanced status.
+    pub enhanced: EnhancedStatus,
+    /// The words after the two codes.
+    pub text: Cow<'static, str>,
+}
+
+impl Status {
+    /// A status with a fixed text.
+    #[must_use]
+    pub const fn new(code: u16, enhanced: (u8, u16, u16), text: &'static str) -> Self {
+        let (class, subject, detail) = enhanced;
+        Self {
+            code,
+            enhanced: EnhancedStatus::new(class, subject, detail),
+            text: Cow::Borrowed(text),
+        }
+    }
+
+    /// The same codes with another text.
+    #[must_use]
+    pub fn with_text(&self, text: String) -> Self {
+        Self {
+            text: Cow::Owned(text),
+            ..*self
+        }
+    }
+
+    /// Whether the peer is to try again later.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        self.enhanced.class == 4
+    }
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {} {}", self.code, self.enhanced, self.text)
+    }
+}
+
+/// What a status means, for `explain`.
+#[derive(Clone, Copy, Debug)]
+pub struct Explanation {
+    /// The enhanced status.
+    pub enhanced: EnhancedStatus,
+    /// How the reply begins.
+    pub reply: &'static str,
+    /// Which side says it.
+    pub said_by: &'static str,
+    /// What happened.
+    pub meaning: &'static str,
+    /// What to look at first.
+    pub look_at: &'static str,
+    /// The document it comes from.
+    pub source: &'static str,
+}
+
+/// The explanations of a status; one status may have several meanings.
+pub fn explain(enhanced: EnhancedStatus) -> impl Iterator<Item = &'static Explanation> {
+    EXPLANATIONS
+        .iter()
+        .filter(move |row| row.enhanced == enhanced)
+}
+
+/// Every status that can be explained.
+#[must_use]
+pub fn explanations() -> &'static [Explanation] {
+    EXPLANATIONS
+}
+
+const ON_PREMISES_NDR: &str = "Exchange Server, \"DSNs and NDRs in Exchange Server\"";
+const ONLINE_NDR: &str =
+    "Exchange Online, \"Email non-delivery reports and SMTP errors in Exchange Online\"";
+const GROUPS: &str =
+    "Exchange Server, \"Configure Microsoft 365 Groups with on-premises Exchange hybrid\"";
+const GROUP_FAILS: &str =
+    "Exchange hybrid, \"Email delivery to Microsoft 365 Groups fails in a hybrid environment\"";
+
+const EXPLANATIONS: &[Explanation] = &[
+    Explanation {
+        enhanced: EnhancedStatus::new(2, 1, 5),
+        reply: "250 2.1.5 Recipient OK",
+        said_by: "any server",
+        meaning: "the recipient was accepted at RCPT TO; on a Mailbox server this says nothing about whether it exists",
+        look_at: "nothing: this is success",
+        source: "RFC 3463 §3.2",
+    },
+    Explanation {
+        enhanced: EnhancedStatus::new(2, 6, 0),
+        reply: "250 2.6.0 Queued mail for delivery",
+        said_by: "Exchange Server, Exchange Online",
+        meaning: "the server took responsibility for the message (RFC 5321 §6.1)",
+        look_at: "nothing: this is success",
+        source: "RFC 3463 §3.7",
+    },
+    Explanation {
+        enhanced: EnhancedStatus::new(4, 4, 0),
+        reply: "451 4.4.0 DNS query failed",
+        said_by: "Exchange Server, in the queue",
+        meaning: "the next hop's name could not be resolved now: no such records for a name that exists, SERVFAIL or a time-out; retried until the message expires with 4.4.7",
+        look_at: "the MX record of the recipient domain in the view the sending server uses; the smart host's name",
+        source: "Exchange Server, \"451 4.4.0 DNS query failed\"",
+    },
+    Explanation {
+        enhanced: EnhancedStatus::new(4, 4, 7),
+        reply: "550 4.4.7 QUEUE.Expired; message expired",
+        said_by: "Exchange Server",
+        meaning: "the message was retried, or stayed in the Unreachable queue, until MessageExpirationTimeout (2 days) was over; the last error in the queue tells the cause",
+        look_at: "the LastError of the queue and the connector's next hop",
+        source: ON_PREMISES_NDR,
+    },
+    Explanation {
+        enhanced: EnhancedStatus::new(4, 4, 312),
+        reply: "450 4.4.312 DNS query failed",
+        said_by: "Exchange Online",
+        meaning: "the next hop's name gives no records; becomes 5.4.312 when the message expires after a day",
+        look_at: "the smart host of the outbound connector, or the MX record of the recipient domain",
+        source: ONLINE_NDR,
+    },
+    Explanation {
+        enhanced: EnhancedStatus::new(4, 4, 316),
+        reply: "450 4.4.316 Connection refused",
+        said_by: "Exchange Online",
+        meaning: "nothing listens at the next hop's address; becomes 5.4.316 when the message expires",
+        look_at: "port 25 of the on-premises host and the firewall in front of it",
+        source: ONLINE_NDR,
+    },
+    Explanation {
+        enhanced: EnhancedStatus::new(4, 4, 317),
+        reply: "450 4.4.317 Cannot connect to remote server",
+        said_by: "Exchange Online",
+        meaning: "the TLS that the outbound connector demands cannot be had: no STARTTLS, a certificate that is not trusted, or another name in it; becomes 5.4.317 when the message expires",
+        look_at: "TlsCertificateName of the Receive connector that answers, TlsDomain of the outbound connector",
+        source: ONLINE_NDR,
+    },
+    Explanation {
+        enhanced: EnhancedStatus::new(4, 7, 5),
+        reply: "454 4.7.5 Certificate validation failure",
+        said_by: "Exchange Server, in the queue",
+        meaning: "the certificate of the next hop, or the one this server must present, is not what the Send connector demands; retried until the message expires with 4.4.7",
+        look_at: "where the MX record leads, TlsDomain, TlsAuthLevel and TlsCertificateName of the Send connector",
+        source: "Exchange Server, \"Send connectors in Exchange Server\"",
+    },
+    Explanation {
+        enhanced: EnhancedStatus::new(5, 1, 4),
+        reply: "550 5.1.4 RESOLVER.ADR.Ambiguous; ambiguous address",
+        said_by: "Exchange Server",
+        meaning: "two recipients of the organization have the same address",
+        look_at: "which objects hold the address: Get-Recipient -Filter \"EmailAddresses -eq 'smtp:…'\"",
+        source: ON_PREMISES_NDR,
+    },
+    Explanation {
+        enhanced: EnhancedStatus::new(5, 1, 10),
+        reply: "550 5.1.10 RESOLVER.ADR.RecipientNotFound; Recipient not found by SMTP address lookup",
+        said_by: "Exchange Server 2016 and later, Exchange Online",
+        meaning: "the domain is Authoritative on this side, and no recipient of this side has the address",
+        look_at: "the DomainType of the recipient's domain; for a group whether it is written back, and whether the address is its primary one",
+        source: ON_PREMISES_NDR,
+    },
+    Explanation {
+        enhanced: EnhancedStatus::new(5, 3, 4),
+        reply: "552 5.3.4 Message size exceeds fixed maximum message size",
+        said_by: "Exchange Server, Exchange Online",
+        meaning: "the Receive connector refuses the size, or every connector with a matching address space is too small",
+        look_at: "MaxMessageSize of the connectors on the path",
+        source: "Exchange Server, \"Message size and recipient limits in Exchange Server\"",
+    },
+    Explanation {
+        enhanced: EnhancedStatus::new(5, 4, 1),
+        reply: "550 5.4.1 Recipient address rejected: Access denied",
+        said_by: "Exchange Online",
+        meaning: "Directory Based Edge Blocking: the domain is Authoritative in the tenant, and no recipient has the address",
+        look_at: "whether the recipient is synchronized; the type of the tenant's accepted domain",
+        source: "Exchange Online, \"Use Directory-Based Edge Blocking to reject messages sent to invalid recipients\"",
+    },
+    Explanation {
+        enhanced: EnhancedStatus::new(5, 4, 4),
+        reply: "554 5.4.4 SMTPSEND.DNS.NonExistentDomain; nonexistent domain",
+        said_by: "Exchange Server",
+        meaning: "the recipient domain of a DNS-routed connector does not exist (NXDOMAIN)",
+        look_at: "the MX record of the recipient domain in the view the sending server uses",
+        source: ON_PREMISES_NDR,
+    },
+    Explanation {
+        enhanced: EnhancedStatus::new(5, 4, 4),
+        reply: "554 5.4.4 SMTPSEND.DNS.MxLoopback; DNS records for this domain are configured in a loop",
+        said_by: "Exchange Server",
+        meaning: "the best MX host of the recipient domain is the sending server itself",
+        look_at: "the MX record of the recipient domain; for a group domain it must point to Exchange Online Protection",
+        source: ON_PREMISES_NDR,
+    },
+    Explanation {
+        enhanced: EnhancedStatus::new(5, 4, 6),
+        reply: "554 5.4.6 Hop count exceeded - possible mail loop",
+        said_by: "Exchange Server; always the on-premises side",
+        meaning: "the message carries more Received fields than MaxHopCount, or more that name this server than MaxLocalHopCount, allows",
+        look_at: "the servers that repeat in the Received fields; for a group domain whether an Edge server sends it, or its MX points on premises",
+        source: ON_PREMISES_NDR,
+    },
+    Explanation {
+        enhanced: EnhancedStatus::new(5, 4, 14),
+        reply: "554 5.4.14 Hop count exceeded - possible mail loop ATTR34",
+        said_by: "Exchange Online; always the cloud side",
+        meaning: "the same message entered the same tenant too often",
+        look_at: "domains that are InternalRelay on both sides, stale target addresses, outbound connectors that route by MX",
+        source: "Exchange Online, \"Fix NDR error code 5.4.6 through 5.4.20 in Exchange Online\"",
+    },
+    Explanation {
+        enhanced: EnhancedStatus::new(5, 4, 300),
+        reply: "550 5.4.300 Message expired",
+        said_by: "Exchange Online",
+        meaning: "the message was retried for a day",
+        look_at: "the transient error before it",
+        source: ONLINE_NDR,
+    },
+    Explanation {
+        enhanced: EnhancedStatus::new(5, 4, 310),
+        reply: "550 5.4.310 DNS domain does not exist",
+        said_by: "Exchange Online",
+        meaning: "the recipient domain or the smart host's name does not exist (NXDOMAIN)",
+        look_at: "DNS",
+        source: ONLINE_NDR,
+    },
+    Explanation {
+        enhanced: EnhancedStatus::new(5, 4, 312),
+        reply: "550 5.4.312 Message expired, DNS query failed",
+        said_by: "Exchange Online",
+        meaning: "the next hop's name gave no records for a day",
+        look_at: "the smart host of the outbound connector, or the MX record of the recipient domain",
+        source: ONLINE_NDR,
+    },
+    Explanation {
+        enhanced: EnhancedStatus::new(5, 7, 54),
+        reply: "550 5.7.54 SMTP; Unable to relay recipient in non-accepted domain",
+        said_by: "Exchange Server 2016 and later",
+        meaning: "the session may not relay, and the recipient's domain is not an accepted domain",
+        look_at: "accepted domains; for mail from the cloud TlsDomainCapabilities of the Receive connector",
+        source: "Exchange Server, \"Allow anonymous relay on Exchange servers\"",
+    },
+    Explanation {
+        enhanced: EnhancedStatus::new(5, 7, 57),
+        reply: "530 5.7.57 SMTP; Client was not authenticated to send anonymous mail during MAIL FROM",
+        said_by: "Exchange Server 2016 and later",
+        meaning: "the Receive connector that serves this address does not have AnonymousUsers in its PermissionGroups",
+        look_at: "which Receive connector has the narrowest RemoteIPRanges that contain the client",
+        source: "Exchange Server, \"Receive connectors\"",
+    },
+    Explanation {
+        enhanced: EnhancedStatus::new(5, 7, 64),
+        reply: "550 5.7.64 TenantAttribution; Relay Access Denied",
+        said_by: "Exchange Online Protection",
+        meaning: "no inbound connector attributes the session to a tenant, and the recipient's domain is in no tenant",
+        look_at: "TlsSenderCertificateName of the inbound connector against the certificate that the Send connector presents; the tenant's accepted domains",
+        source: "Exchange Online, \"Fix NDR error 550 5.7.64 TenantAttribution\"",
+    },
+    Explanation {
+        enhanced: EnhancedStatus::new(5, 7, 133),
+        reply: "550 5.7.133 RESOLVER.RST.SenderNotAuthenticatedForGroup",
+        said_by: "Exchange Server, Exchange Online",
+        meaning: "the group takes mail from authenticated senders only, and the message arrived as Anonymous; an on-premises sender gets it when the cross-premises trust was lost on the way",
+        look_at: "which connector the message left by; the accepted domain; the inbound connector's certificate; on premises the written-back object, which always requires authentication",
+        source: GROUP_FAILS,
+    },
+    Explanation {
+        enhanced: EnhancedStatus::new(5, 7, 134),
+        reply: "550 5.7.134 RESOLVER.RST.SenderNotAuthenticatedForMailbox",
+        said_by: "Exchange Server, Exchange Online",
+        meaning: "the mailbox takes mail from authenticated senders only",
+        look_at: "RequireSenderAuthenticationEnabled of the mailbox; the trust of the path",
+        source: ONLINE_NDR,
+    },
+    Explanation {
+        enhanced: EnhancedStatus::new(5, 7, 136),
+        reply: "550 5.7.136 RESOLVER.RST.SenderNotAuthenticatedForMailUser",
+        said_by: "Exchange Server, Exchange Online",
+        meaning: "the mail user takes mail from authenticated senders only",
+        look_at: "RequireSenderAuthenticationEnabled of the mail user; the trust of the path",
+        source: ONLINE_NDR,
+    },
+    Explanation {
+        enhanced: EnhancedStatus::new(5, 7, 193),
+        reply: "550 5.7.193 UnifiedGroupAgent; Delivery failed because the sender isn't a group member or external senders aren't permitted to send to this group",
+        said_by: "Exchange Online",
+        meaning: "the group does not accept external senders",
+        look_at: "RequireSenderAuthenticationEnabled of the group: closed to external senders is the usual wish",
+        source: GROUPS,
+    },
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn enhanced_statuses_parse_and_print() {
+        for text in ["5.1.10", "4.4.317", "2.6.0"] {
+            assert_eq!(
+                text.parse::<EnhancedStatus>()
+                    .map(|s| s.to_string())
+                    .as_deref(),
+                Ok(text)
+            );
+        }
+        for bad in ["", "5.1", "3.1.1", "5.1.1.1", "5.1.1000", "5.+1.1", "550"] {
+            assert!(bad.parse::<EnhancedStatus>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn every_explanation_quotes_its_own_status() {
+        for row in explanations() {
+            assert!(
+                row.reply.contains(&row.enhanced.to_string()),
+                "{}",
+                row.reply
+            );
+            assert!(explain(row.enhanced).any(|found| found.reply == row.reply));
+        }
+    }
+}

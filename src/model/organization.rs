@@ -1,0 +1,308 @@
+//! Organizations, their accepted and remote domains, and the replies their servers give.
+
+use super::id::{OrganizationId, RecipientId};
+use super::place::Settings;
+use crate::mail::{Domain, Status};
+
+/// Which product an organization runs. Routing never asks; the data below says what differs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum OrganizationKind {
+    /// Exchange Server in an Active Directory forest.
+    OnPremises,
+    /// An Exchange Online tenant.
+    ExchangeOnline,
+    /// Everyone else.
+    Internet,
+}
+
+/// One organization: peers in the model, whatever they run.
+#[derive(Clone, Debug)]
+pub struct Organization {
+    /// Its name.
+    pub name: String,
+    /// What it runs, for the reader's benefit only.
+    pub kind: OrganizationKind,
+    /// What happens to a recipient that no Send connector covers.
+    pub fallback: Fallback,
+    /// The organizations it forms a hybrid deployment with.
+    pub partners: Vec<OrganizationId>,
+    /// The replies and limits of its servers.
+    pub profile: &'static Profile,
+    /// Where it is described.
+    pub settings: Settings,
+}
+
+/// What an organization does with a recipient that no Send connector covers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fallback {
+    /// It resolves the MX record of the recipient domain.
+    Mx,
+    /// The recipient goes to the Unreachable queue (Exchange Server, "Queues").
+    Unreachable,
+}
+
+/// `DomainType` of an accepted domain (Exchange Server, "Accepted domains").
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum DomainType {
+    /// Every recipient is in this organization's directory.
+    Authoritative,
+    /// No recipient is in this organization.
+    ExternalRelay,
+    /// Some recipients are here, some elsewhere under the same control.
+    InternalRelay,
+}
+
+impl DomainType {
+    /// The value as Exchange spells it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Authoritative => "Authoritative",
+            Self::ExternalRelay => "ExternalRelay",
+            Self::InternalRelay => "InternalRelay",
+        }
+    }
+}
+
+/// An accepted domain of one organization.
+#[derive(Clone, Debug)]
+pub struct AcceptedDomain {
+    /// Whose it is.
+    pub organization: OrganizationId,
+    /// Its name, which need not be the domain.
+    pub name: String,
+    /// The domain, without a wildcard.
+    pub domain: Domain,
+    /// Whether `*.domain`, or `MatchSubDomains`, was said.
+    pub subdomains: bool,
+    /// Who holds its recipients.
+    pub kind: DomainType,
+    /// Whether it is the organization's default domain.
+    pub default: bool,
+    /// Where it is described.
+    pub settings: Settings,
+}
+
+/// A remote domain, as far as it changes routing.
+#[derive(Clone, Debug)]
+pub struct RemoteDomain {
+    /// Whose it is.
+    pub organization: OrganizationId,
+    /// Its name.
+    pub name: String,
+    /// The domain, without a wildcard.
+    pub domain: Domain,
+    /// Whether the hybrid wizard marked it as the domain of target addresses.
+    pub target_delivery_domain: bool,
+    /// Where it is described.
+    pub settings: Settings,
+}
+
+/// The replies and limits that differ between products: data, so that routing need not ask.
+#[derive(Debug)]
+pub struct Profile {
+    /// The categorizer finds no recipient in an Authoritative domain.
+    pub recipient_not_found: Status,
+    /// Recipient validation at RCPT TO finds no recipient.
+    pub recipient_blocked: Status,
+    /// The session may not relay to this recipient.
+    pub relay_denied: Status,
+    /// The message has been here too often.
+    pub hop_count_exceeded: Status,
+    /// A group that wants authenticated senders, and a sender of a domain of its organization.
+    pub group_refuses_own: Status,
+    /// The same, and a sender of a foreign domain.
+    pub group_refuses_foreign: Status,
+    /// Whether a restriction is answered at the end of DATA while the session is open; otherwise
+    /// the message is accepted and an NDR follows.
+    pub restrictions_in_dialogue: bool,
+    /// The recipient domain does not exist.
+    pub domain_not_found: Status,
+    /// A next hop's name gives no answer now.
+    pub dns_failed: Status,
+    /// What the sender is told when [`Profile::dns_failed`] lasted until expiry.
+    pub dns_expired: Status,
+    /// The demanded TLS cannot be had from the next hop.
+    pub tls_failed: Status,
+    /// What the sender is told when [`Profile::tls_failed`] lasted until expiry.
+    pub tls_expired: Status,
+    /// What the sender is told when any other transient failure lasted until expiry.
+    pub expired: Status,
+}
+
+/// Exchange Server 2016 and later (Exchange Server, "DSNs and NDRs in Exchange Server").
+pub static EXCHANGE_SERVER: Profile = Profile {
+    recipient_not_found: Status::new(
+        550,
+        (5, 1, 10),
+        "RESOLVER.ADR.RecipientNotFound; Recipient not found by SMTP address lookup",
+    ),
+    recipient_blocked: Status::new(
+        550,
+        (5, 1, 10),
+        "RESOLVER.ADR.RecipientNotFound; Recipient not found by SMTP address lookup",
+    ),
+    relay_denied: Status::new(
+        550,
+        (5, 7, 54),
+        "SMTP; Unable to relay recipient in non-accepted domain",
+    ),
+    hop_count_exceeded: Status::new(554, (5, 4, 6), "Hop count exceeded - possible mail loop"),
+    group_refuses_own: SENDER_NOT_AUTHENTICATED_FOR_GROUP,
+    group_refuses_foreign: SENDER_NOT_AUTHENTICATED_FOR_GROUP,
+    restrictions_in_dialogue: false,
+    domain_not_found: Status::new(
+        554,
+        (5, 4, 4),
+        "SMTPSEND.DNS.NonExistentDomain; nonexistent domain",
+    ),
+    dns_failed: Status::new(451, (4, 4, 0), "DNS query failed"),
+    dns_expired: QUEUE_EXPIRED,
+    // Choice: the words of this LastError are not documented; the status is.
+    tls_failed: Status::new(454, (4, 7, 5), "Certificate validation failure"),
+    tls_expired: QUEUE_EXPIRED,
+    expired: QUEUE_EXPIRED,
+};
+
+/// Exchange Online and its protection front end (Exchange Online, "Email non-delivery reports and
+/// SMTP errors in Exchange Online").
+pub static EXCHANGE_ONLINE: Profile = Profile {
+    recipient_not_found: Status::new(
+        550,
+        (5, 1, 10),
+        "RESOLVER.ADR.RecipientNotFound; Recipient not found by SMTP address lookup",
+    ),
+    recipient_blocked: Status::new(550, (5, 4, 1), "Recipient address rejected: Access denied"),
+    relay_denied: Status::new(550, (5, 7, 64), "TenantAttribution; Relay Access Denied"),
+    hop_count_exceeded: Status::new(
+        554,
+        (5, 4, 14),
+        "Hop count exceeded - possible mail loop ATTR34",
+    ),
+    // Choice: documents show 5.7.133 for senders of the organization whose mail arrived as
+    // Anonymous, and 5.7.193 for external senders.
+    group_refuses_own: SENDER_NOT_AUTHENTICATED_FOR_GROUP,
+    group_refuses_foreign: Status::new(
+        550,
+        (5, 7, 193),
+        "UnifiedGroupAgent; Delivery failed because the sender isn't a group member or external senders aren't permitted to send to this group",
+    ),
+    // Choice: the front end proxies the session, so the refusal reaches the peer after DATA.
+    restrictions_in_dialogue: true,
+    domain_not_found: Status::new(550, (5, 4, 310), "DNS domain does not exist"),
+    dns_failed: Status::new(450, (4, 4, 312), "DNS query failed [Message=InfoNoRecords]"),
+    dns_expired: Status::new(
+        550,
+        (5, 4, 312),
+        "Message expired, DNS query failed(InfoNoRecords)",
+    ),
+    tls_failed: Status::new(450, (4, 4, 317), "Cannot connect to remote server"),
+    tls_expired: Status::new(
+        550,
+        (5, 4, 317),
+        "Message expired, cannot connect to remote server",
+    ),
+    expired: Status::new(550, (5, 4, 300), "Message expired"),
+};
+
+/// A mail host somewhere on the Internet, with plain RFC 5321 manners.
+pub static INTERNET: Profile = Profile {
+    recipient_not_found: Status::new(550, (5, 1, 1), "Bad destination mailbox address"),
+    recipient_blocked: Status::new(550, (5, 1, 1), "Bad destination mailbox address"),
+    relay_denied: Status::new(550, (5, 7, 1), "Relaying denied"),
+    hop_count_exceeded: Status::new(554, (5, 4, 6), "Too many hops"),
+    group_refuses_own: Status::new(550, (5, 7, 1), "Not authorized"),
+    group_refuses_foreign: Status::new(550, (5, 7, 1), "Not authorized"),
+    restrictions_in_dialogue: true,
+    domain_not_found: Status::new(550, (5, 1, 2), "Bad destination system address"),
+    dns_failed: Status::new(451, (4, 4, 3), "Directory server failure"),
+    dns_expired: Status::new(550, (4, 4, 7), "Delivery time expired"),
+    tls_failed: Status::new(454, (4, 7, 0), "TLS not available"),
+    tls_expired: Status::new(550, (4, 4, 7), "Delivery time expired"),
+    expired: Status::new(550, (4, 4, 7), "Delivery time expired"),
+};
+
+const QUEUE_EXPIRED: Status = Status::new(550, (4, 4, 7), "QUEUE.Expired; message expired");
+
+const SENDER_NOT_AUTHENTICATED_FOR_GROUP: Status = Status::new(
+    550,
+    (5, 7, 133),
+    "RESOLVER.RST.SenderNotAuthenticatedForGroup; authentication required; Delivery restriction check failed because the sender was not authenticated when sending to this group",
+);
+
+/// Replies that both products give in the same words.
+pub mod replies {
+    use crate::mail::Status;
+
+    /// Two recipients share the address.
+    pub static AMBIGUOUS: Status =
+        Status::new(550, (5, 1, 4), "RESOLVER.ADR.Ambiguous; ambiguous address");
+    /// A mailbox that wants authenticated senders.
+    pub static MAILBOX_REFUSES: Status = Status::new(
+        550,
+        (5, 7, 134),
+        "RESOLVER.RST.SenderNotAuthenticatedForMailbox; authentication required; Delivery restriction check failed because the sender was not authenticated when sending to this mailbox",
+    );
+    /// A mail user that wants authenticated senders. Choice: the tail of the text is not documented.
+    pub static MAIL_USER_REFUSES: Status = Status::new(
+        550,
+        (5, 7, 136),
+        "RESOLVER.RST.SenderNotAuthenticatedForMailUser; authentication required",
+    );
+    /// A size above the limit.
+    pub static TOO_LARGE: Status = Status::new(
+        552,
+        (5, 3, 4),
+        "Message size exceeds fixed maximum message size",
+    );
+    /// The session may not submit.
+    pub static NOT_AUTHENTICATED: Status = Status::new(
+        530,
+        (5, 7, 57),
+        "SMTP; Client was not authenticated to send anonymous mail during MAIL FROM",
+    );
+    /// The connector demands TLS. Choice: the text of Exchange 2013 and later, as it is reported.
+    pub static MUST_STARTTLS: Status =
+        Status::new(451, (5, 7, 3), "STARTTLS is required to send mail");
+    /// No enabled Receive connector serves the connection.
+    pub static NOT_ACTIVE: Status = Status::new(421, (4, 3, 2), "Service not active");
+    /// The best MX host is the sending server.
+    pub static MX_LOOPBACK: Status = Status::new(
+        554,
+        (5, 4, 4),
+        "SMTPSEND.DNS.MxLoopback; DNS records for this domain are configured in a loop",
+    );
+    /// The domain takes no mail (RFC 7505). Choice: Exchange's own words are not documented.
+    pub static NULL_MX: Status = Status::new(556, (5, 1, 10), "Recipient address has null MX");
+    /// No Send connector covers the recipient.
+    pub static UNREACHABLE: Status = Status::new(
+        451,
+        (4, 4, 0),
+        "A matching connector cannot be found to route the external recipient",
+    );
+    /// Nothing listens at the next hop.
+    pub static NO_CONNECTION: Status = Status::new(
+        441,
+        (4, 4, 1),
+        "Error encountered while communicating with primary target IP address",
+    );
+    /// The certificate that the Send connector names is not on the server.
+    pub static CERTIFICATE_MISSING: Status = Status::new(
+        454,
+        (4, 7, 5),
+        "The certificate specified in TlsCertificateName of the SendConnector could not be found",
+    );
+    /// An object has no address to send to.
+    pub static BAD_PRIMARY: Status = Status::new(550, (5, 2, 0), "RESOLVER.ADR.BadPrimary");
+    /// The message was taken.
+    pub static QUEUED: Status = Status::new(250, (2, 6, 0), "Queued mail for delivery");
+}
+
+/// Somebody a group names: an object of the directory, or an address that belongs to nobody.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Member {
+    /// A recipient of the same organization.
+    Recipient(RecipientId),
+    /// An address that no recipient has.
+    Nobody(crate::mail::Mailbox),
+}

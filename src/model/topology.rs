@@ -1,0 +1,287 @@
+//! The whole world but its DNS, with the indexes that decisions need.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+
+use jiff::Timestamp;
+
+use super::certificate::Certificate;
+use super::connector::{ReceiveConnector, SendConnector};
+use super::directory::Recipient;
+use super::id::{
+    AcceptedDomainId, CertificateId, OrganizationId, ReceiveConnectorId, RecipientId,
+    SendConnectorId, ServerId,
+};
+use super::intent::Expectation;
+use super::organization::{AcceptedDomain, Organization, RemoteDomain};
+use super::server::Server;
+use crate::mail::{Domain, Mailbox};
+
+/// The objects of a world as lists; ids are positions in them.
+#[derive(Clone, Debug, Default)]
+#[expect(missing_docs, reason = "each list is named after what it holds")]
+pub struct Parts {
+    pub organizations: Vec<Organization>,
+    pub servers: Vec<Server>,
+    pub accepted_domains: Vec<AcceptedDomain>,
+    pub remote_domains: Vec<RemoteDomain>,
+    pub receive_connectors: Vec<ReceiveConnector>,
+    pub send_connectors: Vec<SendConnector>,
+    pub recipients: Vec<Recipient>,
+    pub certificates: Vec<Certificate>,
+    pub expectations: Vec<Expectation>,
+    /// Outside senders that the world names, with the hosts they send from.
+    pub outside_senders: Vec<(Mailbox, ServerId)>,
+    /// When every rule that depends on time is judged.
+    pub as_of: Timestamp,
+}
+
+/// Both organizations and the Internet around them.
+#[derive(Clone, Debug)]
+pub struct Topology {
+    parts: Parts,
+    addresses: HashMap<(OrganizationId, Mailbox), Vec<RecipientId>>,
+    domains: HashMap<(OrganizationId, Domain), AcceptedDomainId>,
+    servers_by_address: HashMap<IpAddr, ServerId>,
+    send_connectors_of: Vec<Vec<SendConnectorId>>,
+    receive_connectors_on: Vec<Vec<ReceiveConnectorId>>,
+}
+
+impl Topology {
+    /// Indexes the objects.
+    #[must_use]
+    pub fn new(parts: Parts) -> Self {
+        let mut addresses: HashMap<_, Vec<RecipientId>> = HashMap::new();
+        for (index, recipient) in parts.recipients.iter().enumerate() {
+            for address in &recipient.addresses {
+                let holders = addresses
+                    .entry((recipient.organization, address.clone()))
+                    .or_default();
+                let id = RecipientId::new(index);
+                if !holders.contains(&id) {
+                    holders.push(id);
+                }
+            }
+        }
+        let mut domains = HashMap::new();
+        for (index, accepted) in parts.accepted_domains.iter().enumerate() {
+            // An entry for the very domain goes before a wildcard entry of the same name.
+            let key = (accepted.organization, accepted.domain.clone());
+            let id = AcceptedDomainId::new(index);
+            domains
+                .entry(key)
+                .and_modify(|old: &mut AcceptedDomainId| {
+                    if parts.accepted_domains[old.index()].subdomains && !accepted.subdomains {
+                        *old = id;
+                    }
+                })
+                .or_insert(id);
+        }
+        let mut servers_by_address = HashMap::new();
+        for (index, server) in parts.servers.iter().enumerate() {
+            for address in &server.addresses {
+                servers_by_address
+                    .entry(*address)
+                    .or_insert(ServerId::new(index));
+            }
+        }
+        let mut send_connectors_of = vec![Vec::new(); parts.organizations.len()];
+        for (index, connector) in parts.send_connectors.iter().enumerate() {
+            send_connectors_of[connector.organization.index()].push(SendConnectorId::new(index));
+        }
+        let mut receive_connectors_on = vec![Vec::new(); parts.servers.len()];
+        for (index, connector) in parts.receive_connectors.iter().enumerate() {
+            receive_connectors_on[connector.server.index()].push(ReceiveConnectorId::new(index));
+        }
+        Self {
+            parts,
+            addresses,
+            domains,
+            servers_by_address,
+            send_connectors_of,
+            receive_connectors_on,
+        }
+    }
+
+    /// The objects as lists.
+    #[must_use]
+    pub fn parts(&self) -> &Parts {
+        &self.parts
+    }
+
+    /// The moment at which the world is judged.
+    #[must_use]
+    pub fn as_of(&self) -> Timestamp {
+        self.parts.as_of
+    }
+
+    /// An organization.
+    #[must_use]
+    pub fn organization(&self, id: OrganizationId) -> &Organization {
+        &self.parts.organizations[id.index()]
+    }
+
+    /// A server.
+    #[must_use]
+    pub fn server(&self, id: ServerId) -> &Server {
+        &self.parts.servers[id.index()]
+    }
+
+    /// An accepted domain.
+    #[must_use]
+    pub fn accepted_domain(&self, id: AcceptedDomainId) -> &AcceptedDomain {
+        &self.parts.accepted_domains[id.index()]
+    }
+
+    /// A Receive connector.
+    #[must_use]
+    pub fn receive_connector(&self, id: ReceiveConnectorId) -> &ReceiveConnector {
+        &self.parts.receive_connectors[id.index()]
+    }
+
+    /// A Send connector.
+    #[must_use]
+    pub fn send_connector(&self, id: SendConnectorId) -> &SendConnector {
+        &self.parts.send_connectors[id.index()]
+    }
+
+    /// A recipient.
+    #[must_use]
+    pub fn recipient(&self, id: RecipientId) -> &Recipient {
+        &self.parts.recipients[id.index()]
+    }
+
+    /// A certificate.
+    #[must_use]
+    pub fn certificate(&self, id: CertificateId) -> &Certificate {
+        &self.parts.certificates[id.index()]
+    }
+
+    /// Every server with its id.
+    pub fn servers(&self) -> impl Iterator<Item = (ServerId, &Server)> {
+        self.parts
+            .servers
+            .iter()
+            .enumerate()
+            .map(|(index, server)| (ServerId::new(index), server))
+    }
+
+    /// Every organization with its id.
+    pub fn organizations(&self) -> impl Iterator<Item = (OrganizationId, &Organization)> {
+        self.parts
+            .organizations
+            .iter()
+            .enumerate()
+            .map(|(index, each)| (OrganizationId::new(index), each))
+    }
+
+    /// Every recipient with its id.
+    pub fn recipients(&self) -> impl Iterator<Item = (RecipientId, &Recipient)> {
+        self.parts
+            .recipients
+            .iter()
+            .enumerate()
+            .map(|(index, each)| (RecipientId::new(index), each))
+    }
+
+    /// Every accepted domain with its id.
+    pub fn accepted_domains(&self) -> impl Iterator<Item = (AcceptedDomainId, &AcceptedDomain)> {
+        self.parts
+            .accepted_domains
+            .iter()
+            .enumerate()
+            .map(|(index, each)| (AcceptedDomainId::new(index), each))
+    }
+
+    /// Every Send connector with its id.
+    pub fn send_connectors(&self) -> impl Iterator<Item = (SendConnectorId, &SendConnector)> {
+        self.parts
+            .send_connectors
+            .iter()
+            .enumerate()
+            .map(|(index, each)| (SendConnectorId::new(index), each))
+    }
+
+    /// Every Receive connector with its id.
+    pub fn receive_connectors(
+        &self,
+    ) -> impl Iterator<Item = (ReceiveConnectorId, &ReceiveConnector)> {
+        self.parts
+            .receive_connectors
+            .iter()
+            .enumerate()
+            .map(|(index, each)| (ReceiveConnectorId::new(index), each))
+    }
+
+    /// Every certificate with its id.
+    pub fn certificates(&self) -> impl Iterator<Item = (CertificateId, &Certificate)> {
+        self.parts
+            .certificates
+            .iter()
+            .enumerate()
+            .map(|(index, each)| (CertificateId::new(index), each))
+    }
+
+    /// The Send connectors of an organization, in the order of the world.
+    #[must_use]
+    pub fn send_connectors_of(&self, organization: OrganizationId) -> &[SendConnectorId] {
+        &self.send_connectors_of[organization.index()]
+    }
+
+    /// The Receive connectors of a server, in the order of the world.
+    #[must_use]
+    pub fn receive_connectors_on(&self, server: ServerId) -> &[ReceiveConnectorId] {
+        &self.receive_connectors_on[server.index()]
+    }
+
+    /// The recipients of an organization that hold an address: none, one, or several by mistake.
+    #[must_use]
+    pub fn recipients_at(&self, organization: OrganizationId, address: &Mailbox) -> &[RecipientId] {
+        // The key is cloned because a tuple of borrowed parts cannot be looked up; both parts are
+        // reference-counted, so this copies two pointers.
+        self.addresses
+            .get(&(organization, address.clone()))
+            .map_or(&[], Vec::as_slice)
+    }
+
+    /// The accepted domain that covers a domain: its own entry, else the longest parent entry with
+    /// subdomains.
+    ///
+    /// Choice: the entry `*.contoso.com` covers `contoso.com` too, as an address space does.
+    #[must_use]
+    pub fn accepted_domain_for(
+        &self,
+        organization: OrganizationId,
+        domain: &Domain,
+    ) -> Option<AcceptedDomainId> {
+        let mut candidate = Some(domain.clone());
+        while let Some(name) = candidate {
+            let parent = name.parent();
+            if let Some(id) = self.domains.get(&(organization, name))
+                && (self.accepted_domain(*id).domain == *domain
+                    || self.accepted_domain(*id).subdomains)
+            {
+                return Some(*id);
+            }
+            candidate = parent;
+        }
+        None
+    }
+
+    /// The server that has an address.
+    #[must_use]
+    pub fn server_at(&self, address: IpAddr) -> Option<ServerId> {
+        self.servers_by_address.get(&address).copied()
+    }
+
+    /// The server with a name or FQDN, in any case.
+    #[must_use]
+    pub fn server_named(&self, name: &str) -> Option<ServerId> {
+        self.servers()
+            .find(|(_, server)| {
+                server.name.eq_ignore_ascii_case(name)
+                    || server.fqdn.as_str().eq_ignore_ascii_case(name)
+            })
+            .map(|(id, _)| id)
+    }
+}
