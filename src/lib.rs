@@ -2,5 +2,8 @@
 
 pub mod diag;
 pub mod dns;
+pub mod flow;
 pub mod mail;
 pub mod model;
+pub mod route;
+pub mod verify;

@@ -117,7 +117,7 @@ impl FromStr for AddressSpace {
 }
 
 /// A next hop given by name or address.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum SmartHost {
     /// `[192.0.2.10]`.
     Address(IpAddr),
@@ -162,7 +162,7 @@ pub enum Routing {
 }
 
 /// `TlsAuthLevel`: what is asked of the next hop's certificate.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum TlsAuthLevel {
     /// Any certificate will do.
     EncryptionOnly,

@@ -1,5 +1,7 @@
 //! Organizations, their accepted and remote domains, and the replies their servers give.
 
+use jiff::SignedDuration;
+
 use super::id::{OrganizationId, RecipientId};
 use super::place::Settings;
 use crate::mail::{Domain, Status};
@@ -42,7 +44,7 @@ pub enum Fallback {
 }
 
 /// `DomainType` of an accepted domain (Exchange Server, "Accepted domains").
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum DomainType {
     /// Every recipient is in this organization's directory.
     Authoritative,
@@ -128,6 +130,8 @@ pub struct Profile {
     pub tls_expired: Status,
     /// What the sender is told when any other transient failure lasted until expiry.
     pub expired: Status,
+    /// How long a message is tried: `MessageExpirationTimeout` on premises.
+    pub message_expiration: SignedDuration,
 }
 
 /// Exchange Server 2016 and later (Exchange Server, "DSNs and NDRs in Exchange Server").
@@ -162,6 +166,7 @@ pub static EXCHANGE_SERVER: Profile = Profile {
     tls_failed: Status::new(454, (4, 7, 5), "Certificate validation failure"),
     tls_expired: QUEUE_EXPIRED,
     expired: QUEUE_EXPIRED,
+    message_expiration: SignedDuration::from_hours(48),
 };
 
 /// Exchange Online and its protection front end (Exchange Online, "Email non-delivery reports and
@@ -203,6 +208,8 @@ pub static EXCHANGE_ONLINE: Profile = Profile {
         "Message expired, cannot connect to remote server",
     ),
     expired: Status::new(550, (5, 4, 300), "Message expired"),
+    // Choice: a day; headers with two days were seen as well.
+    message_expiration: SignedDuration::from_hours(24),
 };
 
 /// A mail host somewhere on the Internet, with plain RFC 5321 manners.
@@ -220,6 +227,8 @@ pub static INTERNET: Profile = Profile {
     tls_failed: Status::new(454, (4, 7, 0), "TLS not available"),
     tls_expired: Status::new(550, (4, 4, 7), "Delivery time expired"),
     expired: Status::new(550, (4, 4, 7), "Delivery time expired"),
+    // RFC 5321 §4.5.4.1: generally at least four to five days.
+    message_expiration: SignedDuration::from_hours(120),
 };
 
 const QUEUE_EXPIRED: Status = Status::new(550, (4, 4, 7), "QUEUE.Expired; message expired");

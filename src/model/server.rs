@@ -7,7 +7,7 @@ use super::place::Settings;
 use crate::mail::Domain;
 
 /// What a server is for. Routing asks [`Server::directory`], [`Server::services`] and the like; the
-/// role is for the reader and for choosing defaults.
+/// role is for the reader, and for defaults where a world is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ServerRole {
     /// Edge Transport server.
@@ -121,5 +121,12 @@ impl Server {
     #[must_use]
     pub fn is_front_end(&self) -> bool {
         !self.front_end_for.is_empty()
+    }
+
+    /// Whether it delivers to any address of its domains: what the world says of an Internet host is
+    /// its domains, not its mailboxes.
+    #[must_use]
+    pub fn takes_every_address(&self) -> bool {
+        self.role == ServerRole::Host
     }
 }

@@ -1,13 +1,13 @@
 //! The whole world but its DNS, with the indexes that decisions need.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 
 use jiff::Timestamp;
 
 use super::certificate::Certificate;
 use super::connector::{ReceiveConnector, SendConnector};
-use super::directory::Recipient;
+use super::directory::{Recipient, RecipientKind};
 use super::id::{
     AcceptedDomainId, CertificateId, OrganizationId, ReceiveConnectorId, RecipientId,
     SendConnectorId, ServerId,
@@ -45,6 +45,7 @@ pub struct Topology {
     servers_by_address: HashMap<IpAddr, ServerId>,
     send_connectors_of: Vec<Vec<SendConnectorId>>,
     receive_connectors_on: Vec<Vec<ReceiveConnectorId>>,
+    group_domains: BTreeMap<Domain, OrganizationId>,
 }
 
 impl Topology {
@@ -93,6 +94,7 @@ impl Topology {
         for (index, connector) in parts.receive_connectors.iter().enumerate() {
             receive_connectors_on[connector.server.index()].push(ReceiveConnectorId::new(index));
         }
+        let group_domains = group_domains(&parts);
         Self {
             parts,
             addresses,
@@ -100,7 +102,22 @@ impl Topology {
             servers_by_address,
             send_connectors_of,
             receive_connectors_on,
+            group_domains,
         }
+    }
+
+    /// The domains that hold groups and no user of another organization, with the organizations whose
+    /// groups they are.
+    pub fn group_domains(&self) -> impl Iterator<Item = (&Domain, OrganizationId)> {
+        self.group_domains
+            .iter()
+            .map(|(domain, organization)| (domain, *organization))
+    }
+
+    /// The organization whose groups a domain holds, where it is a domain for groups.
+    #[must_use]
+    pub fn group_domain_owner(&self, domain: &Domain) -> Option<OrganizationId> {
+        self.group_domains.get(domain).copied()
     }
 
     /// The objects as lists.
@@ -284,4 +301,30 @@ impl Topology {
             })
             .map(|(id, _)| id)
     }
+}
+
+/// The domains of the groups' primary addresses, less those in which a user of another organization
+/// has an address: those are shared, and their mail may go to either side.
+fn group_domains(parts: &Parts) -> BTreeMap<Domain, OrganizationId> {
+    let mut domains: BTreeMap<Domain, OrganizationId> = BTreeMap::new();
+    for recipient in &parts.recipients {
+        if let RecipientKind::Group { .. } = recipient.kind {
+            domains
+                .entry(recipient.primary().domain.clone())
+                .or_insert(recipient.organization);
+        }
+    }
+    for recipient in &parts.recipients {
+        if let RecipientKind::Mailbox { .. } | RecipientKind::MailUser { .. } = recipient.kind {
+            for address in &recipient.addresses {
+                if domains
+                    .get(&address.domain)
+                    .is_some_and(|owner| *owner != recipient.organization)
+                {
+                    domains.remove(&address.domain);
+                }
+            }
+        }
+    }
+    domains
 }

@@ -1,0 +1,25 @@
+//! The vocabulary of a world's file: every kind of object, every key, what it takes, what holds
+//! where it is not written, and a sentence on it.
+//!
+//! One table drives the reader, its messages and the JSON Schema. Keys and values are spelled as
+//! the properties of Exchange's cmdlets; ours are `AsOf`, `IPAddress`, `EdgeSubscriptions` with
+//! its keys, `ADPermissions`, `WrittenBackGroups`, `Members` and `Subscribers`, `Internet`, `Dns`,
+//! `Certificates.Servers` and `Expect`.
+//!
+//! Not here: what a value means for routing (`onprem`, `exchange_online`, `surroundings`).
+//!
+//! Invariant: a kind stands in the table once, and its path is unique.
+//!
+//! Sources: Exchange PowerShell, "New-AcceptedDomain", "New-SendConnector",
+//! "New-ReceiveConnector", "New-EdgeSubscription", "New-InboundConnector",
+//! "New-OutboundConnector", "Set-UnifiedGroup", "Get-ExchangeCertificate".
+
+mod exchange_online;
+mod format;
+mod kind;
+mod onprem;
+mod surroundings;
+
+pub(super) use format::{smtp_address, timestamp, version};
+pub(super) use kind::{Format, Key, Kind, Presence, Takes};
+pub(super) use surroundings::WORLD;

@@ -1,0 +1,21 @@
+//! Hop after hop: what becomes of a message from submission to its end.
+//!
+//! Not here: the decisions themselves (`route`), which questions to ask of a world and what must hold
+//! for their answers (`verify`).
+//! A [`Question`] goes in, a [`Flow`] comes out: one [`Fork`] for every end, each with its hops.
+//!
+//! Invariant: every recipient of the question ends in at least one fork.
+//! Invariant: every walk ends, because each hop adds a Received field and every server limits them.
+//!
+//! Sources: Exchange hybrid, "Transport routing in Exchange hybrid deployments"; the rules are those
+//! of `route`.
+
+mod flag;
+mod fork;
+mod origin;
+mod walk;
+
+pub use flag::{Flag, FlagKind};
+pub use fork::{Disposition, Flow, Fork, Hop, Question, Submission};
+pub use origin::{NoOrigin, origin};
+pub use walk::walk;

@@ -1,0 +1,842 @@
+//! The walker: at each server it asks `route`, follows every copy to the server that owns the next
+//! address, and ends each fork in a disposition.
+
+use std::net::IpAddr;
+
+use jiff::SignedDuration;
+
+use super::flag::{Flag, FlagKind};
+use super::fork::{Disposition, Flow, Fork, Hop, Question, Submission};
+use crate::dns::{self, Failure as DnsFailure, Target, Targets, View, Zones};
+use crate::mail::{AuthAs, Directionality, Domain, Mailbox, ReversePath, Status};
+use crate::model::{
+    DnsView, OrganizationId, RecipientId, RecipientKind, SendConnectorId, ServerId, ServerRole,
+    SmartHost, Topology, replies,
+};
+use crate::route::{
+    self, Admission, Arrival, Connection, Copy, Event, Happened, MailItem, NextHop, Outcome, Peer,
+    Presented, Reason, Step, Subject, Trace, Transfer,
+};
+
+/// Follows a message to every one of its ends.
+#[must_use]
+pub fn walk(topology: &Topology, zones: &Zones, question: &Question) -> Flow {
+    let sender = match question.submission {
+        Submission::User(server) => Some(topology.server(server).organization),
+        Submission::Anonymous { .. } | Submission::Host(_) => None,
+    };
+    let reported = question.from != ReversePath::Null;
+    let mut walk = Walk {
+        topology,
+        zones,
+        sender,
+        reported,
+        forks: Vec::new(),
+    };
+    for recipient in &question.to {
+        walk.submit(question, recipient);
+    }
+    walk.flag_duplicates();
+    Flow {
+        question: question.clone(),
+        forks: walk.forks,
+    }
+}
+
+struct Walk<'a> {
+    topology: &'a Topology,
+    zones: &'a Zones,
+    /// The organization of the user who sent it.
+    sender: Option<OrganizationId>,
+    /// Whether anybody is told of failures: not of those of a message with the null reverse-path.
+    reported: bool,
+    forks: Vec<Fork>,
+}
+
+/// What a fork has behind it.
+#[derive(Clone)]
+struct Path {
+    hops: Vec<Hop>,
+    /// The last server that took responsibility: it tells the sender of a failure.
+    holder: Option<ServerId>,
+    trust: Option<AuthAs>,
+    flags: Vec<Flag>,
+    /// The group the recipient was expanded from.
+    group: Option<RecipientId>,
+}
+
+impl Path {
+    fn begin(server: ServerId) -> Self {
+        let hop = Hop {
+            server,
+            connector: None,
+            tls: false,
+            steps: Vec::new(),
+        };
+        Self {
+            hops: vec![hop],
+            holder: None,
+            trust: None,
+            flags: Vec::new(),
+            group: None,
+        }
+    }
+
+    /// The server the message is at.
+    fn server(&self) -> ServerId {
+        self.last().server
+    }
+
+    fn last(&self) -> &Hop {
+        self.hops
+            .last()
+            .unwrap_or_else(|| unreachable!("a path has a first hop"))
+    }
+
+    fn record(&mut self, steps: impl IntoIterator<Item = Step>) {
+        let hop = self
+            .hops
+            .last_mut()
+            .unwrap_or_else(|| unreachable!("a path has a first hop"));
+        hop.steps.extend(steps);
+    }
+
+    fn raise(&mut self, kind: FlagKind, expected: bool, server: ServerId, reason: &'static str) {
+        if !self
+            .flags
+            .iter()
+            .any(|flag| flag.kind == kind && flag.reason == reason)
+        {
+            self.flags.push(Flag {
+                kind,
+                expected,
+                server,
+                reason,
+            });
+        }
+    }
+}
+
+/// How a fork ends.
+struct End {
+    recipient: Mailbox,
+    disposition: Disposition,
+    status: Option<Status>,
+    final_status: Option<Status>,
+}
+
+/// A next hop with an address.
+struct Reached {
+    /// The server there; `None` outside the world.
+    server: Option<ServerId>,
+    /// Its name, for the reader.
+    name: String,
+    address: Option<IpAddr>,
+}
+
+impl Walk<'_> {
+    fn submit(&mut self, question: &Question, recipient: &Mailbox) {
+        match question.submission {
+            Submission::User(server) | Submission::Host(server) => {
+                let mut path = Path::begin(server);
+                let user = matches!(question.submission, Submission::User(_));
+                path.holder = user.then_some(server);
+                let item = self.submitted(question, recipient, server);
+                let who = if user {
+                    Reason::AuthenticatedUser
+                } else {
+                    Reason::AnonymousSession
+                };
+                path.record([Step::new(Event::Submit, recipient).because(who)]);
+                path.trust = user.then_some(item.auth_as);
+                self.visit(&item, path);
+            }
+            Submission::Anonymous { server, address } => {
+                let transfer = Transfer {
+                    reverse_path: question.from.clone(),
+                    recipients: vec![recipient.clone()],
+                    size: question.size,
+                    organization: None,
+                    cross_premises: None,
+                    directionality: None,
+                    resolved: false,
+                    trace: Trace::default(),
+                };
+                let connection = Connection {
+                    remote_address: address,
+                    port: 25,
+                    peer: Peer::Anonymous,
+                    tls: false,
+                    certificate: None,
+                };
+                self.hand_over(
+                    server,
+                    &connection,
+                    &transfer,
+                    Path::begin(server),
+                    Hand::First,
+                );
+            }
+        }
+    }
+
+    /// The message as the sender's own server has it.
+    fn submitted(&self, question: &Question, recipient: &Mailbox, server: ServerId) -> MailItem {
+        let this = self.topology.server(server);
+        // The submission leaves a Received field of its own ("with mapi").
+        let trace = Trace {
+            received_by: vec![this.fqdn.clone()],
+            attributions: Vec::new(),
+        };
+        MailItem {
+            reverse_path: question.from.clone(),
+            recipients: vec![recipient.clone()],
+            size: question.size,
+            auth_as: AuthAs::Internal,
+            directionality: Directionality::Originating,
+            arrival: Arrival::Submission,
+            organization: this.organization,
+            resolved: false,
+            trace,
+        }
+    }
+
+    /// What becomes of a message at the server that has it.
+    fn visit(&mut self, item: &MailItem, mut path: Path) {
+        let server = path.server();
+        let categorized = route::categorize(self.topology, server, item);
+        let refused = item.arrival != Arrival::Submission
+            && categorized.copies.is_empty()
+            && categorized.suppressed.is_empty()
+            && categorized
+                .failures
+                .iter()
+                .all(|failure| failure.in_dialogue);
+        let submitter = self.topology.server(server).role == ServerRole::Host
+            && item.arrival == Arrival::Submission;
+        if !refused && !submitter && !self.topology.server(server).is_front_end() {
+            path.holder = Some(server);
+        }
+        for failure in categorized.failures {
+            let mut path = path.clone();
+            path.record(failure.steps);
+            self.fail(failure.recipient, failure.status, path);
+        }
+        for suppressed in categorized.suppressed {
+            let mut path = path.clone();
+            path.record(suppressed.steps);
+            let status = Some(replies::QUEUED.clone());
+            self.end(
+                path,
+                End::new(suppressed.recipient, Disposition::Suppressed, status),
+            );
+        }
+        for copy in categorized.copies {
+            let mut path = path.clone();
+            path.record(copy.steps.iter().cloned());
+            path.group = path.group.or(copy.expanded_from);
+            self.follow(&copy, path);
+        }
+    }
+
+    /// One copy to its next hop.
+    fn follow(&mut self, copy: &Copy, mut path: Path) {
+        let server = path.server();
+        let recipient = &copy.transfer.recipients[0];
+        match &copy.next_hop {
+            NextHop::Mailbox(id) => self.deliver(*id, copy, path),
+            NextHop::Unreachable => self.fall_short(recipient, &Happened::Unreachable, path),
+            NextHop::Servers { servers, port, .. } => match servers.first() {
+                Some(next) => {
+                    let hop = Reached {
+                        server: Some(*next),
+                        name: String::new(),
+                        address: None,
+                    };
+                    self.transmit(copy, &hop, *port, path);
+                }
+                None => self.fall_short(recipient, &Happened::NoConnection, path),
+            },
+            NextHop::Dns { domain, connector } => {
+                let targets = dns::targets(self.zones, self.view(server, *connector), domain);
+                match self.best(server, targets, false) {
+                    Ok(hop) => self.transmit(copy, &hop, 25, path),
+                    Err(miss) => self.miss(copy, domain, miss, path),
+                }
+            }
+            NextHop::SmartHosts { hosts, connector } => {
+                match self.smart_host(server, hosts, *connector) {
+                    Ok(hop) => self.transmit(copy, &hop, 25, path),
+                    Err((name, miss)) => self.miss(copy, &name, miss, path),
+                }
+            }
+        }
+    }
+
+    /// The DNS that a server asks for a connector.
+    fn view(&self, server: ServerId, connector: Option<SendConnectorId>) -> View {
+        let external =
+            connector.is_some_and(|id| self.topology.send_connector(id).use_external_dns);
+        match self.topology.server(server).dns_view {
+            DnsView::Internal if !external => View::Internal,
+            DnsView::Internal | DnsView::Public => View::Public,
+        }
+    }
+
+    /// The first host that has an address, unless it is the sending server itself.
+    fn best(&self, server: ServerId, targets: Targets, smart_host: bool) -> Result<Reached, Miss> {
+        let hosts = match targets {
+            Targets::Hosts(hosts) => hosts,
+            Targets::NullMx => return Err(Miss::Happened(Happened::NullMx)),
+            Targets::Failed(DnsFailure::NameError) => {
+                return Err(Miss::Happened(Happened::DomainNotFound { smart_host }));
+            }
+            Targets::Failed(DnsFailure::NoData | DnsFailure::AliasLoop) => {
+                return Err(Miss::Happened(Happened::NoAnswer));
+            }
+            Targets::Failed(DnsFailure::Unknown(name)) => return Err(Miss::Unknown(name)),
+        };
+        let own = |host: &Target| {
+            host.addresses
+                .iter()
+                .any(|address| self.topology.server_at(*address) == Some(server))
+        };
+        // RFC 5321 §5.1: the server's own record and those after it are not used.
+        if !smart_host && hosts.first().is_some_and(&own) {
+            return Err(Miss::Happened(Happened::BestMxIsSelf));
+        }
+        let usable = hosts.iter().take_while(|host| smart_host || !own(host));
+        let reached = usable.clone().find_map(|host| {
+            let address = *host.addresses.first()?;
+            Some(Reached {
+                server: self.topology.server_at(address),
+                name: host.host.to_string(),
+                address: Some(address),
+            })
+        });
+        reached.ok_or_else(
+            || match usable.into_iter().find_map(|host| host.failure.clone()) {
+                Some(DnsFailure::Unknown(name)) => Miss::Unknown(name),
+                Some(_) | None => Miss::Happened(Happened::NoAnswer),
+            },
+        )
+    }
+
+    /// The first smart host that can be found.
+    ///
+    /// Choice: Exchange balances the load; a prediction takes them in the order of the setting.
+    fn smart_host(
+        &self,
+        server: ServerId,
+        hosts: &[SmartHost],
+        connector: SendConnectorId,
+    ) -> Result<Reached, (Domain, Miss)> {
+        let mut miss = None;
+        for host in hosts {
+            match host {
+                SmartHost::Address(address) => {
+                    let server = self.topology.server_at(*address);
+                    return Ok(Reached {
+                        server,
+                        name: format!("[{address}]"),
+                        address: Some(*address),
+                    });
+                }
+                SmartHost::Name(name) => {
+                    let targets =
+                        dns::targets(self.zones, self.view(server, Some(connector)), name);
+                    match self.best(server, targets, true) {
+                        Ok(reached) => return Ok(reached),
+                        Err(why) => miss = miss.or(Some((name.clone(), why))),
+                    }
+                }
+            }
+        }
+        Err(miss.unwrap_or_else(|| unreachable!("a connector with smart hosts has at least one")))
+    }
+
+    /// No next hop was found.
+    fn miss(&mut self, copy: &Copy, name: &Domain, miss: Miss, mut path: Path) {
+        let recipient = &copy.transfer.recipients[0];
+        match miss {
+            Miss::Happened(happened) => {
+                let reason = match &happened {
+                    Happened::BestMxIsSelf => Reason::MxIsSelf(name.clone()),
+                    Happened::NullMx => Reason::NullMx(name.clone()),
+                    Happened::DomainNotFound { .. } => {
+                        Reason::Dns(format!("`{name}` does not exist (NXDOMAIN)"))
+                    }
+                    _ => Reason::Dns(format!("`{name}` has no MX record and no address")),
+                };
+                path.record([Step::new(Event::Fail, recipient).because(reason)]);
+                if happened == Happened::BestMxIsSelf {
+                    let server = path.server();
+                    path.raise(FlagKind::Loop, false, server, "mx_self");
+                    self.flag_group_domain(copy, None, &mut path);
+                }
+                self.fall_short(recipient, &happened, path);
+            }
+            Miss::Unknown(unknown) => {
+                let fact = format!("the world does not describe the DNS zone of `{unknown}`");
+                path.record(
+                    [Step::new(Event::Defer, recipient).because(Reason::UnknownFact(fact))],
+                );
+                self.end(
+                    path,
+                    End::new(recipient.clone(), Disposition::Unknown, None),
+                );
+            }
+        }
+    }
+
+    /// Connects, demands TLS, and hands the message over.
+    fn transmit(&mut self, copy: &Copy, hop: &Reached, port: u16, mut path: Path) {
+        let recipient = &copy.transfer.recipients[0];
+        let from = path.server();
+        let Some(next) = hop.server else {
+            let address = hop
+                .address
+                .map_or_else(String::new, |address| format!(" ({address})"));
+            let outside = Reason::OutsideWorld(format!("{}{address}", hop.name));
+            self.flag_group_domain(copy, None, &mut path);
+            path.record([Step::new(Event::SendExternal, recipient)
+                .chosen(Subject::Host(hop.name.clone()))
+                .because(outside)]);
+            let end = End::new(
+                recipient.clone(),
+                Disposition::LeftWorld,
+                Some(replies::QUEUED.clone()),
+            );
+            return self.end(path, end);
+        };
+        if let Presented::Missing(name) = &copy.presented {
+            let reason =
+                Reason::CertificateRejected(format!("no certificate `{name}` on this server"));
+            path.record([Step::new(Event::Defer, recipient).because(reason)]);
+            return self.fall_short(recipient, &Happened::CertificateMissing, path);
+        }
+        let mut connection = self.connection(copy, from, next, port);
+        match self.secure(copy, next, &connection) {
+            Ok(tls) => connection.tls = tls,
+            Err(what) => {
+                self.flag_misrouted(copy, next, &mut path);
+                let reason = Reason::CertificateRejected(what.clone());
+                let step = Step::new(Event::Defer, recipient)
+                    .chosen(Subject::Server(next))
+                    .because(reason);
+                path.record([step]);
+                return self.fall_short(recipient, &Happened::Tls(what), path);
+            }
+        }
+        if let (true, Presented::Certificate(certificate)) = (connection.tls, &copy.presented) {
+            connection.certificate = Some(certificate.clone());
+        }
+        self.flag_misrouted(copy, next, &mut path);
+        self.hand_over(
+            next,
+            &connection,
+            &copy.transfer,
+            path,
+            Hand::Next(copy.next_hop.connector()),
+        );
+    }
+
+    fn connection(&self, copy: &Copy, from: ServerId, to: ServerId, port: u16) -> Connection {
+        let addresses = &self.topology.server(from).addresses;
+        let v4 = self
+            .topology
+            .server(to)
+            .addresses
+            .iter()
+            .any(IpAddr::is_ipv4);
+        let remote_address = addresses
+            .iter()
+            .find(|address| address.is_ipv4() == v4)
+            .or(addresses.first())
+            .copied();
+        let peer = if copy.exchange_authenticated {
+            Peer::ExchangeServer
+        } else {
+            Peer::Anonymous
+        };
+        Connection {
+            remote_address,
+            port,
+            peer,
+            tls: false,
+            certificate: None,
+        }
+    }
+
+    /// Whether the session has TLS, or what is wrong with the next hop's.
+    fn secure(&self, copy: &Copy, next: ServerId, connection: &Connection) -> Result<bool, String> {
+        let (id, _) = route::endpoint(self.topology, next, connection);
+        let connector = id.map(|id| self.topology.receive_connector(id));
+        let offered = connector.is_some_and(|connector| connector.offers_tls);
+        let certificate = connector
+            .and_then(|connector| route::served(self.topology, connector))
+            .map(|id| self.topology.certificate(id));
+        route::judge(&copy.tls, offered, certificate, self.topology.as_of())
+    }
+
+    /// RCPT TO and the end of DATA at the next server.
+    fn hand_over(
+        &mut self,
+        next: ServerId,
+        connection: &Connection,
+        transfer: &Transfer,
+        mut path: Path,
+        hand: Hand,
+    ) {
+        let recipient = &transfer.recipients[0];
+        let verdict = route::accept(
+            self.topology,
+            next,
+            connection,
+            &transfer.reverse_path,
+            recipient,
+        );
+        let hop = |steps| Hop {
+            server: next,
+            connector: hand.connector(),
+            tls: connection.tls,
+            steps,
+        };
+        let arrive = |path: &mut Path, steps: Vec<Step>| match hand {
+            Hand::First => path.record(steps),
+            Hand::Next(_) => path.hops.push(hop(steps)),
+        };
+        let admission: Admission = match verdict.decision {
+            Ok(admission) => admission,
+            Err(status) => {
+                arrive(&mut path, vec![verdict.step]);
+                return self.refuse(recipient, status, path);
+            }
+        };
+        match route::admit(self.topology, next, connection, &admission, transfer) {
+            Ok((item, step)) => {
+                let mut received = verdict.step;
+                received.because.extend(step.because);
+                arrive(&mut path, vec![received]);
+                path.trust = Some(item.auth_as);
+                self.flag_trust(&item, &admission, next, &mut path);
+                self.visit(&item, path);
+            }
+            Err((status, step)) => {
+                let looped = step.because.iter().any(|reason| {
+                    matches!(
+                        reason,
+                        Reason::HopCount { .. } | Reason::TooManyAttributions { .. }
+                    )
+                });
+                let kind = match step.because.last() {
+                    Some(Reason::HopCount { local: true, .. }) => "local_hop_count",
+                    Some(Reason::TooManyAttributions { .. }) => "attribution",
+                    _ => "hop_count",
+                };
+                arrive(&mut path, vec![verdict.step, step]);
+                if looped {
+                    self.looped(recipient, status, kind, path)
+                } else {
+                    self.refuse(recipient, status, path)
+                }
+            }
+        }
+    }
+
+    fn deliver(&mut self, id: Option<RecipientId>, copy: &Copy, mut path: Path) {
+        let recipient = copy.transfer.recipients[0].clone();
+        let server = path.server();
+        if let (Some(id), Some(group)) = (id, path.group)
+            && let Some(sender) = copy.transfer.reverse_path.mailbox()
+            && self.topology.recipient(id).addresses.contains(sender)
+        {
+            let expected = self.asked_for_echo(group, sender);
+            path.raise(
+                FlagKind::EchoBack,
+                expected,
+                server,
+                if expected { "true" } else { "false" },
+            );
+        }
+        if id.is_none() {
+            path.trust = None;
+        }
+        self.end(
+            path,
+            End::new(
+                recipient,
+                Disposition::Delivered,
+                Some(replies::QUEUED.clone()),
+            ),
+        );
+    }
+
+    /// Whether the sender, as the group's organization knows it, wants its own posts back.
+    fn asked_for_echo(&self, group: RecipientId, sender: &Mailbox) -> bool {
+        let organization = self.topology.recipient(group).organization;
+        self.topology
+            .recipients_at(organization, sender)
+            .iter()
+            .any(|id| match self.topology.recipient(*id).kind {
+                RecipientKind::Mailbox { echo, .. } | RecipientKind::MailUser { echo, .. } => echo,
+                RecipientKind::Group { .. } | RecipientKind::RemoteGroup { .. } => false,
+            })
+    }
+
+    /// The next server said no.
+    fn refuse(&mut self, recipient: &Mailbox, status: Status, path: Path) {
+        self.fall_short(recipient, &Happened::Reply(status), path);
+    }
+
+    /// A loop detector ended the journey.
+    fn looped(&mut self, recipient: &Mailbox, status: Status, kind: &'static str, mut path: Path) {
+        let server = path.server();
+        path.raise(FlagKind::Loop, false, server, kind);
+        let cycle = minimal_cycle(&path.hops);
+        let mut end = End::new(recipient.clone(), Disposition::Looped, Some(status.clone()));
+        end.final_status = Some(status);
+        self.report_failure(recipient, &mut path);
+        self.push(path, end, cycle);
+    }
+
+    /// The copy did not get to its next hop: what the holder makes of it.
+    fn fall_short(&mut self, recipient: &Mailbox, happened: &Happened, path: Path) {
+        let judge = path.holder.unwrap_or_else(|| path.hops[0].server);
+        let profile = self
+            .topology
+            .organization(self.topology.server(judge).organization)
+            .profile;
+        match route::outcome(profile, happened, SignedDuration::ZERO) {
+            Outcome::Delivered => unreachable!("a success is followed, not judged"),
+            Outcome::Fail(status) => self.fail(recipient.clone(), status, path),
+            Outcome::Defer {
+                status,
+                final_status,
+            } => {
+                let disposition = if *happened == Happened::Unreachable {
+                    Disposition::Unreachable
+                } else {
+                    Disposition::Deferred
+                };
+                let mut end = End::new(recipient.clone(), disposition, Some(status));
+                end.final_status = Some(final_status);
+                self.end(path, end);
+            }
+        }
+    }
+
+    /// A permanent failure: refused to the submitter, or reported by the server that held it.
+    fn fail(&mut self, recipient: Mailbox, status: Status, mut path: Path) {
+        let disposition = if path.holder.is_some() {
+            Disposition::Bounced
+        } else {
+            Disposition::Rejected
+        };
+        self.report_failure(&recipient, &mut path);
+        self.end(path, End::new(recipient, disposition, Some(status)));
+    }
+
+    /// The server that gives up writes the NDR.
+    fn report_failure(&self, recipient: &Mailbox, path: &mut Path) {
+        let Some(holder) = path.holder.filter(|_| self.reported) else {
+            return;
+        };
+        let step = Step::new(Event::Dsn, recipient).chosen(Subject::Server(holder));
+        if let Some(hop) = path.hops.iter_mut().rev().find(|hop| hop.server == holder) {
+            hop.steps.push(step);
+        }
+    }
+
+    fn end(&mut self, path: Path, end: End) {
+        self.push(path, end, Vec::new());
+    }
+
+    fn push(&mut self, path: Path, end: End, cycle: Vec<ServerId>) {
+        let reported_by = path
+            .holder
+            .filter(|_| self.reported && end.disposition.is_failure());
+        self.forks.push(Fork {
+            recipient: end.recipient,
+            disposition: end.disposition,
+            status: end.status,
+            final_status: end.final_status,
+            trust: path.trust,
+            flags: path.flags,
+            hops: path.hops,
+            cycle,
+            reported_by,
+        });
+    }
+
+    /// Compares who vouches for the sender with who should.
+    fn flag_trust(
+        &self,
+        item: &MailItem,
+        admission: &Admission,
+        server: ServerId,
+        path: &mut Path,
+    ) {
+        match self.sender {
+            Some(own) => {
+                let family = own == item.organization
+                    || self
+                        .topology
+                        .organization(own)
+                        .partners
+                        .contains(&item.organization);
+                if family && item.auth_as != AuthAs::Internal {
+                    path.raise(
+                        FlagKind::WrongTrust,
+                        false,
+                        server,
+                        "anonymous_expected_internal",
+                    );
+                }
+            }
+            None => {
+                let secured = self
+                    .topology
+                    .receive_connector(admission.connector)
+                    .externally_secured;
+                let first = path.hops.len() <= 1;
+                if item.auth_as == AuthAs::Internal && !(secured && first) {
+                    path.raise(
+                        FlagKind::WrongTrust,
+                        false,
+                        server,
+                        "internal_expected_anonymous",
+                    );
+                }
+            }
+        }
+    }
+
+    /// Compares the way out of an organization with the one its premises prescribe.
+    fn flag_misrouted(&self, copy: &Copy, next: ServerId, path: &mut Path) {
+        if copy.exchange_authenticated {
+            return;
+        }
+        let server = path.server();
+        let from = self.topology.server(server).organization;
+        let to = self.topology.server(next).organization;
+        let partners = &self.topology.organization(from).partners;
+        let hybrid = copy
+            .next_hop
+            .connector()
+            .is_some_and(|id| self.topology.send_connector(id).cloud_services_mail_enabled);
+        let domain = &copy.transfer.recipients[0].domain;
+        if partners.contains(&to) && !hybrid {
+            path.raise(FlagKind::Misrouted, false, server, "not_hybrid_connector");
+        }
+        let third_party = self.topology.server(next).role == ServerRole::Host
+            && !partners.is_empty()
+            && partners
+                .iter()
+                .chain([&from])
+                .any(|id| self.topology.accepted_domain_for(*id, domain).is_some());
+        if third_party {
+            path.raise(FlagKind::Misrouted, false, server, "third_party");
+        }
+        self.flag_group_domain(copy, Some(next), path);
+    }
+
+    /// Mail for a group domain that goes to a host of another organization than the groups'.
+    fn flag_group_domain(&self, copy: &Copy, next: Option<ServerId>, path: &mut Path) {
+        let Some(owner) = self
+            .topology
+            .group_domain_owner(&copy.transfer.recipients[0].domain)
+        else {
+            return;
+        };
+        let right = next.is_some_and(|next| {
+            let server = self.topology.server(next);
+            server.organization == owner
+                || server
+                    .front_end_for
+                    .iter()
+                    .any(|(tenant, _)| *tenant == owner)
+        });
+        if !right {
+            let server = path.server();
+            path.raise(FlagKind::Misrouted, false, server, "group_domain_not_eop");
+        }
+    }
+
+    /// A recipient that gets the message twice.
+    fn flag_duplicates(&mut self) {
+        for index in 1..self.forks.len() {
+            let (earlier, rest) = self.forks.split_at_mut(index);
+            let fork = &mut rest[0];
+            let same = |other: &Fork| {
+                other.disposition == Disposition::Delivered
+                    && other.recipient == fork.recipient
+                    && other.hops.last().map(|hop| hop.server)
+                        == fork.hops.last().map(|hop| hop.server)
+            };
+            if fork.disposition == Disposition::Delivered
+                && earlier.iter().any(same)
+                && let Some(hop) = fork.hops.last()
+            {
+                let flag = Flag {
+                    kind: FlagKind::Duplicate,
+                    expected: false,
+                    server: hop.server,
+                    reason: "",
+                };
+                fork.flags.push(flag);
+            }
+        }
+    }
+}
+
+impl End {
+    fn new(recipient: Mailbox, disposition: Disposition, status: Option<Status>) -> Self {
+        Self {
+            recipient,
+            disposition,
+            status,
+            final_status: None,
+        }
+    }
+}
+
+/// Why no next hop was found.
+enum Miss {
+    Happened(Happened),
+    /// The world does not describe this name.
+    Unknown(Domain),
+}
+
+/// Whether a message is handed over by its submitter or by a server.
+#[derive(Clone, Copy)]
+enum Hand {
+    First,
+    Next(Option<SendConnectorId>),
+}
+
+impl Hand {
+    fn connector(self) -> Option<SendConnectorId> {
+        match self {
+            Self::First => None,
+            Self::Next(connector) => connector,
+        }
+    }
+}
+
+/// The servers that repeat at the end of a path: the shortest run that stands there twice, else from
+/// the last server's earlier visit on.
+fn minimal_cycle(hops: &[Hop]) -> Vec<ServerId> {
+    let servers: Vec<ServerId> = hops.iter().map(|hop| hop.server).collect();
+    let count = servers.len();
+    for period in 1..=count / 2 {
+        if servers[count - period..] == servers[count - 2 * period..count - period] {
+            return servers[count - period..].to_vec();
+        }
+    }
+    let last = servers.last().copied();
+    let earlier = servers[..count.saturating_sub(1)]
+        .iter()
+        .rposition(|server| Some(*server) == last);
+    earlier.map_or_else(Vec::new, |at| servers[at..count - 1].to_vec())
+}

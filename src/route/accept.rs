@@ -1,0 +1,502 @@
+//! May this peer hand this server this recipient, and then this message?
+//!
+//! The door has two moments. [`accept`] answers at RCPT TO: which Receive connector serves the
+//! session, whether it may submit, to which organization a front end attributes it, and whether it
+//! may name this recipient. [`admit`] answers at the end of DATA, when size and header section are
+//! known: limits, loop detectors, and who vouches for the sender.
+//!
+//! Sources: Exchange Server, "Receive connectors" and "Accepted domains in Exchange Server";
+//! Exchange Online, "Configure a certificate-based connector to relay email messages through
+//! Microsoft 365" and "Use Directory-Based Edge Blocking to reject messages sent to invalid
+//! recipients".
+
+use std::net::IpAddr;
+
+use super::firewall;
+use super::item::{Admission, Arrival, Connection, MailItem, Peer, Transfer, Verdict};
+use super::loops;
+use super::step::{Event, Reason, Rejected, Step, Subject};
+use crate::mail::{Directionality, Limit, Mailbox, NamePattern, ReversePath, Status};
+use crate::model::{
+    DomainType, Matcher, OrganizationId, PermissionGroup, ReceiveConnector, ReceiveConnectorId,
+    RecipientValidation, ServerId, Topology, TransportRole, replies,
+};
+
+/// Answers RCPT TO.
+#[must_use]
+pub fn accept(
+    topology: &Topology,
+    server: ServerId,
+    connection: &Connection,
+    reverse_path: &ReversePath,
+    recipient: &Mailbox,
+) -> Verdict {
+    let (chosen, losers) = endpoint(topology, server, connection);
+    let mut step = Step::new(Event::Receive, recipient).rejected(losers);
+    let Some(id) = chosen else {
+        let step = step.because(Reason::NoReceiveConnector);
+        return Verdict {
+            decision: Err(replies::NOT_ACTIVE.clone()),
+            step,
+        };
+    };
+    step = step
+        .chosen(Subject::ReceiveConnector(id))
+        .because(Reason::NarrowestRange);
+    let connector = topology.receive_connector(id);
+    if let Err((status, reason)) = may_submit(connector, connection) {
+        return Verdict {
+            decision: Err(status),
+            step: step.because(reason),
+        };
+    }
+    let result = if topology.server(server).is_front_end() {
+        attribute(
+            topology,
+            server,
+            id,
+            connection,
+            reverse_path,
+            recipient,
+            &mut step,
+        )
+    } else {
+        take(topology, server, id, connection, recipient)
+    };
+    match result {
+        Ok((admission, reason)) => Verdict {
+            decision: Ok(admission),
+            step: step.because(reason),
+        },
+        Err((status, reason)) => Verdict {
+            decision: Err(status),
+            step: step.because(reason),
+        },
+    }
+}
+
+/// The Receive connector that serves a session: of those that listen on the port and whose ranges
+/// contain the client, the one whose containing range is the narrowest; the others with the reason
+/// why they lost.
+#[must_use]
+pub fn endpoint(
+    topology: &Topology,
+    server: ServerId,
+    connection: &Connection,
+) -> (Option<ReceiveConnectorId>, Vec<Rejected>) {
+    let mut best: Option<(u128, &str, ReceiveConnectorId)> = None;
+    let mut losers = Vec::new();
+    let mut lose = |id, reason| {
+        losers.push(Rejected {
+            candidate: Subject::ReceiveConnector(id),
+            reason,
+        })
+    };
+    for id in topology.receive_connectors_on(server) {
+        let connector = topology.receive_connector(*id);
+        let breadth = match serves(connector, connection) {
+            Some(Ok(breadth)) => breadth,
+            Some(Err(reason)) => {
+                lose(*id, reason);
+                continue;
+            }
+            None => continue,
+        };
+        let key = (breadth, connector.name.as_str(), *id);
+        match best {
+            Some(old) if (old.0, old.1) <= (key.0, key.1) => lose(*id, Reason::WiderRange),
+            Some(old) => {
+                lose(old.2, Reason::WiderRange);
+                best = Some(key);
+            }
+            None => best = Some(key),
+        }
+    }
+    (best.map(|(_, _, id)| id), losers)
+}
+
+/// How narrowly a connector that listens serves a session, or why not; `None` for one that does not
+/// listen.
+fn serves(connector: &ReceiveConnector, connection: &Connection) -> Option<Result<u128, Reason>> {
+    let Matcher::Endpoint {
+        ports,
+        remote_ip_ranges,
+        ..
+    } = &connector.matcher
+    else {
+        return None;
+    };
+    if !connector.enabled {
+        return Some(Err(Reason::Disabled));
+    }
+    if !ports.contains(&connection.port) {
+        return Some(Err(Reason::OtherPort));
+    }
+    let containing = |range: &&crate::model::IpRange| match connection.remote_address {
+        Some(address) => range.contains(address),
+        // Of a stranger nothing is known, so only a connector for everyone can be relied on.
+        None => **range == crate::model::IpRange::ALL_V4,
+    };
+    let narrowest = remote_ip_ranges
+        .iter()
+        .filter(containing)
+        .map(crate::model::IpRange::breadth)
+        .min();
+    Some(narrowest.ok_or(Reason::AddressNotInRange))
+}
+
+/// Permission groups and the demand for TLS.
+fn may_submit(
+    connector: &ReceiveConnector,
+    connection: &Connection,
+) -> Result<(), (Status, Reason)> {
+    if connector.require_tls && !connection.tls {
+        return Err((replies::MUST_STARTTLS.clone(), Reason::TlsMissing));
+    }
+    let group = match connection.peer {
+        Peer::Anonymous if connector.externally_secured => PermissionGroup::ExchangeServers,
+        Peer::Anonymous => PermissionGroup::AnonymousUsers,
+        Peer::ExchangeServer => PermissionGroup::ExchangeServers,
+        Peer::User => PermissionGroup::ExchangeUsers,
+    };
+    if connector.permission_groups.contains(&group) {
+        return Ok(());
+    }
+    Err((
+        replies::NOT_AUTHENTICATED.clone(),
+        Reason::PermissionMissing(group.as_str()),
+    ))
+}
+
+type Taken = Result<(Admission, Reason), (Status, Reason)>;
+
+/// A server that routes for itself: accepted domains, and the permission to relay.
+fn take(
+    topology: &Topology,
+    server: ServerId,
+    id: ReceiveConnectorId,
+    connection: &Connection,
+    recipient: &Mailbox,
+) -> Taken {
+    let this = topology.server(server);
+    let connector = topology.receive_connector(id);
+    let promote = connection.tls && capability(connector, connection);
+    let trusted = connection.peer != Peer::Anonymous || connector.externally_secured;
+    let directionality = if trusted {
+        Directionality::Originating
+    } else {
+        Directionality::Incoming
+    };
+    let admission = Admission {
+        connector: id,
+        attributed_by: None,
+        organization: this.organization,
+        promote,
+        directionality,
+    };
+    match topology.accepted_domain_for(this.organization, &recipient.domain) {
+        Some(accepted) => {
+            let kind = topology.accepted_domain(accepted).kind;
+            let blocked =
+                !trusted && is_blocked(topology, server, this.organization, kind, recipient);
+            if blocked {
+                let profile = topology.organization(this.organization).profile;
+                return Err((profile.recipient_blocked.clone(), Reason::RecipientBlocked));
+            }
+            Ok((admission, Reason::DomainIs(recipient.domain.clone(), kind)))
+        }
+        // Accept-Any-Recipient: authenticated users and servers, externally secured hosts, anonymous
+        // sessions with the extended right, and the cloud where it may bring its headers.
+        None if trusted || connector.anonymous_relay || promote => Ok((
+            admission,
+            Reason::DomainNotAccepted(recipient.domain.clone()),
+        )),
+        None => {
+            let profile = topology.organization(this.organization).profile;
+            Err((profile.relay_denied.clone(), Reason::RelayDenied))
+        }
+    }
+}
+
+/// Whether a peer's certificate gives it `AcceptCloudServicesMail` (`TlsDomainCapabilities`).
+fn capability(connector: &ReceiveConnector, connection: &Connection) -> bool {
+    let Some(certificate) = connection.certificate.as_ref().filter(|c| c.trusted) else {
+        return false;
+    };
+    connector
+        .tls_domain_capabilities
+        .iter()
+        .filter(|entry| entry.accept_cloud_services_mail)
+        .any(|entry| {
+            certificate
+                .names
+                .iter()
+                .any(|name| entry.domain.accepts(name))
+        })
+}
+
+/// Recipient validation at RCPT TO: an unknown address of an Authoritative domain.
+fn is_blocked(
+    topology: &Topology,
+    server: ServerId,
+    organization: OrganizationId,
+    kind: DomainType,
+    recipient: &Mailbox,
+) -> bool {
+    match topology.server(server).recipient_validation {
+        RecipientValidation::Off => false,
+        RecipientValidation::Authoritative => {
+            kind == DomainType::Authoritative
+                && topology.recipients_at(organization, recipient).is_empty()
+        }
+    }
+}
+
+/// A front end: whose mail is it, and in which direction does it run?
+fn attribute(
+    topology: &Topology,
+    server: ServerId,
+    endpoint: ReceiveConnectorId,
+    connection: &Connection,
+    reverse_path: &ReversePath,
+    recipient: &Mailbox,
+    step: &mut Step,
+) -> Taken {
+    let matched = matching_peer(topology, server, connection, reverse_path, step);
+    let owner = topology
+        .server(server)
+        .front_end_for
+        .iter()
+        .map(|(organization, _)| *organization)
+        .find(|organization| {
+            topology
+                .accepted_domain_for(*organization, &recipient.domain)
+                .is_some()
+        });
+    if let Some((by, organization)) = matched {
+        let admission = Admission {
+            connector: endpoint,
+            attributed_by: Some(by),
+            organization,
+            promote: topology.receive_connector(by).cloud_services_mail_enabled,
+            directionality: Directionality::Originating,
+        };
+        step.chosen = Some(Subject::ReceiveConnector(by));
+        return Ok((admission, Reason::Attributed));
+    }
+    let profile = topology
+        .organization(topology.server(server).organization)
+        .profile;
+    let Some(organization) = owner else {
+        return Err((profile.relay_denied.clone(), Reason::RelayDenied));
+    };
+    let accepted = topology.accepted_domain_for(organization, &recipient.domain);
+    let kind = accepted.map_or(DomainType::Authoritative, |id| {
+        topology.accepted_domain(id).kind
+    });
+    if is_blocked(topology, server, organization, kind, recipient) {
+        return Err((profile.recipient_blocked.clone(), Reason::RecipientBlocked));
+    }
+    let admission = Admission {
+        connector: endpoint,
+        attributed_by: None,
+        organization,
+        promote: false,
+        directionality: Directionality::Incoming,
+    };
+    Ok((admission, Reason::TenantOfRecipient))
+}
+
+/// The inbound connector that recognises a session, by certificate before address, by name among
+/// equals; the others go into the step with their reasons.
+fn matching_peer(
+    topology: &Topology,
+    server: ServerId,
+    connection: &Connection,
+    reverse_path: &ReversePath,
+    step: &mut Step,
+) -> Option<(ReceiveConnectorId, OrganizationId)> {
+    let mut found: Vec<(u8, &str, ReceiveConnectorId)> = Vec::new();
+    for id in topology.receive_connectors_on(server) {
+        let connector = topology.receive_connector(*id);
+        let Matcher::Peer {
+            tls_sender_certificate_name,
+            sender_ip_addresses,
+        } = &connector.matcher
+        else {
+            continue;
+        };
+        let verdict = if connector.enabled {
+            recognise(
+                topology,
+                connector,
+                tls_sender_certificate_name.as_ref(),
+                sender_ip_addresses,
+                connection,
+                reverse_path,
+            )
+        } else {
+            Err(Reason::Disabled)
+        };
+        match verdict {
+            Ok(order) => found.push((order, connector.name.as_str(), *id)),
+            Err(reason) => step.rejected.push(Rejected {
+                candidate: Subject::ReceiveConnector(*id),
+                reason,
+            }),
+        }
+    }
+    found.sort_unstable_by_key(|(order, name, _)| (*order, *name));
+    let (_, _, winner) = found.first().copied()?;
+    for (_, _, loser) in &found[1..] {
+        step.rejected.push(Rejected {
+            candidate: Subject::ReceiveConnector(*loser),
+            reason: Reason::LaterName,
+        });
+    }
+    Some((winner, topology.receive_connector(winner).organization))
+}
+
+/// Whether an inbound connector recognises a session: 0 by certificate, 1 by address.
+fn recognise(
+    topology: &Topology,
+    connector: &ReceiveConnector,
+    wanted: Option<&NamePattern>,
+    addresses: &[crate::model::IpRange],
+    connection: &Connection,
+    reverse_path: &ReversePath,
+) -> Result<u8, Reason> {
+    let accepted = |domain| {
+        topology
+            .accepted_domain_for(connector.organization, domain)
+            .is_some()
+    };
+    let sender_accepted = reverse_path.domain().is_some_and(accepted);
+    if let Some(wanted) = wanted {
+        let shown = connection
+            .certificate
+            .as_ref()
+            .filter(|c| c.trusted && connection.tls);
+        let Some(name) = shown.and_then(|c| c.names.iter().find(|name| wanted.accepts(name)))
+        else {
+            return Err(Reason::CertificateDoesNotMatch(wanted.to_string()));
+        };
+        // The certificate's name, or its immediate parent, must be an accepted domain, unless the
+        // sender's domain is one.
+        let parent = name.domain().parent().filter(|_| !name.is_wildcard());
+        let own = accepted(name.domain()) || parent.as_ref().is_some_and(accepted);
+        return if own || sender_accepted {
+            Ok(0)
+        } else {
+            Err(Reason::CertificateDomainNotAccepted(name.to_string()))
+        };
+    }
+    let contains = |address: IpAddr| addresses.iter().any(|range| range.contains(address));
+    if !connection.remote_address.is_some_and(contains) {
+        return Err(Reason::AddressNotInRange);
+    }
+    // An address alone lets nobody send for a domain that is not the tenant's.
+    if sender_accepted {
+        Ok(1)
+    } else {
+        Err(Reason::CertificateDomainNotAccepted(
+            reverse_path.to_string(),
+        ))
+    }
+}
+
+/// Answers the end of DATA: the message as this server takes it, or the reply that refuses.
+///
+/// # Errors
+/// The status of the refusal and its step.
+pub fn admit(
+    topology: &Topology,
+    server: ServerId,
+    connection: &Connection,
+    admission: &Admission,
+    transfer: &Transfer,
+) -> Result<(MailItem, Step), (Status, Step)> {
+    let this = topology.server(server);
+    let profile = topology.organization(this.organization).profile;
+    let first = &transfer.recipients[0];
+    let step =
+        Step::new(Event::Receive, first).chosen(Subject::ReceiveConnector(admission.connector));
+    let connector = topology.receive_connector(admission.connector);
+    // Exchange servers may bypass the size limit (Ms-Exch-Bypass-Message-Size-Limit).
+    let limit = Limit::Bytes(connector.max_message_size);
+    if connection.peer != Peer::ExchangeServer && !limit.admits(transfer.size) {
+        let step = step.because(Reason::TooLarge {
+            size: transfer.size,
+            limit,
+        });
+        return Err((replies::TOO_LARGE.clone(), step));
+    }
+    let mut trace = transfer.trace.clone();
+    let entry = entry_service(topology, server, connector);
+    for service in &this.services[entry..] {
+        let checked = service_connector(topology, server, connector, service.transport_role);
+        if let Err(reason) = loops::check_hops(checked, &service.received_by, &trace) {
+            return Err((profile.hop_count_exceeded.clone(), step.because(reason)));
+        }
+        trace.received_by.push(service.received_by.clone());
+    }
+    if this.is_front_end() {
+        if let Err(reason) = loops::check_attributions(connector, admission.organization, &trace) {
+            return Err((profile.hop_count_exceeded.clone(), step.because(reason)));
+        }
+        loops::count_attribution(&mut trace, admission.organization);
+    }
+    let (auth_as, why) = firewall::promote(topology, connection, admission, transfer);
+    let item = MailItem {
+        reverse_path: transfer.reverse_path.clone(),
+        recipients: transfer.recipients.clone(),
+        size: transfer.size,
+        auth_as,
+        directionality: transfer.directionality.unwrap_or(admission.directionality),
+        arrival: if connection.peer == Peer::ExchangeServer {
+            Arrival::Internal
+        } else {
+            Arrival::External
+        },
+        organization: admission.organization,
+        resolved: transfer.resolved && connection.peer == Peer::ExchangeServer,
+        trace,
+    };
+    Ok((item, step.because(why)))
+}
+
+/// The first service of a server that a session on this connector passes.
+fn entry_service(topology: &Topology, server: ServerId, connector: &ReceiveConnector) -> usize {
+    let Matcher::Endpoint { transport_role, .. } = &connector.matcher else {
+        return 0;
+    };
+    let services = &topology.server(server).services;
+    services
+        .iter()
+        .position(|service| service.transport_role == *transport_role)
+        .unwrap_or(0)
+}
+
+/// The connector whose limits a service applies: the session's own, or for the transport service
+/// behind a front end the one it listens with.
+fn service_connector<'a>(
+    topology: &'a Topology,
+    server: ServerId,
+    own: &'a ReceiveConnector,
+    role: TransportRole,
+) -> &'a ReceiveConnector {
+    let listens = |connector: &&ReceiveConnector| match &connector.matcher {
+        Matcher::Endpoint { transport_role, .. } => *transport_role == role && connector.enabled,
+        Matcher::Peer { .. } => false,
+    };
+    if listens(&own) {
+        return own;
+    }
+    topology
+        .receive_connectors_on(server)
+        .iter()
+        .map(|id| topology.receive_connector(*id))
+        .filter(listens)
+        .min_by_key(|connector| connector.name.as_str())
+        .unwrap_or(own)
+}

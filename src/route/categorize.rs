@@ -1,0 +1,417 @@
+//! Where does each recipient go next, and why? The stages in their order: resolution and expansion,
+//! connector selection, what the copy carries.
+
+use super::firewall;
+use super::item::{Categorized, Copy, Failure, MailItem, NextHop, Presented, TlsDemand, Transfer};
+use super::resolve::{self, Place, Resolved};
+use super::select::{self, NoWinner, Selection};
+use super::step::{Event, Reason, Step, Subject};
+use super::tls;
+use crate::mail::Mailbox;
+use crate::model::{
+    Fallback, RecipientId, Routing, SendConnector, SendConnectorId, ServerId, Topology, replies,
+};
+
+const SMTP_PORT: u16 = 25;
+/// The transport service of a Mailbox server listens here for other servers of the organization.
+const TRANSPORT_PORT: u16 = 2525;
+
+/// Decides what a server makes of a message it has taken.
+#[must_use]
+pub fn categorize(topology: &Topology, server: ServerId, item: &MailItem) -> Categorized {
+    let mut categorized = Categorized::default();
+    for recipient in &item.recipients {
+        if let Some(hub) = hub_behind(topology, server, item) {
+            categorized
+                .copies
+                .push(to_hub(topology, server, item, recipient, hub));
+        } else if !topology.server(server).directory {
+            let resolved = resolve::resolve_without_directory(topology, server, item, recipient);
+            route(topology, server, item, resolved, &mut categorized);
+        } else if item.resolved {
+            route(
+                topology,
+                server,
+                item,
+                resolve::locate(topology, item, recipient),
+                &mut categorized,
+            );
+        } else {
+            let resolution = resolve::resolve(topology, item, recipient);
+            categorized.failures.extend(resolution.failures);
+            categorized.suppressed.extend(resolution.suppressed);
+            for resolved in resolution.resolved {
+                route(topology, server, item, resolved, &mut categorized);
+            }
+        }
+    }
+    categorized
+}
+
+/// The hub that a front end hands this message to.
+fn hub_behind(topology: &Topology, server: ServerId, item: &MailItem) -> Option<ServerId> {
+    let hubs = &topology.server(server).front_end_for;
+    hubs.iter()
+        .find(|(organization, _)| *organization == item.organization)
+        .map(|(_, hub)| *hub)
+}
+
+fn to_hub(
+    topology: &Topology,
+    server: ServerId,
+    item: &MailItem,
+    recipient: &Mailbox,
+    hub: ServerId,
+) -> Copy {
+    let step = Step::new(Event::Send, recipient)
+        .chosen(Subject::Server(hub))
+        .because(Reason::FrontEnd);
+    let next_hop = NextHop::Servers {
+        servers: vec![hub],
+        port: SMTP_PORT,
+        connector: None,
+    };
+    let mut copy = inside(topology, server, item, recipient.clone(), next_hop);
+    copy.transfer.resolved = false;
+    copy.steps.push(step);
+    copy
+}
+
+fn route(
+    topology: &Topology,
+    server: ServerId,
+    item: &MailItem,
+    resolved: Resolved,
+    into: &mut Categorized,
+) {
+    let Resolved {
+        recipient,
+        place,
+        expanded_from,
+        mut steps,
+    } = resolved;
+    let next = match place {
+        Place::AnyoneHere => {
+            steps.push(Step::new(Event::Deliver, &recipient).because(Reason::AnyoneHere));
+            Ok(inside(
+                topology,
+                server,
+                item,
+                recipient,
+                NextHop::Mailbox(None),
+            ))
+        }
+        Place::Mailbox(holder, id) => Ok(to_mailbox(
+            topology, server, item, recipient, holder, id, &mut steps,
+        )),
+        Place::Elsewhere => elsewhere(topology, server, item, recipient, &mut steps),
+    };
+    match next {
+        Ok(mut copy) => {
+            copy.expanded_from = expanded_from;
+            steps.append(&mut copy.steps);
+            copy.steps = steps;
+            into.copies.push(copy);
+        }
+        Err(mut failure) => {
+            steps.append(&mut failure.steps);
+            failure.steps = steps;
+            into.failures.push(failure);
+        }
+    }
+}
+
+fn to_mailbox(
+    topology: &Topology,
+    server: ServerId,
+    item: &MailItem,
+    recipient: Mailbox,
+    holder: ServerId,
+    id: RecipientId,
+    steps: &mut Vec<Step>,
+) -> Copy {
+    if holder == server {
+        let step = Step::new(Event::Deliver, &recipient)
+            .chosen(Subject::Recipient(id))
+            .because(Reason::LocalMailbox);
+        steps.push(step);
+        return inside(
+            topology,
+            server,
+            item,
+            recipient,
+            NextHop::Mailbox(Some(id)),
+        );
+    }
+    let step = Step::new(Event::Send, &recipient)
+        .chosen(Subject::Server(holder))
+        .because(Reason::MailboxElsewhere);
+    steps.push(step);
+    let next_hop = NextHop::Servers {
+        servers: vec![holder],
+        port: port_between(topology, holder),
+        connector: None,
+    };
+    inside(topology, server, item, recipient, next_hop)
+}
+
+/// Servers of one organization reach a Mailbox server's transport service, an Edge server's port 25.
+fn port_between(topology: &Topology, to: ServerId) -> u16 {
+    let behind_front_end = topology.server(to).services.len() > 1;
+    if behind_front_end {
+        TRANSPORT_PORT
+    } else {
+        SMTP_PORT
+    }
+}
+
+/// A recipient that is not here: by the connector that its domain chooses.
+fn elsewhere(
+    topology: &Topology,
+    server: ServerId,
+    item: &MailItem,
+    recipient: Mailbox,
+    steps: &mut Vec<Step>,
+) -> Result<Copy, Failure> {
+    let domain = &recipient.domain;
+    let selection = if topology.server(server).directory {
+        select::select(topology, server, domain, item.size)
+    } else {
+        select::select_on_edge(topology, server, item, domain)
+    };
+    let organization = topology.organization(topology.server(server).organization);
+    let Selection {
+        winner,
+        because,
+        rejected,
+    } = selection;
+    match (winner, organization.fallback) {
+        (Ok(id), _) => Ok(by_connector(
+            topology, server, item, recipient, id, steps, because, rejected,
+        )),
+        (Err(NoWinner::TooLarge), _) => {
+            let step = Step::new(Event::Fail, &recipient)
+                .because(Reason::NoConnector)
+                .rejected(rejected);
+            Err(Failure {
+                recipient,
+                status: replies::TOO_LARGE.clone(),
+                in_dialogue: false,
+                steps: vec![step],
+            })
+        }
+        (Err(NoWinner::Uncovered), Fallback::Mx) => {
+            let step = Step::new(Event::SendExternal, &recipient)
+                .chosen(Subject::Mx(domain.clone()))
+                .because(Reason::NoConnector)
+                .rejected(rejected);
+            steps.push(step);
+            let next_hop = NextHop::Dns {
+                domain: domain.clone(),
+                connector: None,
+            };
+            Ok(outside(topology, server, item, recipient, next_hop, None))
+        }
+        (Err(NoWinner::Uncovered), Fallback::Unreachable) => {
+            let step = Step::new(Event::Defer, &recipient)
+                .chosen(Subject::UnreachableQueue)
+                .because(Reason::NoConnector)
+                .rejected(rejected);
+            steps.push(step);
+            Ok(inside(
+                topology,
+                server,
+                item,
+                recipient,
+                NextHop::Unreachable,
+            ))
+        }
+    }
+}
+
+#[expect(
+    clippy::too_many_arguments,
+    reason = "a selection and what it is about"
+)]
+fn by_connector(
+    topology: &Topology,
+    server: ServerId,
+    item: &MailItem,
+    recipient: Mailbox,
+    id: SendConnectorId,
+    steps: &mut Vec<Step>,
+    because: Reason,
+    rejected: Vec<super::step::Rejected>,
+) -> Copy {
+    let connector = topology.send_connector(id);
+    let choice = Step::new(Event::SendExternal, &recipient)
+        .chosen(Subject::SendConnector(id))
+        .because(because);
+    let choice = choice.rejected(rejected);
+    if !connector.sources.contains(&server) {
+        let servers = nearest(topology, server, &connector.sources);
+        steps.push(
+            Step {
+                event: Event::Send,
+                ..choice
+            }
+            .because(Reason::SourceServer),
+        );
+        let port = servers
+            .first()
+            .map_or(SMTP_PORT, |first| port_between(topology, *first));
+        let next_hop = NextHop::Servers {
+            servers,
+            port,
+            connector: Some(id),
+        };
+        return inside(topology, server, item, recipient, next_hop);
+    }
+    match &connector.routing {
+        Routing::Servers(servers) => {
+            steps.push(Step {
+                event: Event::Send,
+                ..choice
+            });
+            let servers = nearest(topology, server, servers);
+            // The Edge server reaches the front end of a Mailbox server (port 25).
+            let next_hop = NextHop::Servers {
+                servers,
+                port: SMTP_PORT,
+                connector: Some(id),
+            };
+            inside(topology, server, item, recipient, next_hop)
+        }
+        Routing::Dns => {
+            let next_hop = NextHop::Dns {
+                domain: recipient.domain.clone(),
+                connector: Some(id),
+            };
+            sent_out(
+                topology, server, item, recipient, next_hop, connector, choice, steps,
+            )
+        }
+        Routing::SmartHosts(hosts) => {
+            let next_hop = NextHop::SmartHosts {
+                hosts: hosts.clone(),
+                connector: id,
+            };
+            sent_out(
+                topology, server, item, recipient, next_hop, connector, choice, steps,
+            )
+        }
+    }
+}
+
+#[expect(
+    clippy::too_many_arguments,
+    reason = "the tail of `by_connector`, twice"
+)]
+fn sent_out(
+    topology: &Topology,
+    server: ServerId,
+    item: &MailItem,
+    recipient: Mailbox,
+    next_hop: NextHop,
+    connector: &SendConnector,
+    choice: Step,
+    steps: &mut Vec<Step>,
+) -> Copy {
+    let organization = topology.server(server).organization;
+    let choice = match firewall::carries(topology, organization, Some(connector), &recipient.domain)
+    {
+        Err(why) if is_partner_mail(topology, server, &recipient) => choice.because(why),
+        Ok(()) | Err(_) => choice,
+    };
+    steps.push(choice);
+    outside(topology, server, item, recipient, next_hop, Some(connector))
+}
+
+/// Whether a partner organization accepts the recipient's domain: then the headers matter.
+fn is_partner_mail(topology: &Topology, server: ServerId, recipient: &Mailbox) -> bool {
+    let organization = topology.organization(topology.server(server).organization);
+    organization.partners.iter().any(|partner| {
+        topology
+            .accepted_domain_for(*partner, &recipient.domain)
+            .is_some()
+    })
+}
+
+/// The servers, nearest first: this site before others, then by name.
+fn nearest(topology: &Topology, server: ServerId, servers: &[ServerId]) -> Vec<ServerId> {
+    let site = &topology.server(server).site;
+    let mut servers = servers.to_vec();
+    // Choice: Exchange balances the load; a prediction takes the first by name.
+    servers.sort_by_key(|id| {
+        (
+            topology.server(*id).site != *site,
+            topology.server(*id).name.to_lowercase(),
+        )
+    });
+    servers
+}
+
+/// A copy that stays in the organization: its organization headers go with it.
+fn inside(
+    topology: &Topology,
+    server: ServerId,
+    item: &MailItem,
+    recipient: Mailbox,
+    next_hop: NextHop,
+) -> Copy {
+    let this = topology.server(server);
+    let transfer = Transfer {
+        reverse_path: item.reverse_path.clone(),
+        recipients: vec![recipient],
+        size: item.size,
+        organization: Some(item.auth_as),
+        cross_premises: None,
+        directionality: Some(item.directionality),
+        resolved: item.resolved || (this.directory && !this.is_front_end()),
+        trace: item.trace.clone(),
+    };
+    Copy {
+        next_hop,
+        transfer,
+        tls: TlsDemand::OPPORTUNISTIC,
+        presented: Presented::SelfSigned,
+        exchange_authenticated: true,
+        expanded_from: None,
+        steps: Vec::new(),
+    }
+}
+
+/// A copy that leaves the organization: the header firewall decides what goes with it.
+fn outside(
+    topology: &Topology,
+    server: ServerId,
+    item: &MailItem,
+    recipient: Mailbox,
+    next_hop: NextHop,
+    connector: Option<&SendConnector>,
+) -> Copy {
+    let organization = topology.server(server).organization;
+    let crosses = firewall::carries(topology, organization, connector, &recipient.domain).is_ok();
+    let tls = connector.map_or(TlsDemand::OPPORTUNISTIC, |connector| {
+        tls::demand(connector, &recipient.domain)
+    });
+    let transfer = Transfer {
+        reverse_path: item.reverse_path.clone(),
+        recipients: vec![recipient],
+        size: item.size,
+        organization: None,
+        cross_premises: crosses.then_some(item.auth_as),
+        directionality: None,
+        resolved: false,
+        trace: item.trace.clone(),
+    };
+    Copy {
+        next_hop,
+        transfer,
+        tls,
+        presented: tls::presented(topology, server, connector),
+        exchange_authenticated: false,
+        expanded_from: None,
+        steps: Vec::new(),
+    }
+}

@@ -1,0 +1,68 @@
+//! The header firewall, and trust across premises (Exchange Server, "Header firewall"; Exchange
+//! hybrid, "Transport routing in Exchange hybrid deployments").
+
+use super::item::{Admission, Connection, Peer, Transfer};
+use super::step::Reason;
+use crate::mail::{AuthAs, Domain};
+use crate::model::{OrganizationId, SendConnector, Topology};
+
+/// Whether organization headers cross with a message, or why they do not.
+///
+/// `CloudServicesMailEnabled` governs the headers of messages between the accepted domains of the
+/// two organizations, so a recipient domain that the sender's organization does not accept is outside
+/// its scope.
+///
+/// # Errors
+/// The reason why they stay behind.
+pub(super) fn carries(
+    topology: &Topology,
+    organization: OrganizationId,
+    connector: Option<&SendConnector>,
+    recipient_domain: &Domain,
+) -> Result<(), Reason> {
+    let Some(connector) = connector else {
+        return Err(Reason::HeadersNotCarried(
+            "no connector carries the message".to_owned(),
+        ));
+    };
+    if !connector.cloud_services_mail_enabled {
+        return Err(Reason::HeadersNotCarried(
+            "CloudServicesMailEnabled is false".to_owned(),
+        ));
+    }
+    if topology
+        .accepted_domain_for(organization, recipient_domain)
+        .is_none()
+    {
+        return Err(Reason::HeadersNotCarried(format!(
+            "`{recipient_domain}` is not an accepted domain of the sender's organization"
+        )));
+    }
+    Ok(())
+}
+
+/// Who vouches for the sender of an arriving message, and why.
+#[must_use]
+pub(super) fn promote(
+    topology: &Topology,
+    connection: &Connection,
+    admission: &Admission,
+    transfer: &Transfer,
+) -> (AuthAs, Reason) {
+    let connector = topology.receive_connector(admission.connector);
+    match connection.peer {
+        // Between servers of one organization the headers are the organization's own.
+        Peer::ExchangeServer => (
+            transfer.organization.unwrap_or(AuthAs::Anonymous),
+            Reason::ExchangeServer,
+        ),
+        Peer::User => (AuthAs::Internal, Reason::AuthenticatedUser),
+        Peer::Anonymous if connector.externally_secured => {
+            (AuthAs::Internal, Reason::ExternallySecured)
+        }
+        Peer::Anonymous => match transfer.cross_premises {
+            Some(auth_as) if admission.promote => (auth_as, Reason::Promoted(auth_as)),
+            Some(_) | None => (AuthAs::Anonymous, Reason::AnonymousSession),
+        },
+    }
+}

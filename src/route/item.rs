@@ -1,0 +1,263 @@
+//! A message at one server, and what becomes of it there.
+
+use std::net::IpAddr;
+
+use super::step::Step;
+use crate::mail::{
+    AuthAs, ByteSize, Directionality, Domain, Mailbox, NamePattern, ReversePath, Status,
+};
+use crate::model::{
+    OrganizationId, ReceiveConnectorId, RecipientId, SendConnectorId, ServerId, SmartHost,
+    TlsAuthLevel,
+};
+
+/// Who is at the other end of a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Peer {
+    /// Nobody who proved anything but, perhaps, a certificate.
+    Anonymous,
+    /// A server of the same organization, or the front end of a hub.
+    ExchangeServer,
+    /// A user who gave a password.
+    User,
+}
+
+/// The certificate a client showed.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct ClientCertificate {
+    /// Its names.
+    pub names: Vec<NamePattern>,
+    /// Whether its chain is trusted and in date.
+    pub trusted: bool,
+}
+
+/// A session as the receiving server sees it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Connection {
+    /// The client's address; `None` for a stranger of whom nothing is known.
+    pub remote_address: Option<IpAddr>,
+    /// The local port.
+    pub port: u16,
+    /// Who the client proved to be.
+    pub peer: Peer,
+    /// Whether TLS is in use.
+    pub tls: bool,
+    /// The certificate the client showed, under TLS.
+    pub certificate: Option<ClientCertificate>,
+}
+
+/// What a message carries of its past when it arrives.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Trace {
+    /// The servers that its Received fields name after `by`, oldest first.
+    pub received_by: Vec<Domain>,
+    /// How often it entered each organization that counts (`X-EOPTenantAttributedMessage`).
+    pub attributions: Vec<(OrganizationId, u32)>,
+}
+
+/// A message on the wire: envelope, size, and the headers that a receiver may trust.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Transfer {
+    /// MAIL FROM.
+    pub reverse_path: ReversePath,
+    /// RCPT TO.
+    pub recipients: Vec<Mailbox>,
+    /// Its size.
+    pub size: ByteSize,
+    /// Organization headers, if the sending server's header firewall left them in.
+    pub organization: Option<AuthAs>,
+    /// Cross-premises headers, if the sending server made them.
+    pub cross_premises: Option<AuthAs>,
+    /// Direction, known only between servers of one organization.
+    pub directionality: Option<Directionality>,
+    /// Whether a server of the organization resolved the recipients already.
+    pub resolved: bool,
+    /// Its past.
+    pub trace: Trace,
+}
+
+/// How a message got to the server that holds it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Arrival {
+    /// Over SMTP from somebody else.
+    External,
+    /// Over SMTP from a server of the same organization.
+    Internal,
+    /// From one of the server's own users.
+    Submission,
+}
+
+/// A message that a server has taken.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct MailItem {
+    /// Who gets failure reports.
+    pub reverse_path: ReversePath,
+    /// Whom it is for.
+    pub recipients: Vec<Mailbox>,
+    /// Its size.
+    pub size: ByteSize,
+    /// Who vouched for the sender.
+    pub auth_as: AuthAs,
+    /// In which direction it runs.
+    pub directionality: Directionality,
+    /// How it got here.
+    pub arrival: Arrival,
+    /// The organization it was attributed to: the server's own, or a front end's tenant.
+    pub organization: OrganizationId,
+    /// Whether a server of the organization resolved the recipients already: they are not resolved
+    /// a second time.
+    pub resolved: bool,
+    /// Its past, this server's Received fields included.
+    pub trace: Trace,
+}
+
+/// TLS as a Send connector demands it of the next hop.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct TlsDemand {
+    /// Whether the message waits rather than go without TLS.
+    pub required: bool,
+    /// What is asked of the certificate.
+    pub level: Option<TlsAuthLevel>,
+    /// The name it must have under domain validation.
+    pub name: Option<NamePattern>,
+}
+
+impl TlsDemand {
+    /// TLS where it is offered, with any certificate.
+    pub const OPPORTUNISTIC: Self = Self {
+        required: false,
+        level: None,
+        name: None,
+    };
+}
+
+/// The certificate a server shows as a client.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Presented {
+    /// This one.
+    Certificate(ClientCertificate),
+    /// Its own self-signed one, which proves nothing.
+    SelfSigned,
+    /// The one that the connector names is not there: nothing can be sent.
+    Missing(String),
+}
+
+/// Where a copy goes next.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum NextHop {
+    /// The hosts that take mail for a domain, by its MX record.
+    Dns {
+        /// The domain that is asked for.
+        domain: Domain,
+        /// The connector; `None` where an organization sends without one.
+        connector: Option<SendConnectorId>,
+    },
+    /// A mailbox of this server; `None` where the host takes every address.
+    Mailbox(Option<RecipientId>),
+    /// One of these servers of the organization, best first.
+    Servers {
+        /// The servers.
+        servers: Vec<ServerId>,
+        /// The port they are reached at.
+        port: u16,
+        /// The connector whose sources they are, or that leads to them.
+        connector: Option<SendConnectorId>,
+    },
+    /// Hosts by name or address.
+    SmartHosts {
+        /// The hosts.
+        hosts: Vec<SmartHost>,
+        /// The connector.
+        connector: SendConnectorId,
+    },
+    /// The Unreachable queue.
+    Unreachable,
+}
+
+impl NextHop {
+    /// The Send connector it uses.
+    #[must_use]
+    pub fn connector(&self) -> Option<SendConnectorId> {
+        match self {
+            Self::Dns { connector, .. } | Self::Servers { connector, .. } => *connector,
+            Self::SmartHosts { connector, .. } => Some(*connector),
+            Self::Mailbox(_) | Self::Unreachable => None,
+        }
+    }
+}
+
+/// A copy of a message with everything that sending it needs.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Copy {
+    /// Where it goes.
+    pub next_hop: NextHop,
+    /// What goes over the wire.
+    pub transfer: Transfer,
+    /// TLS demanded of the next hop.
+    pub tls: TlsDemand,
+    /// The certificate shown to it.
+    pub presented: Presented,
+    /// Whether the session is one between servers of the organization.
+    pub exchange_authenticated: bool,
+    /// The group it was expanded from.
+    pub expanded_from: Option<RecipientId>,
+    /// What was decided about this copy and no other.
+    pub steps: Vec<Step>,
+}
+
+/// A recipient that ends here without being delivered.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Failure {
+    /// Which recipient.
+    pub recipient: Mailbox,
+    /// With what status.
+    pub status: Status,
+    /// Whether the peer can be told in the open session instead of by an NDR.
+    pub in_dialogue: bool,
+    /// Why.
+    pub steps: Vec<Step>,
+}
+
+/// A recipient that gets nothing, by design.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Suppressed {
+    /// Which recipient.
+    pub recipient: Mailbox,
+    /// Why.
+    pub steps: Vec<Step>,
+}
+
+/// What a server makes of a message.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Categorized {
+    /// What it sends on or delivers, one copy for each recipient.
+    pub copies: Vec<Copy>,
+    /// What fails.
+    pub failures: Vec<Failure>,
+    /// What is dropped by design.
+    pub suppressed: Vec<Suppressed>,
+}
+
+/// What a session that may hand over a recipient is allowed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Admission {
+    /// The Receive connector that serves it.
+    pub connector: ReceiveConnectorId,
+    /// The connector that attributes it to an organization, where one does.
+    pub attributed_by: Option<ReceiveConnectorId>,
+    /// The organization whose mail this is.
+    pub organization: OrganizationId,
+    /// Whether its cross-premises headers are to be believed.
+    pub promote: bool,
+    /// In which direction the message runs.
+    pub directionality: Directionality,
+}
+
+/// The answer to RCPT TO.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    /// The admission, or the reply that refuses.
+    pub decision: Result<Admission, Status>,
+    /// Why.
+    pub step: Step,
+}

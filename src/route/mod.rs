@@ -1,0 +1,40 @@
+//! One hop: what a server accepts, where each recipient goes next and why, and what a failure means.
+//! The one engine behind the relay, the lab and the verifier.
+//!
+//! Not here: how messages move (`relay`), what DNS answers (`dns`), and what happens at the next
+//! server (`flow`).
+//!
+//! Three doors, all pure: [`accept`] with its second moment [`admit`], [`categorize`], [`outcome`].
+//! Each gives its decision together with [`Step`]s: what won, what lost, and why each lost.
+//!
+//! Invariant: every recipient of an item ends in at least one copy, failure or suppression, and
+//! every copy has exactly one recipient.
+//! Invariant: the order of the world's objects decides nothing.
+//!
+//! Bugs: recipients of one message are expanded each on its own, so somebody who is addressed and a
+//! subscriber as well gets two copies here; Exchange's store drops the second.
+//!
+//! Sources: Exchange Server, "Mail routing in Exchange Server", "Recipient resolution", "Connector
+//! selection in external message routing", "Receive connectors", "Header firewall".
+
+mod accept;
+mod categorize;
+mod firewall;
+mod item;
+mod loops;
+mod outcome;
+mod resolve;
+mod select;
+mod step;
+mod tls;
+
+pub use accept::{accept, admit, endpoint};
+pub use categorize::categorize;
+pub use item::{
+    Admission, Arrival, Categorized, ClientCertificate, Connection, Copy, Failure, MailItem,
+    NextHop, Peer, Presented, Suppressed, TlsDemand, Trace, Transfer, Verdict,
+};
+pub use outcome::{Happened, Outcome, outcome};
+pub use select::{NoWinner, Selection, covers, select};
+pub use step::{Event, Reason, Rejected, Step, Subject};
+pub use tls::{judge, presented, served};

@@ -1,0 +1,169 @@
+//! What a reply, a failure of DNS or TLS, or time means for a recipient: delivered, deferred, failed.
+//!
+//! The policy, once for everybody (Exchange Server, "Message retry, resubmit, and expiration
+//! intervals"; Exchange Online, "Email non-delivery reports and SMTP errors in Exchange Online"):
+//!
+//! - A reply of class 2 to the end of DATA delivers. Class 5 fails the recipient (at RCPT TO) or the
+//!   message (at MAIL FROM and DATA) at once. Class 4 defers.
+//! - A domain that does not exist fails at once. A domain that exists without records, SERVFAIL and
+//!   time-outs defer. A best MX host that is the sending server itself fails at once; so does a null
+//!   MX.
+//! - TLS that is demanded and cannot be had defers: nothing is ever sent without it.
+//! - What no connector covers waits in the Unreachable queue.
+//! - What is deferred or unreachable fails when the message is older than its organization's
+//!   expiration, with a status that tells the sender what lasted.
+//!
+//! The server that gives up writes the NDR to the reverse-path; nobody is told of a message with the
+//! null reverse-path (RFC 5321 §6.1).
+
+use jiff::SignedDuration;
+
+use crate::mail::Status;
+use crate::model::{Profile, replies};
+
+/// What happened when a copy was to be sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Happened {
+    /// The best MX host is this server.
+    BestMxIsSelf,
+    /// The certificate that the connector names is not on this server.
+    CertificateMissing,
+    /// The recipient domain, or the next hop's name, does not exist.
+    DomainNotFound {
+        /// Whether it is the name of a smart host: that is the administrator's, and can be mended.
+        smart_host: bool,
+    },
+    /// DNS gives no usable answer.
+    NoAnswer,
+    /// Nothing listens at the next hop.
+    NoConnection,
+    /// The domain takes no mail.
+    NullMx,
+    /// The next hop replied.
+    Reply(Status),
+    /// The demanded TLS cannot be had.
+    Tls(String),
+    /// No connector covers the recipient.
+    Unreachable,
+}
+
+/// What becomes of the recipient.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The next hop has it.
+    Delivered,
+    /// Tried again; the queue shows the first status, the sender is told the second in the end.
+    Defer {
+        /// The queue's last error.
+        status: Status,
+        /// What the NDR says if it lasts.
+        final_status: Status,
+    },
+    /// Failed for good.
+    Fail(Status),
+}
+
+/// Decides, for a message of this age.
+#[must_use]
+pub fn outcome(profile: &Profile, happened: &Happened, age: SignedDuration) -> Outcome {
+    let fresh = match happened {
+        Happened::BestMxIsSelf => Outcome::Fail(replies::MX_LOOPBACK.clone()),
+        Happened::NullMx => Outcome::Fail(replies::NULL_MX.clone()),
+        // A smart host whose name is gone never fails the message at once.
+        Happened::DomainNotFound { smart_host: false } => {
+            Outcome::Fail(profile.domain_not_found.clone())
+        }
+        Happened::DomainNotFound { smart_host: true } | Happened::NoAnswer => {
+            defer(&profile.dns_failed, &profile.dns_expired)
+        }
+        Happened::CertificateMissing => defer(&replies::CERTIFICATE_MISSING, &profile.tls_expired),
+        Happened::Tls(what) => {
+            let status = profile
+                .tls_failed
+                .with_text(format!("{}, {what}", profile.tls_failed.text));
+            defer(&status, &profile.tls_expired)
+        }
+        Happened::NoConnection => defer(&replies::NO_CONNECTION, &profile.expired),
+        Happened::Unreachable => defer(&replies::UNREACHABLE, &profile.expired),
+        Happened::Reply(status) => match status.enhanced.class {
+            2 => Outcome::Delivered,
+            4 => defer(status, &profile.expired),
+            _ => Outcome::Fail(status.clone()),
+        },
+    };
+    match fresh {
+        Outcome::Defer { final_status, .. } if age >= profile.message_expiration => {
+            Outcome::Fail(final_status)
+        }
+        other => other,
+    }
+}
+
+fn defer(status: &Status, final_status: &Status) -> Outcome {
+    Outcome::Defer {
+        status: status.clone(),
+        final_status: final_status.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{EXCHANGE_ONLINE, EXCHANGE_SERVER};
+
+    fn say(profile: &Profile, happened: &Happened, hours: i64) -> String {
+        match outcome(profile, happened, SignedDuration::from_hours(hours)) {
+            Outcome::Delivered => "delivered".to_owned(),
+            Outcome::Defer {
+                status,
+                final_status,
+            } => {
+                format!("defer {} then {}", status.enhanced, final_status.enhanced)
+            }
+            Outcome::Fail(status) => format!("fail {}", status.enhanced),
+        }
+    }
+
+    /// Exchange Server, "DSNs and NDRs in Exchange Server": 5.4.4 concerns the recipient domain only.
+    #[test]
+    fn only_a_recipient_domain_that_does_not_exist_fails_at_once() {
+        let domain = Happened::DomainNotFound { smart_host: false };
+        let smart_host = Happened::DomainNotFound { smart_host: true };
+        assert_eq!(say(&EXCHANGE_SERVER, &domain, 0), "fail 5.4.4");
+        assert_eq!(
+            say(&EXCHANGE_SERVER, &smart_host, 0),
+            "defer 4.4.0 then 4.4.7"
+        );
+        assert_eq!(
+            say(&EXCHANGE_SERVER, &Happened::NoAnswer, 47),
+            "defer 4.4.0 then 4.4.7"
+        );
+        assert_eq!(say(&EXCHANGE_SERVER, &Happened::NoAnswer, 48), "fail 4.4.7");
+        assert_eq!(say(&EXCHANGE_ONLINE, &domain, 0), "fail 5.4.310");
+        assert_eq!(
+            say(&EXCHANGE_ONLINE, &Happened::NoAnswer, 0),
+            "defer 4.4.312 then 5.4.312"
+        );
+        assert_eq!(
+            say(&EXCHANGE_ONLINE, &Happened::NoAnswer, 24),
+            "fail 5.4.312"
+        );
+    }
+
+    #[test]
+    fn replies_are_taken_by_their_class() {
+        let reply = |code, enhanced| Happened::Reply(Status::new(code, enhanced, "x"));
+        assert_eq!(
+            say(&EXCHANGE_SERVER, &reply(250, (2, 6, 0)), 99),
+            "delivered"
+        );
+        assert_eq!(
+            say(&EXCHANGE_SERVER, &reply(451, (4, 7, 0)), 0),
+            "defer 4.7.0 then 4.4.7"
+        );
+        assert_eq!(
+            say(&EXCHANGE_SERVER, &reply(550, (5, 7, 64)), 0),
+            "fail 5.7.64"
+        );
+    }
+}

@@ -1,0 +1,325 @@
+//! Which Send connector carries a recipient (Exchange Server, "Connector selection in external
+//! message routing"; Exchange Online, "Set up connectors to route mail").
+//!
+//! In order, and each step only breaks the ties of the one before: connectors that are too small are
+//! dropped; then those that are disabled, out of scope, or have no matching address space; the most
+//! specific address space wins; the lowest aggregate cost; the nearest source server; the connector's
+//! rank; the lowest name. Cost never outweighs specificity.
+
+use std::cmp::Reverse;
+
+use super::item::{Arrival, MailItem};
+use super::step::{Reason, Rejected, Subject};
+use crate::mail::{ByteSize, Domain};
+use crate::model::{
+    AddressSpace, DomainPattern, DomainType, OrganizationId, SendConnector, SendConnectorId,
+    ServerId, Topology,
+};
+
+/// What selection gives for one recipient domain.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Selection {
+    /// The winner and its address space, or why there is none.
+    pub winner: Result<SendConnectorId, NoWinner>,
+    /// Why it won.
+    pub because: Reason,
+    /// What lost.
+    pub rejected: Vec<Rejected>,
+}
+
+/// Why no connector carries a recipient.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoWinner {
+    /// Every connector that covers the domain is too small.
+    TooLarge,
+    /// No connector covers the domain.
+    Uncovered,
+}
+
+/// What a candidate is compared by, best last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Merit<'a> {
+    specificity: (u8, usize),
+    cost: Reverse<u32>,
+    distance: Reverse<u8>,
+    rank: Reverse<u8>,
+    name: Reverse<&'a str>,
+}
+
+struct Candidate<'a> {
+    id: SendConnectorId,
+    merit: Merit<'a>,
+    space: &'a AddressSpace,
+}
+
+/// Chooses the connector for a recipient domain at a server.
+#[must_use]
+pub fn select(topology: &Topology, server: ServerId, domain: &Domain, size: ByteSize) -> Selection {
+    let organization = topology.server(server).organization;
+    let mut rejected = Vec::new();
+    let mut best: Option<Candidate<'_>> = None;
+    let mut too_small = false;
+    let mut lose = |id, reason| {
+        rejected.push(Rejected {
+            candidate: Subject::SendConnector(id),
+            reason,
+        })
+    };
+    for id in topology.send_connectors_of(organization) {
+        let connector = topology.send_connector(*id);
+        let space = match eligible(topology, server, connector, domain, size) {
+            Ok(space) => space,
+            Err(reason) => {
+                too_small |= matches!(reason, Reason::TooLarge { .. })
+                    && eligible(topology, server, connector, domain, ByteSize(0)).is_ok();
+                lose(*id, reason);
+                continue;
+            }
+        };
+        let candidate = Candidate {
+            id: *id,
+            merit: merit(topology, server, connector, space),
+            space,
+        };
+        best = Some(match best {
+            None => candidate,
+            Some(old) if old.merit >= candidate.merit => {
+                lose(*id, why_lost(&candidate, &old));
+                old
+            }
+            Some(old) => {
+                lose(old.id, why_lost(&old, &candidate));
+                candidate
+            }
+        });
+    }
+    match best {
+        Some(Candidate { id, space, .. }) => Selection {
+            winner: Ok(id),
+            because: Reason::AddressSpace(space.pattern.to_string()),
+            rejected,
+        },
+        None => {
+            let winner = Err(if too_small {
+                NoWinner::TooLarge
+            } else {
+                NoWinner::Uncovered
+            });
+            Selection {
+                winner,
+                because: Reason::NoConnector,
+                rejected,
+            }
+        }
+    }
+}
+
+/// The most specific address space by which a connector may carry a domain from a server.
+fn eligible<'a>(
+    topology: &Topology,
+    server: ServerId,
+    connector: &'a SendConnector,
+    domain: &Domain,
+    size: ByteSize,
+) -> Result<&'a AddressSpace, Reason> {
+    // An Edge server knows only the connectors that EdgeSync gave it as a source.
+    if !topology.server(server).directory && !connector.sources.contains(&server) {
+        return Err(Reason::NotASource);
+    }
+    if !connector.max_message_size.admits(size) {
+        return Err(Reason::TooLarge {
+            size,
+            limit: connector.max_message_size,
+        });
+    }
+    if !connector.enabled {
+        return Err(Reason::Disabled);
+    }
+    let site = &topology.server(server).site;
+    if connector.scoped
+        && !connector
+            .sources
+            .iter()
+            .any(|source| topology.server(*source).site == *site)
+    {
+        return Err(Reason::OutOfScope);
+    }
+    connector
+        .address_spaces
+        .iter()
+        .filter(|space| covers(topology, connector.organization, &space.pattern, domain))
+        .max_by_key(|space| (specificity(&space.pattern), Reverse(space.cost)))
+        .ok_or(Reason::NoAddressSpace)
+}
+
+/// Whether a pattern covers a domain; `*.contoso.com` covers `contoso.com` too.
+#[must_use]
+pub fn covers(
+    topology: &Topology,
+    organization: OrganizationId,
+    pattern: &DomainPattern,
+    domain: &Domain,
+) -> bool {
+    match pattern {
+        DomainPattern::Exact(own) => own == domain,
+        DomainPattern::WithSubdomains(own) => domain.is_within(own),
+        DomainPattern::AllAcceptedDomains => {
+            topology.accepted_domain_for(organization, domain).is_some()
+        }
+        DomainPattern::InternalDomains => taken_inside(topology, organization, domain),
+        DomainPattern::Any => true,
+    }
+}
+
+/// Whether `--` covers a domain on a subscribed Edge server.
+///
+/// Choice: only the names of Authoritative and InternalRelay entries themselves. A subdomain that is
+/// accepted through its parent alone is external to an Edge server: mail for one was seen to loop
+/// until it had an entry of its own.
+fn taken_inside(topology: &Topology, organization: OrganizationId, domain: &Domain) -> bool {
+    topology
+        .accepted_domain_for(organization, domain)
+        .map(|id| topology.accepted_domain(id))
+        .is_some_and(|accepted| {
+            accepted.domain == *domain
+                && match accepted.kind {
+                    DomainType::Authoritative | DomainType::InternalRelay => true,
+                    DomainType::ExternalRelay => false,
+                }
+        })
+}
+
+/// Exact before wildcard, longer wildcards before shorter ones, then the open-ended spaces.
+fn specificity(pattern: &DomainPattern) -> (u8, usize) {
+    match pattern {
+        DomainPattern::Exact(_) => (3, 0),
+        DomainPattern::WithSubdomains(domain) => (2, domain.labels().count()),
+        DomainPattern::AllAcceptedDomains | DomainPattern::InternalDomains => (1, 0),
+        DomainPattern::Any => (0, 0),
+    }
+}
+
+fn merit<'a>(
+    topology: &Topology,
+    server: ServerId,
+    connector: &'a SendConnector,
+    space: &AddressSpace,
+) -> Merit<'a> {
+    let distance = distance(topology, server, connector);
+    // Choice: one IP site link of the default cost joins any two sites, as in a new forest.
+    let link_cost = if distance == 2 {
+        DEFAULT_SITE_LINK_COST
+    } else {
+        0
+    };
+    Merit {
+        specificity: specificity(&space.pattern),
+        cost: Reverse(u32::from(space.cost) + link_cost),
+        distance: Reverse(distance),
+        rank: Reverse(connector.rank),
+        name: Reverse(connector.name.as_str()),
+    }
+}
+
+const DEFAULT_SITE_LINK_COST: u32 = 100;
+
+/// How far the nearest source server is: 0 this server, 1 its site, 2 another site.
+fn distance(topology: &Topology, server: ServerId, connector: &SendConnector) -> u8 {
+    let site = &topology.server(server).site;
+    let of = |source: &ServerId| match () {
+        () if *source == server => 0,
+        () if topology.server(*source).site == *site => 1,
+        () => 2,
+    };
+    connector.sources.iter().map(of).min().unwrap_or(2)
+}
+
+fn why_lost(loser: &Candidate<'_>, winner: &Candidate<'_>) -> Reason {
+    let (own, best) = (&loser.merit, &winner.merit);
+    if own.specificity != best.specificity {
+        Reason::LessSpecific(loser.space.pattern.to_string())
+    } else if own.cost != best.cost {
+        Reason::HigherCost {
+            cost: own.cost.0,
+            best: best.cost.0,
+        }
+    } else if own.distance != best.distance {
+        Reason::FartherAway
+    } else if own.rank != best.rank {
+        Reason::HigherRank
+    } else {
+        Reason::LaterName
+    }
+}
+
+/// Chooses the connector on a subscribed Edge server, where accepted domains go back inside.
+///
+/// Documents state two outcomes: target addresses leave a subscribed Edge server by the hybrid
+/// connector, and InternalRelay domains return inside and loop. Choice: what separates them is that
+/// the first are in a remote domain with `TargetDeliveryDomain`, on a connector with
+/// `CloudServicesMailEnabled`, in mail that comes from inside.
+#[must_use]
+pub fn select_on_edge(
+    topology: &Topology,
+    server: ServerId,
+    item: &MailItem,
+    domain: &Domain,
+) -> Selection {
+    let organization = topology.server(server).organization;
+    let mut selection = select(topology, server, domain, item.size);
+    let inside = topology
+        .send_connectors_of(organization)
+        .iter()
+        .copied()
+        .find(|id| {
+            let connector = topology.send_connector(*id);
+            connector.enabled
+                && connector.sources.contains(&server)
+                && connector
+                    .address_spaces
+                    .iter()
+                    .any(|space| space.pattern == DomainPattern::InternalDomains)
+        });
+    let Some(inside) = inside.filter(|_| taken_inside(topology, organization, domain)) else {
+        return selection;
+    };
+    let explicit = selection.winner.ok().filter(|id| {
+        let connector = topology.send_connector(*id);
+        *id != inside
+            && connector.cloud_services_mail_enabled
+            && item.arrival == Arrival::Internal
+            && is_target_delivery_domain(topology, organization, domain)
+    });
+    match (explicit, selection.winner) {
+        (Some(_), _) => selection.because = Reason::EdgeTargetDelivery(domain.clone()),
+        (None, winner) => {
+            selection.because = Reason::EdgeTakesInside(domain.clone());
+            selection
+                .rejected
+                .retain(|loser| loser.candidate != Subject::SendConnector(inside));
+            if let Ok(loser) = winner
+                && loser != inside
+            {
+                let reason = Reason::EdgeTakesInside(domain.clone());
+                selection.rejected.push(Rejected {
+                    candidate: Subject::SendConnector(loser),
+                    reason,
+                });
+            }
+            selection.winner = Ok(inside);
+        }
+    }
+    selection
+}
+
+fn is_target_delivery_domain(
+    topology: &Topology,
+    organization: OrganizationId,
+    domain: &Domain,
+) -> bool {
+    topology.parts().remote_domains.iter().any(|remote| {
+        remote.organization == organization
+            && remote.target_delivery_domain
+            && remote.domain == *domain
+    })
+}

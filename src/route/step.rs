@@ -1,0 +1,456 @@
+//! Evidence: what a server decided, by which rule, and what lost against it.
+
+use std::fmt;
+
+use crate::mail::{ByteSize, Domain, Limit, Mailbox};
+use crate::model::{
+    AcceptedDomainId, DomainType, ReceiveConnectorId, RecipientId, SendConnectorId, ServerId,
+    Topology,
+};
+
+/// What happened, in the words of Exchange's message tracking log (Exchange Server, "Message
+/// tracking").
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Event {
+    /// Delayed: to be tried again.
+    Defer,
+    /// Put into a local mailbox.
+    Deliver,
+    /// Dropped without a report, by design.
+    Drop,
+    /// A delivery status notification was made.
+    Dsn,
+    /// Met again in one expansion, and dropped.
+    DuplicateExpand,
+    /// A group became its recipients.
+    Expand,
+    /// A recipient failed for good.
+    Fail,
+    /// Taken over from a client or another server.
+    Receive,
+    /// Sent to another address than the one used.
+    Redirect,
+    /// The address used became the primary one.
+    Resolve,
+    /// Handed to another server of the organization.
+    Send,
+    /// Handed out through a Send connector.
+    SendExternal,
+    /// Submitted by a user of this server.
+    Submit,
+}
+
+impl Event {
+    /// The word of the tracking log.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Defer => "DEFER",
+            Self::Deliver => "DELIVER",
+            Self::Drop => "DROP",
+            Self::Dsn => "DSN",
+            Self::DuplicateExpand => "DUPLICATEEXPAND",
+            Self::Expand => "EXPAND",
+            Self::Fail => "FAIL",
+            Self::Receive => "RECEIVE",
+            Self::Redirect => "REDIRECT",
+            Self::Resolve => "RESOLVE",
+            Self::Send => "SEND",
+            Self::SendExternal => "SENDEXTERNAL",
+            Self::Submit => "SUBMIT",
+        }
+    }
+}
+
+/// Something a decision can choose or pass over.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Subject {
+    /// An accepted domain.
+    AcceptedDomain(AcceptedDomainId),
+    /// A host that is no server of the world.
+    Host(String),
+    /// The MX record of a domain, where no connector is needed.
+    Mx(Domain),
+    /// A Receive connector.
+    ReceiveConnector(ReceiveConnectorId),
+    /// A recipient.
+    Recipient(RecipientId),
+    /// A Send connector.
+    SendConnector(SendConnectorId),
+    /// A server.
+    Server(ServerId),
+    /// The Unreachable queue.
+    UnreachableQueue,
+}
+
+impl Subject {
+    /// Its name as the reader knows it.
+    #[must_use]
+    pub fn name(&self, topology: &Topology) -> String {
+        match self {
+            Self::AcceptedDomain(id) => topology.accepted_domain(*id).name.clone(),
+            Self::Host(name) => name.clone(),
+            Self::Mx(domain) => format!("MX of {domain}"),
+            Self::ReceiveConnector(id) => {
+                let connector = topology.receive_connector(*id);
+                format!(
+                    "{}\\{}",
+                    topology.server(connector.server).name,
+                    connector.name
+                )
+            }
+            Self::Recipient(id) => topology.recipient(*id).primary().to_string(),
+            Self::SendConnector(id) => topology.send_connector(*id).name.clone(),
+            Self::Server(id) => topology.server(*id).name.clone(),
+            Self::UnreachableQueue => "Unreachable queue".to_owned(),
+        }
+    }
+}
+
+/// Why something won or lost. `Display` gives the words.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Reason {
+    /// The peer's address is not in the connector's `RemoteIPRanges`.
+    AddressNotInRange,
+    /// The connector attributes sessions of this certificate or address.
+    Attributed,
+    /// The address space covers the domain.
+    AddressSpace(String),
+    /// The expansion met the recipient before.
+    AlreadyExpanded,
+    /// Several recipients hold the address.
+    AmbiguousAddress(usize),
+    /// No certificate of the peer has a name that satisfies the connector.
+    CertificateDoesNotMatch(String),
+    /// The certificate matches, but neither its domain nor the sender's is an accepted domain.
+    CertificateDomainNotAccepted(String),
+    /// The next hop's certificate, and what is wrong with it.
+    CertificateRejected(String),
+    /// The connector is disabled.
+    Disabled,
+    /// DNS has no usable answer.
+    Dns(String),
+    /// The recipient domain has this type here.
+    DomainIs(Domain, DomainType),
+    /// The recipient domain is not accepted here.
+    DomainNotAccepted(Domain),
+    /// The message is its sender's own, and the sender does not want it back.
+    EchoOff,
+    /// A subscriber who wants the own posts back.
+    EchoOn,
+    /// A subscribed Edge server takes accepted domains back inside.
+    EdgeTakesInside(Domain),
+    /// The route of target addresses out of an Edge server.
+    EdgeTargetDelivery(Domain),
+    /// A front end hands the session on.
+    FrontEnd,
+    /// A group and how many get copies.
+    GroupExpanded {
+        /// Subscribers who get a copy.
+        copies: usize,
+        /// Members without a subscription.
+        unsubscribed: usize,
+    },
+    /// Costs more.
+    HigherCost {
+        /// Its cost.
+        cost: u32,
+        /// The winner's.
+        best: u32,
+    },
+    /// Ranks after the winner.
+    HigherRank,
+    /// Too many Received fields.
+    HopCount {
+        /// Fields in the message as submitted.
+        count: usize,
+        /// The limit.
+        limit: u32,
+        /// Whether only those that name this server were counted.
+        local: bool,
+    },
+    /// Entered the same organization too often.
+    TooManyAttributions {
+        /// Earlier entries.
+        count: u32,
+        /// The limit.
+        limit: u32,
+    },
+    /// The address space is less specific.
+    LessSpecific(String),
+    /// Its sources are farther away.
+    FartherAway,
+    /// Sorts after the winner by name.
+    LaterName,
+    /// A mailbox of this server.
+    LocalMailbox,
+    /// A mailbox of another server.
+    MailboxElsewhere,
+    /// The recipient is reached at another address.
+    TargetAddress(Mailbox),
+    /// The best MX host is this server.
+    MxIsSelf(Domain),
+    /// The domain takes no mail.
+    NullMx(Domain),
+    /// A Receive connector whose range is the narrowest.
+    NarrowestRange,
+    /// Its range is wider.
+    WiderRange,
+    /// No address space covers the domain.
+    NoAddressSpace,
+    /// No connector serves the session.
+    NoReceiveConnector,
+    /// No connector covers the domain.
+    NoConnector,
+    /// Nothing answers at the address.
+    NoConnection(String),
+    /// No recipient holds the address.
+    NotFound,
+    /// The written-back group is not mail-enabled yet.
+    NotMailEnabled,
+    /// This Edge server is not among its sources.
+    NotASource,
+    /// A server of the organization sent it.
+    ExchangeServer,
+    /// An authenticated user sent it.
+    AuthenticatedUser,
+    /// Nobody vouches for the sender.
+    AnonymousSession,
+    /// Hosts of this connector are taken as authenticated.
+    ExternallySecured,
+    /// A connector listens on another port.
+    OtherPort,
+    /// Not visible from this server's site.
+    OutOfScope,
+    /// Organization headers were promoted, with the AuthAs they carry.
+    Promoted(crate::mail::AuthAs),
+    /// The session may not submit: the group it lacks.
+    PermissionMissing(&'static str),
+    /// The address used is not the primary one.
+    PrimaryAddress(Mailbox),
+    /// The organization headers were not carried across, and why.
+    HeadersNotCarried(String),
+    /// The session may not relay.
+    RelayDenied,
+    /// The recipient is not in the directory (edge blocking).
+    RecipientBlocked,
+    /// The recipient takes mail from authenticated senders only.
+    SenderNotAuthenticated,
+    /// The peer said so.
+    Reply(String),
+    /// TLS is demanded and not there.
+    TlsMissing,
+    /// The tenant that owns the recipient's domain.
+    TenantOfRecipient,
+    /// Too large for a limit.
+    TooLarge {
+        /// The message.
+        size: ByteSize,
+        /// The limit.
+        limit: Limit,
+    },
+    /// A host outside the world takes it.
+    OutsideWorld(String),
+    /// A fact is missing from the world.
+    UnknownFact(String),
+    /// Everyone in the domain has a mailbox on this host.
+    AnyoneHere,
+    /// The source server of the chosen connector.
+    SourceServer,
+}
+
+impl fmt::Display for Reason {
+    #[expect(clippy::too_many_lines, reason = "one line for each reason")]
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::AddressNotInRange => {
+                f.write_str("its RemoteIPRanges do not contain the client's address")
+            }
+            Self::Attributed => f.write_str("it recognises the sending organization"),
+            Self::AddressSpace(space) => write!(f, "address space `{space}`"),
+            Self::AlreadyExpanded => f.write_str("the expansion met this recipient before"),
+            Self::AmbiguousAddress(count) => write!(f, "{count} recipients hold the address"),
+            Self::CertificateDoesNotMatch(wanted) => {
+                write!(
+                    f,
+                    "the client's certificate has no name that matches `{wanted}`"
+                )
+            }
+            Self::CertificateDomainNotAccepted(name) => {
+                write!(
+                    f,
+                    "neither `{name}`, its parent nor the sender's domain is an accepted domain of the tenant"
+                )
+            }
+            Self::CertificateRejected(what) => f.write_str(what),
+            Self::Disabled => f.write_str("disabled"),
+            Self::Dns(what) => f.write_str(what),
+            Self::DomainIs(domain, kind) => write!(f, "`{domain}` is {} here", kind.as_str()),
+            Self::DomainNotAccepted(domain) => {
+                write!(f, "`{domain}` is not an accepted domain here")
+            }
+            Self::EchoOff => {
+                f.write_str("own message, and EchoGroupMessageBackToSubscribedSender is false")
+            }
+            Self::EchoOn => {
+                f.write_str("own message, and EchoGroupMessageBackToSubscribedSender is true")
+            }
+            Self::EdgeTakesInside(domain) => {
+                write!(
+                    f,
+                    "`{domain}` is accepted, so a subscribed Edge server sends it inside by address space `--`"
+                )
+            }
+            Self::EdgeTargetDelivery(domain) => write!(
+                f,
+                "`{domain}` is the target delivery domain of a remote domain, the connector carries cloud mail, and the message comes from inside"
+            ),
+            Self::FrontEnd => f.write_str("the front end hands the session to the tenant's hub"),
+            Self::GroupExpanded {
+                copies,
+                unsubscribed,
+            } => {
+                write!(
+                    f,
+                    "group mailbox and {copies} subscribers; {unsubscribed} members without a subscription"
+                )
+            }
+            Self::HigherCost { cost, best } => write!(f, "cost {cost} is above {best}"),
+            Self::HigherRank => f.write_str("connectors of type OnPremises go first"),
+            Self::HopCount {
+                count,
+                limit,
+                local: false,
+            } => {
+                write!(f, "{count} Received fields, and MaxHopCount is {limit}")
+            }
+            Self::HopCount {
+                count,
+                limit,
+                local: true,
+            } => {
+                write!(
+                    f,
+                    "{count} Received fields name this server, and MaxLocalHopCount is {limit}"
+                )
+            }
+            Self::TooManyAttributions { count, limit } => {
+                write!(
+                    f,
+                    "attributed to the same tenant {count} times before, and {limit} are allowed"
+                )
+            }
+            Self::LessSpecific(space) => write!(f, "address space `{space}` is less specific"),
+            Self::FartherAway => f.write_str("its source servers are farther away"),
+            Self::LaterName => f.write_str("its name sorts after the winner's"),
+            Self::LocalMailbox => f.write_str("mailbox on this server"),
+            Self::MailboxElsewhere => f.write_str("mailbox on another server"),
+            Self::TargetAddress(address) => write!(f, "target address `{address}`"),
+            Self::MxIsSelf(domain) => write!(f, "the best MX host of `{domain}` is this server"),
+            Self::NullMx(domain) => write!(f, "`{domain}` has a null MX (RFC 7505)"),
+            Self::NarrowestRange => {
+                f.write_str("the narrowest RemoteIPRanges that contain the client")
+            }
+            Self::WiderRange => f.write_str("its RemoteIPRanges are wider"),
+            Self::NoAddressSpace => f.write_str("no address space covers the domain"),
+            Self::NoReceiveConnector => {
+                f.write_str("no enabled Receive connector serves this client")
+            }
+            Self::NoConnector => f.write_str("no enabled Send connector covers the domain"),
+            Self::NoConnection(host) => write!(f, "nothing answers at {host}"),
+            Self::NotFound => f.write_str("no recipient of this organization has the address"),
+            Self::NotMailEnabled => {
+                f.write_str("written back, but not mail-enabled yet (Update-Recipient)")
+            }
+            Self::NotASource => f.write_str("this Edge server is not among its source servers"),
+            Self::ExchangeServer => f.write_str("an Exchange server of the organization"),
+            Self::AuthenticatedUser => f.write_str("authenticated user"),
+            Self::AnonymousSession => f.write_str("anonymous session"),
+            Self::ExternallySecured => f.write_str("externally secured"),
+            Self::OtherPort => f.write_str("listens on another port"),
+            Self::OutOfScope => f.write_str("scoped to another site"),
+            Self::Promoted(auth_as) => {
+                write!(f, "cross-premises headers promoted: AuthAs {auth_as}")
+            }
+            Self::PermissionMissing(group) => {
+                write!(f, "its PermissionGroups do not contain {group}")
+            }
+            Self::PrimaryAddress(primary) => write!(f, "primary address `{primary}`"),
+            Self::HeadersNotCarried(why) => write!(f, "organization headers stay behind: {why}"),
+            Self::RelayDenied => f.write_str("the session may not relay"),
+            Self::RecipientBlocked => {
+                f.write_str("the domain is Authoritative and no recipient has the address")
+            }
+            Self::SenderNotAuthenticated => {
+                f.write_str("requires authenticated senders, and AuthAs is not Internal")
+            }
+            Self::Reply(reply) => write!(f, "the server said `{reply}`"),
+            Self::TlsMissing => f.write_str("TLS is demanded and not in use"),
+            Self::TenantOfRecipient => f.write_str("the recipient's domain belongs to the tenant"),
+            Self::TooLarge { size, limit } => write!(f, "{size} is above the limit of {limit}"),
+            Self::OutsideWorld(host) => write!(f, "{host} is outside the described world"),
+            Self::UnknownFact(fact) => f.write_str(fact),
+            Self::AnyoneHere => f.write_str("this host takes every address of its domains"),
+            Self::SourceServer => f.write_str("source server of the chosen connector"),
+        }
+    }
+}
+
+/// A candidate that lost.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Rejected {
+    /// What lost.
+    pub candidate: Subject,
+    /// Why.
+    pub reason: Reason,
+}
+
+/// One thing the transport did at one server, with its reason.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Step {
+    /// What happened.
+    pub event: Event,
+    /// To which recipient; `None` where the whole message is meant.
+    pub recipient: Option<Mailbox>,
+    /// What won.
+    pub chosen: Option<Subject>,
+    /// Why it won, or why nothing did.
+    pub because: Vec<Reason>,
+    /// What lost, and why each lost.
+    pub rejected: Vec<Rejected>,
+}
+
+impl Step {
+    /// A step that concerns one recipient.
+    #[must_use]
+    pub fn new(event: Event, recipient: &Mailbox) -> Self {
+        Self {
+            event,
+            recipient: Some(recipient.clone()),
+            chosen: None,
+            because: Vec::new(),
+            rejected: Vec::new(),
+        }
+    }
+
+    /// Names the winner.
+    #[must_use]
+    pub fn chosen(mut self, subject: Subject) -> Self {
+        self.chosen = Some(subject);
+        self
+    }
+
+    /// Adds a reason.
+    #[must_use]
+    pub fn because(mut self, reason: Reason) -> Self {
+        self.because.push(reason);
+        self
+    }
+
+    /// Adds the losers.
+    #[must_use]
+    pub fn rejected(mut self, losers: Vec<Rejected>) -> Self {
+        self.rejected = losers;
+        self
+    }
+}

@@ -1,0 +1,159 @@
+//! TLS as a decision: what is demanded of the next hop, who shows which certificate, and whether the
+//! two fit (Exchange Server, "Send connectors in Exchange Server").
+
+use jiff::Timestamp;
+
+use super::item::{ClientCertificate, Presented, TlsDemand};
+use crate::mail::{Domain, NamePattern};
+use crate::model::{
+    Certificate, CertificateId, ReceiveConnector, SendConnector, ServerId, TlsAuthLevel, Topology,
+};
+
+/// What a Send connector demands of the next hop for a recipient domain.
+#[must_use]
+pub fn demand(connector: &SendConnector, recipient_domain: &Domain) -> TlsDemand {
+    let name = (connector.tls_auth_level == Some(TlsAuthLevel::DomainValidation)).then(|| {
+        // Without TlsDomain the name is the recipient domain (Exchange Server, Set-SendConnector).
+        connector
+            .tls_domain
+            .clone()
+            .or_else(|| NamePattern::parse(recipient_domain.as_str()).ok())
+    });
+    TlsDemand {
+        required: connector.require_tls,
+        level: connector.tls_auth_level,
+        name: name.flatten(),
+    }
+}
+
+/// The certificate that a server shows when it sends through a connector.
+#[must_use]
+pub fn presented(
+    topology: &Topology,
+    server: ServerId,
+    connector: Option<&SendConnector>,
+) -> Presented {
+    let fqdn = connector
+        .and_then(|c| c.fqdn.as_ref())
+        .unwrap_or(&topology.server(server).fqdn);
+    match connector.and_then(|c| c.tls_certificate_name.as_ref()) {
+        Some(name) => match named(topology, server, name) {
+            Some(id) => Presented::Certificate(shown(topology, id)),
+            None => Presented::Missing(name.clone()),
+        },
+        None => match covering(topology, server, fqdn) {
+            Some(id) => Presented::Certificate(shown(topology, id)),
+            None => Presented::SelfSigned,
+        },
+    }
+}
+
+/// The certificate that a Receive connector shows; `None` is the server's self-signed one.
+#[must_use]
+pub fn served(topology: &Topology, connector: &ReceiveConnector) -> Option<CertificateId> {
+    let fqdn = connector
+        .fqdn
+        .as_ref()
+        .unwrap_or(&topology.server(connector.server).fqdn);
+    match &connector.tls_certificate_name {
+        // A named certificate that is gone: the self-signed one takes its place.
+        Some(name) => named(topology, connector.server, name),
+        None => covering(topology, connector.server, fqdn),
+    }
+}
+
+/// The newest certificate of a server with this `<I>…<S>…` name.
+fn named(topology: &Topology, server: ServerId, name: &str) -> Option<CertificateId> {
+    newest(topology, server, |certificate| {
+        certificate
+            .tls_certificate_name()
+            .eq_ignore_ascii_case(name)
+    })
+}
+
+/// The newest valid certificate of a server that covers a host name.
+///
+/// Choice: documents say only that `Fqdn` is used to choose. A certificate without the name is not
+/// taken instead.
+fn covering(topology: &Topology, server: ServerId, fqdn: &Domain) -> Option<CertificateId> {
+    let wanted = NamePattern::parse(fqdn.as_str()).ok()?;
+    let now = topology.as_of();
+    newest(topology, server, |certificate| {
+        certificate.is_valid_at(now)
+            && certificate
+                .names
+                .iter()
+                .any(|name| *name == wanted || name.covers(&wanted))
+    })
+}
+
+fn newest(
+    topology: &Topology,
+    server: ServerId,
+    fits: impl Fn(&Certificate) -> bool,
+) -> Option<CertificateId> {
+    topology
+        .certificates()
+        .filter(|(_, certificate)| certificate.servers.contains(&server) && fits(certificate))
+        // The first of equally new ones, so that the order of the world decides nothing but ties.
+        .min_by_key(|(_, certificate)| {
+            std::cmp::Reverse((certificate.not_before, certificate.not_after))
+        })
+        .map(|(id, _)| id)
+}
+
+fn shown(topology: &Topology, id: CertificateId) -> ClientCertificate {
+    let certificate = topology.certificate(id);
+    ClientCertificate {
+        names: certificate.names.clone(),
+        trusted: certificate.trusted && certificate.is_valid_at(topology.as_of()),
+    }
+}
+
+/// Whether the certificate of the next hop satisfies the demand; otherwise what is wrong, in words.
+///
+/// # Errors
+/// The reason, as a queue's last error would give it.
+pub fn judge(
+    demand: &TlsDemand,
+    offered: bool,
+    certificate: Option<&Certificate>,
+    now: Timestamp,
+) -> Result<bool, String> {
+    if !offered {
+        return if demand.required {
+            Err("the next hop does not offer STARTTLS".to_owned())
+        } else {
+            Ok(false)
+        };
+    }
+    let Some(level) = demand.level else {
+        return Ok(true);
+    };
+    if level == TlsAuthLevel::EncryptionOnly {
+        return Ok(true);
+    }
+    let Some(certificate) = certificate else {
+        return Err("UntrustedRoot: the next hop shows a self-signed certificate".to_owned());
+    };
+    if !certificate.trusted {
+        return Err(format!(
+            "UntrustedRoot: `{}` is from `{}`",
+            certificate.subject, certificate.issuer
+        ));
+    }
+    if !certificate.is_valid_at(now) {
+        return Err(format!("`{}` is out of date", certificate.subject));
+    }
+    match (&demand.name, level) {
+        (Some(wanted), TlsAuthLevel::DomainValidation)
+            if !certificate.names.iter().any(|name| wanted.accepts(name)) =>
+        {
+            Err(format!(
+                "SubjectMismatch: expected `{wanted}`, presented `{}`",
+                certificate.subject
+            ))
+        }
+        _ => Ok(true),
+    }
+}

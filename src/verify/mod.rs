@@ -1,0 +1,16 @@
+//! All flows: which questions a world poses, what must hold for their answers, and what is broken.
+//!
+//! Not here: the answers themselves (`flow`), and how findings look (`report`).
+//! A topology with its zones goes in; rows of the flow table and findings come out.
+//!
+//! Invariant: one root cause gives one finding. Earlier rules mask the later symptoms of the same
+//! flows.
+//!
+//! Sources: Exchange Server, "Configure Microsoft 365 Groups with on-premises Exchange hybrid";
+//! Exchange hybrid, "Transport routing in Exchange hybrid deployments".
+
+mod finding;
+mod row;
+
+pub use finding::{Edit, Finding, Fix, Report, Side, Summary};
+pub use row::{Row, SizeBucket};
