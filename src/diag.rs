@@ -444,6 +444,14 @@ pub const CODES: &[Code] = &[
         source: "Exchange hybrid, \"Transport routing in Exchange hybrid deployments\"",
     },
     Code {
+        code: "unknown-fact",
+        severity: Severity::Warning,
+        summary: "a flow depends on a fact that the world does not contain",
+        matters: "where the mail goes cannot be said; nothing is guessed",
+        fix: "describe what the message names, such as a DNS zone",
+        source: "",
+    },
+    Code {
         code: "unknown-member",
         severity: Severity::Warning,
         summary: "a group has a member that no recipient of its organization is",

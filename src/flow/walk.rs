@@ -240,7 +240,7 @@ impl Walk<'_> {
     }
 
     /// One copy to its next hop.
-    fn follow(&mut self, copy: &Copy, mut path: Path) {
+    fn follow(&mut self, copy: &Copy, path: Path) {
         let server = path.server();
         let recipient = &copy.transfer.recipients[0];
         match &copy.next_hop {

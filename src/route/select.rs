@@ -259,7 +259,7 @@ fn why_lost(loser: &Candidate<'_>, winner: &Candidate<'_>) -> Reason {
 /// the first are in a remote domain with `TargetDeliveryDomain`, on a connector with
 /// `CloudServicesMailEnabled`, in mail that comes from inside.
 #[must_use]
-pub fn select_on_edge(
+pub(super) fn select_on_edge(
     topology: &Topology,
     server: ServerId,
     item: &MailItem,

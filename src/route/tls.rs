@@ -11,7 +11,7 @@ use crate::model::{
 
 /// What a Send connector demands of the next hop for a recipient domain.
 #[must_use]
-pub fn demand(connector: &SendConnector, recipient_domain: &Domain) -> TlsDemand {
+pub(super) fn demand(connector: &SendConnector, recipient_domain: &Domain) -> TlsDemand {
     let name = (connector.tls_auth_level == Some(TlsAuthLevel::DomainValidation)).then(|| {
         // Without TlsDomain the name is the recipient domain (Exchange Server, Set-SendConnector).
         connector

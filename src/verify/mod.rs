@@ -9,8 +9,20 @@
 //! Sources: Exchange Server, "Configure Microsoft 365 Groups with on-premises Exchange hybrid";
 //! Exchange hybrid, "Transport routing in Exchange hybrid deployments".
 
+mod check;
+mod directory;
+mod edit;
 mod finding;
+mod group_domain;
+mod hybrid;
+mod inbound;
+mod intent;
+mod outcomes;
+mod questions;
+mod relay;
 mod row;
 
+pub use check::check;
 pub use finding::{Edit, Finding, Fix, Report, Side, Summary};
+pub use questions::flows;
 pub use row::{Row, SizeBucket};

@@ -1,0 +1,211 @@
+//! What the dialects share while they lower their objects: the lists that become a topology, names
+//! and references.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, Ipv4Addr};
+
+use super::object::{Object, Word, listed};
+use crate::diag::{Diagnostic, Location, did_you_mean};
+use crate::dns::Zone;
+use crate::model::{
+    AcceptedDomain, DomainPattern, DomainType, Organization, OrganizationId, Parts, Recipient,
+    RecipientId, Server, ServerId,
+};
+
+/// A world under construction.
+#[derive(Debug, Default)]
+pub(super) struct Build {
+    pub(super) parts: Parts,
+    pub(super) zones: Vec<Zone>,
+    pub(super) diagnostics: Vec<Diagnostic>,
+    /// Every address that something of the world has.
+    pub(super) addresses: BTreeSet<IpAddr>,
+}
+
+impl Build {
+    /// Reports something.
+    pub(super) fn report(
+        &mut self,
+        code: &'static str,
+        place: &Location,
+        message: impl Into<String>,
+        help: impl Into<String>,
+    ) {
+        let diagnostic = Diagnostic::new(code, Some(place.clone()), message);
+        self.diagnostics.push(diagnostic.help(help));
+    }
+
+    /// Adds an organization.
+    pub(super) fn organization(&mut self, organization: Organization) -> OrganizationId {
+        self.parts.organizations.push(organization);
+        OrganizationId::new(self.parts.organizations.len() - 1)
+    }
+
+    /// Adds a server.
+    pub(super) fn server(&mut self, server: Server) -> ServerId {
+        self.parts.servers.push(server);
+        ServerId::new(self.parts.servers.len() - 1)
+    }
+
+    /// Adds a recipient.
+    pub(super) fn recipient(&mut self, recipient: Recipient) -> RecipientId {
+        self.parts.recipients.push(recipient);
+        RecipientId::new(self.parts.recipients.len() - 1)
+    }
+
+    /// The first address from here on that nothing of the world has.
+    pub(super) fn free_address(&mut self, from: Ipv4Addr) -> IpAddr {
+        let numbers = u32::from(from)..=u32::MAX;
+        let mut addresses = numbers.map(|number| IpAddr::V4(number.into()));
+        let free = addresses
+            .find(|address| !self.addresses.contains(address))
+            .unwrap_or(IpAddr::V4(from));
+        self.addresses.insert(free);
+        free
+    }
+
+    /// The servers of an organization with their ids.
+    pub(super) fn servers_of(
+        &self,
+        organization: OrganizationId,
+    ) -> impl Iterator<Item = (ServerId, &Server)> {
+        let all = self.parts.servers.iter().enumerate();
+        all.map(|(index, server)| (ServerId::new(index), server))
+            .filter(move |(_, server)| server.organization == organization)
+    }
+
+    /// The server that a word names, by name or FQDN; reports a name that none has.
+    pub(super) fn server_named(
+        &mut self,
+        word: &Word,
+        among: impl Fn(&Server) -> bool,
+    ) -> Option<ServerId> {
+        let is_named = |server: &Server| {
+            server.name.eq_ignore_ascii_case(&word.text)
+                || server.fqdn.as_str().eq_ignore_ascii_case(&word.text)
+        };
+        let servers = || self.parts.servers.iter().filter(|server| among(server));
+        let found = self.parts.servers.iter().position(|server| among(server) && is_named(server));
+        if found.is_none() {
+            let names = servers().map(|server| server.name.as_str());
+            let diagnostic = unknown("server", word, names.collect());
+            self.diagnostics.push(diagnostic);
+        }
+        found.map(ServerId::new)
+    }
+
+    /// The servers that a list names.
+    pub(super) fn servers_named(
+        &mut self,
+        words: &[Word],
+        among: impl Fn(&Server) -> bool,
+    ) -> Vec<ServerId> {
+        let mut found = Vec::new();
+        for word in words {
+            if let Some(server) = self.server_named(word, &among)
+                && !found.contains(&server)
+            {
+                found.push(server);
+            }
+        }
+        found
+    }
+
+    /// Reports every name that several objects of a kind have, whatever its case.
+    pub(super) fn refuse_duplicates(
+        &mut self,
+        kind: &str,
+        names: impl IntoIterator<Item = Word>,
+    ) {
+        let mut seen: BTreeMap<String, Location> = BTreeMap::new();
+        for word in names {
+            match seen.get(&word.text.to_lowercase()) {
+                None => {
+                    seen.insert(word.text.to_lowercase(), word.location);
+                }
+                Some(first) => {
+                    let message = format!("a second {kind} is called `{}`", word.text);
+                    let diagnostic =
+                        Diagnostic::new("duplicate-name", Some(word.location), message)
+                            .because(format!("the first is at {first}"))
+                            .help("rename or remove one of the two");
+                    self.diagnostics.push(diagnostic);
+                }
+            }
+        }
+    }
+
+    /// Lowers the accepted domains of an organization; the first Authoritative one is the default
+    /// where none says so.
+    pub(super) fn accepted_domains(&mut self, organization: OrganizationId, objects: &[Object]) {
+        let first = self.parts.accepted_domains.len();
+        let names = objects.iter().filter_map(|object| object.word("DomainName"));
+        self.refuse_duplicates("accepted domain", names);
+        for object in objects {
+            let lowered = accepted_domain(organization, object);
+            self.parts.accepted_domains.extend(lowered);
+        }
+        self.refuse_second_default(objects);
+        let added = &mut self.parts.accepted_domains[first..];
+        if added.iter().all(|domain| !domain.default)
+            && let Some(domain) = added
+                .iter_mut()
+                .find(|domain| domain.kind == DomainType::Authoritative)
+        {
+            domain.default = true;
+        }
+    }
+
+    fn refuse_second_default(&mut self, objects: &[Object]) {
+        let mut defaults = objects.iter().filter(|object| object.flag("Default"));
+        let Some(first) = defaults.next() else {
+            return;
+        };
+        for second in defaults {
+            let name = second.text("DomainName").unwrap_or_default();
+            let message = format!("`{name}` is a second default domain");
+            let place = Some(second.at("Default").clone());
+            let diagnostic = Diagnostic::new("conflicting-settings", place, message)
+                .because(format!("the first is at {}", first.at("Default")))
+                .help("leave `Default` to one of the two");
+            self.diagnostics.push(diagnostic);
+        }
+    }
+}
+
+fn accepted_domain(organization: OrganizationId, object: &Object) -> Option<AcceptedDomain> {
+    let pattern: DomainPattern = object.parse("DomainName")?;
+    let (domain, wildcard) = match pattern {
+        DomainPattern::Exact(domain) => (domain, false),
+        DomainPattern::WithSubdomains(domain) => (domain, true),
+        DomainPattern::AllAcceptedDomains
+        | DomainPattern::InternalDomains
+        | DomainPattern::Any => return None,
+    };
+    let name = object.text("Name").or_else(|| object.text("DomainName"))?;
+    let types = [
+        DomainType::Authoritative,
+        DomainType::ExternalRelay,
+        DomainType::InternalRelay,
+    ];
+    Some(AcceptedDomain {
+        organization,
+        name: name.to_owned(),
+        domain,
+        subdomains: wildcard || object.flag("MatchSubDomains"),
+        kind: object.choose("DomainType", &types, DomainType::as_str)?,
+        default: object.flag("Default"),
+        settings: object.settings(),
+    })
+}
+
+/// Says that a name stands for nothing.
+pub(super) fn unknown(kind: &str, word: &Word, known: Vec<&str>) -> Diagnostic {
+    let help = match did_you_mean(&word.text, known.iter().copied()) {
+        Some(meant) => format!("did you mean `{meant}`?"),
+        None if known.is_empty() => format!("describe a {kind} first: there is none"),
+        None => format!("known are {}", listed(known.into_iter().take(20))),
+    };
+    let message = format!("there is no {kind} `{}`", word.text);
+    Diagnostic::new("unknown-reference", Some(word.location.clone()), message).help(help)
+}

@@ -1,0 +1,97 @@
+//! Recipients: what both dialects write alike.
+
+use super::build::Build;
+use super::keys::smtp_address;
+use super::object::Object;
+use crate::diag::Diagnostic;
+use crate::mail::Mailbox;
+use crate::model::{OrganizationId, Recipient, RecipientId, RecipientKind};
+
+/// Adds a recipient; one without an address is reported and left out.
+pub(super) fn lower(
+    build: &mut Build,
+    organization: OrganizationId,
+    object: &Object,
+    kind: RecipientKind,
+    require_sender_authentication: bool,
+) -> Option<RecipientId> {
+    let addresses = addresses(build, object)?;
+    let primary = addresses.first()?;
+    Some(build.recipient(Recipient {
+        organization,
+        name: object
+            .text("Name")
+            .map_or_else(|| primary.to_string(), str::to_owned),
+        addresses,
+        kind,
+        require_sender_authentication,
+        settings: object.settings(),
+    }))
+}
+
+/// The target address in a key, with or without its `SMTP:`.
+pub(super) fn target_address(object: &Object, key: &str) -> Option<Mailbox> {
+    smtp_address(object.text(key)?)?.parse().ok()
+}
+
+/// The addresses of a recipient, the primary one first (Exchange Server, "Email addresses and
+/// address policies").
+fn addresses(build: &mut Build, object: &Object) -> Option<Vec<Mailbox>> {
+    let (marked, others) = proxy_addresses(object);
+    let stated: Option<Mailbox> = object.parse("PrimarySmtpAddress");
+    if let Some(diagnostic) = second_primary(object, &marked, stated.as_ref()) {
+        build.diagnostics.push(diagnostic);
+    }
+    let mut addresses: Vec<Mailbox> = Vec::new();
+    for address in stated.into_iter().chain(marked).chain(others) {
+        if !addresses.contains(&address) {
+            addresses.push(address);
+        }
+    }
+    let unusable = ["PrimarySmtpAddress", "EmailAddresses"]
+        .iter()
+        .any(|key| object.is_unusable(key));
+    if addresses.is_empty() && !unusable {
+        build.report(
+            "missing-key",
+            object.location(),
+            "the recipient has no SMTP address",
+            "add `PrimarySmtpAddress`, or `EmailAddresses` with an entry that begins with `SMTP:`",
+        );
+    }
+    (!addresses.is_empty()).then_some(addresses)
+}
+
+/// The entries of `EmailAddresses` of type SMTP: those marked as primary, and the others.
+fn proxy_addresses(object: &Object) -> (Vec<Mailbox>, Vec<Mailbox>) {
+    let (mut marked, mut others) = (Vec::new(), Vec::new());
+    for word in object.list("EmailAddresses") {
+        let address = smtp_address(&word.text).and_then(|text| text.parse().ok());
+        match address {
+            Some(address) if word.text.starts_with("SMTP:") => marked.push(address),
+            Some(address) => others.push(address),
+            None => {}
+        }
+    }
+    (marked, others)
+}
+
+/// Says that two addresses claim to be the primary one.
+fn second_primary(
+    object: &Object,
+    marked: &[Mailbox],
+    stated: Option<&Mailbox>,
+) -> Option<Diagnostic> {
+    let primary = stated.or(marked.first())?;
+    let second = marked.iter().find(|address| *address != primary)?;
+    let place = object
+        .list("EmailAddresses")
+        .iter()
+        .find(|word| smtp_address(&word.text).and_then(|t| t.parse().ok()).as_ref() == Some(second))
+        .map_or(object.location(), |word| &word.location);
+    let message = format!("`{second}` is marked as primary, and so is `{primary}`");
+    Some(
+        Diagnostic::new("conflicting-settings", Some(place.clone()), message)
+            .help(format!("write `smtp:{second}`, in lower case, if it is a further address")),
+    )
+}

@@ -1,0 +1,282 @@
+//! The only file reading here: a path → the text of a world, or what is wrong with the path.
+
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a world is read from files, here and nowhere else"
+)]
+
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use crate::diag::{Diagnostic, Location, Source, did_you_mean};
+
+/// More than this is no world.
+const BYTES_MAX: u64 = 256 << 20;
+
+/// The names a world's file may have in its folder, in order of preference.
+const WORLD_FILES: [&str; 2] = ["world.toml", "world.json"];
+
+/// Reads the file of a world: the path itself, or the world's file in the folder it names.
+pub(super) fn read_world(path: &Path) -> Result<Source, Diagnostic> {
+    match fs::metadata(path) {
+        Err(error) => Err(unopened(path, &error)),
+        Ok(about) if about.is_dir() => read_folder(path),
+        Ok(_) => read(path),
+    }
+}
+
+/// Where the files that a world names are looked for.
+#[derive(Debug)]
+pub(super) enum Folder {
+    /// Beside the world's file.
+    At(PathBuf),
+    /// The world is text and has no folder.
+    Nowhere,
+}
+
+impl Folder {
+    /// The folder of a source that [`read_world`] gave.
+    pub(super) fn of(source: &Source) -> Self {
+        let parent = Path::new(source.file()).parent();
+        Self::At(parent.map(Path::to_owned).unwrap_or_default())
+    }
+
+    /// Reads a file that the world names at a place.
+    pub(super) fn read(&self, name: &str, place: &Location) -> Result<Source, Diagnostic> {
+        match self {
+            Self::At(folder) => read(&folder.join(name)).map_err(|mut diagnostic| {
+                if diagnostic.location.as_ref().is_none_or(|at| at.line == 0) {
+                    diagnostic.location = Some(place.clone());
+                }
+                diagnostic
+            }),
+            Self::Nowhere => {
+                let message = format!("`{name}`: this world is not a file, so it has no files");
+                Err(Diagnostic::new("unreadable-file", Some(place.clone()), message)
+                    .help("write the records themselves, with `Records`"))
+            }
+        }
+    }
+}
+
+fn read_folder(path: &Path) -> Result<Source, Diagnostic> {
+    let names = names_in(path);
+    match WORLD_FILES.iter().find(|file| names.iter().any(|name| name == *file)) {
+        Some(file) => read(&path.join(file)),
+        None if names.is_empty() => {
+            let message = format!("`{}` is an empty folder", path.display());
+            Err(unreadable(path, message)
+                .help("put a `world.toml` in it; `hybridmx schema` prints its keys"))
+        }
+        None => {
+            let message = format!("`{}` is a folder without a `world.toml`", path.display());
+            Err(unreadable(path, message).help(near(path, &names)))
+        }
+    }
+}
+
+/// What in a folder without a world's file may have been meant.
+fn near(path: &Path, names: &[String]) -> String {
+    let is_world = |name: &&String| {
+        let path = Path::new(name);
+        let ending = path.extension().unwrap_or_default();
+        ending.eq_ignore_ascii_case("toml") || ending.eq_ignore_ascii_case("json")
+    };
+    let holds_world = |name: &&String| {
+        let folder = path.join(name);
+        WORLD_FILES.iter().any(|file| folder.join(file).is_file())
+    };
+    let mut near: Vec<&String> = names.iter().filter(is_world).collect();
+    if near.is_empty() {
+        near = names.iter().filter(holds_world).collect();
+    }
+    let shown = near.iter().take(5);
+    let shown = shown.map(|name| format!("`{}`", path.join(name).display()));
+    let shown: Vec<String> = shown.collect();
+    match shown.as_slice() {
+        [] => "put a `world.toml` in it; `hybridmx schema` prints its keys".to_owned(),
+        shown => format!("did you mean {}?", shown.join(" or ")),
+    }
+}
+
+fn read(path: &Path) -> Result<Source, Diagnostic> {
+    let name = path.display().to_string();
+    let bytes = read_bytes(path)?;
+    if bytes.len() as u64 > BYTES_MAX {
+        let message = format!("`{name}` is larger than {} MB", BYTES_MAX >> 20);
+        return Err(unreadable(path, message).help("give a file that describes a world"));
+    }
+    let text = decode(&bytes).map_err(|problem| problem.diagnostic(&name, &bytes))?;
+    Ok(Source::new(&name, text))
+}
+
+fn read_bytes(path: &Path) -> Result<Vec<u8>, Diagnostic> {
+    let about = fs::metadata(path).map_err(|error| unopened(path, &error))?;
+    if about.is_dir() {
+        let message = format!("`{}` is a folder, and a file is wanted", path.display());
+        return Err(unreadable(path, message).help("give the name of a file in it"));
+    }
+    let mut bytes = Vec::new();
+    // One byte more than allowed tells a file that is too large from one that just fits.
+    File::open(path)
+        .and_then(|file| file.take(BYTES_MAX + 1).read_to_end(&mut bytes))
+        .map_err(|error| unopened(path, &error))?;
+    Ok(bytes)
+}
+
+fn unopened(path: &Path, error: &io::Error) -> Diagnostic {
+    match error.kind() {
+        io::ErrorKind::NotFound => absent(path),
+        _ => unreadable(path, format!("`{}`: {}", path.display(), reason(error)))
+            .help("check that the file can be read by this user"),
+    }
+}
+
+/// The system's words, in lower case and without the number.
+fn reason(error: &io::Error) -> String {
+    let text = error.to_string();
+    let text = text.split(" (os error").next().unwrap_or_default();
+    text.to_lowercase()
+}
+
+/// The first part of a path that does not exist, and what beside it has a similar name.
+fn absent(path: &Path) -> Diagnostic {
+    let missing = path
+        .ancestors()
+        .take_while(|part| !part.as_os_str().is_empty() && !part.exists())
+        .last()
+        .unwrap_or(path);
+    let message = format!("`{}` does not exist", missing.display());
+    let parent = missing.parent().unwrap_or_else(|| Path::new(""));
+    let siblings = names_in(parent);
+    let name = missing.file_name().unwrap_or_default().to_string_lossy();
+    let help = match did_you_mean(&name, siblings.iter().map(String::as_str)) {
+        Some(sibling) => format!("did you mean `{}`?", parent.join(sibling).display()),
+        None => "give a file that ends in `.toml` or `.json`, or a folder with a `world.toml`".to_owned(),
+    };
+    unreadable(path, message).help(help)
+}
+
+/// The names in a folder, in order; none where it cannot be read.
+fn names_in(folder: &Path) -> Vec<String> {
+    let folder = match folder.as_os_str().is_empty() {
+        true => Path::new("."),
+        false => folder,
+    };
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut names: Vec<String> = entries
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .collect();
+    names.sort();
+    names
+}
+
+fn unreadable(path: &Path, message: String) -> Diagnostic {
+    let place = Location::of_file(&path.display().to_string());
+    Diagnostic::new("unreadable-file", Some(place), message)
+}
+
+/// Why bytes are not text.
+#[derive(Debug, PartialEq, Eq)]
+enum Problem {
+    Binary,
+    Empty,
+    /// The offset of the first byte that is not UTF-8.
+    NotUtf8(usize),
+    Utf16,
+}
+
+impl Problem {
+    fn diagnostic(&self, name: &str, bytes: &[u8]) -> Diagnostic {
+        let mut place = Location::of_file(name);
+        let (message, help) = match self {
+            Self::Binary => (
+                format!("`{name}` is not text"),
+                "give a UTF-8 file that ends in `.toml` or `.json`",
+            ),
+            Self::Empty => (
+                format!("`{name}` is empty"),
+                "describe an organization: begin with `[[OnPremises]]` or `[[ExchangeOnline]]`",
+            ),
+            Self::NotUtf8(at) => {
+                let before = String::from_utf8_lossy(&bytes[..*at]);
+                place = Source::new(name, &before).location(*at..*at);
+                place.length = 1;
+                let message = format!("`{name}`: the byte `0x{:02X}` is not UTF-8", bytes[*at]);
+                (message, "save the file as UTF-8")
+            }
+            Self::Utf16 => (
+                format!("`{name}`: this is UTF-16"),
+                "save it as UTF-8; in PowerShell, `Out-File -Encoding utf8`",
+            ),
+        };
+        Diagnostic::new("unreadable-file", Some(place), message).help(help)
+    }
+}
+
+/// The text of a file; a byte order mark stays in it, so that offsets are those of the file.
+fn decode(bytes: &[u8]) -> Result<&str, Problem> {
+    if is_utf16(bytes) {
+        return Err(Problem::Utf16);
+    }
+    if bytes.contains(&0) {
+        return Err(Problem::Binary);
+    }
+    match std::str::from_utf8(bytes) {
+        Ok(text) if text.trim_start_matches('\u{feff}').trim().is_empty() => Err(Problem::Empty),
+        Ok(text) => Ok(text),
+        Err(_) if is_binary(bytes) => Err(Problem::Binary),
+        Err(error) => Err(Problem::NotUtf8(error.valid_up_to())),
+    }
+}
+
+/// Whether the bytes begin with the mark of UTF-16, or every other one of the first is zero, as in
+/// the UTF-16 form of the letters that worlds are written in.
+fn is_utf16(bytes: &[u8]) -> bool {
+    if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
+        return true;
+    }
+    let sample = &bytes[..bytes.len().min(512)];
+    let zeros = |parity: usize| {
+        let bytes = sample.iter().skip(parity).step_by(2);
+        bytes.filter(|byte| **byte == 0).count()
+    };
+    let (even, odd) = (zeros(0), zeros(1));
+    let most = sample.len() / 2 * 3 / 4;
+    most > 0 && ((even >= most && odd == 0) || (odd >= most && even == 0))
+}
+
+/// Whether more than a few of the first bytes are control characters that no text has.
+fn is_binary(bytes: &[u8]) -> bool {
+    let sample = &bytes[..bytes.len().min(4096)];
+    let control = |byte: &&u8| byte.is_ascii_control() && !byte.is_ascii_whitespace();
+    sample.iter().filter(control).count() * 50 > sample.len()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_is_told_from_what_is_not() {
+        let utf16 = |text: &str, mark: bool| -> Vec<u8> {
+            let mark = mark.then_some(0xfeff);
+            let units = mark.into_iter().chain(text.encode_utf16());
+            units.flat_map(u16::to_le_bytes).collect()
+        };
+        let name = "Name = \"Contoso\"\n";
+        for (bytes, problem) in [
+            (utf16(name, true), Problem::Utf16),
+            (utf16(name, false), Problem::Utf16),
+            (b"Name = \"M\xfcller\"".to_vec(), Problem::NotUtf8(9)),
+            (b"\x7fELF\0\0\x01\x02".to_vec(), Problem::Binary),
+            ((1..=255).collect(), Problem::Binary),
+            (Vec::new(), Problem::Empty),
+            (b"\xef\xbb\xbf \n".to_vec(), Problem::Empty),
+        ] {
+            assert_eq!(decode(&bytes), Err(problem));
+        }
+        assert!(decode(b"\xef\xbb\xbfA = 1").is_ok());
+    }
+}

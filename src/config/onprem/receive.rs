@@ -1,0 +1,313 @@
+//! Receive connectors: those that are written, and those that every server has (Exchange Server,
+//! "Receive connectors", Default Receive connectors created during setup).
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+
+use crate::config::build::Build;
+use crate::config::object::{Object, Word};
+use crate::mail::{ByteSize, NamePattern};
+use crate::model::{
+    IpRange, Matcher, OrganizationId, PermissionGroup, ReceiveConnector, Server, ServerId,
+    ServerRole, Settings, TlsDomainCapability, TransportRole,
+};
+
+/// What a Receive connector has where nothing is written.
+#[derive(Clone, Copy)]
+struct Defaults {
+    /// The name before that of the server; absent for a connector that setup does not create.
+    prefix: Option<&'static str>,
+    transport_role: TransportRole,
+    port: u16,
+    permission_groups: &'static [PermissionGroup],
+}
+
+const ON_MAILBOX_SERVERS: &[Defaults] = &[
+    Defaults {
+        prefix: Some("Default Frontend"),
+        transport_role: TransportRole::FrontendTransport,
+        port: 25,
+        permission_groups: &[
+            PermissionGroup::AnonymousUsers,
+            PermissionGroup::ExchangeServers,
+            PermissionGroup::ExchangeLegacyServers,
+        ],
+    },
+    Defaults {
+        prefix: Some("Client Frontend"),
+        transport_role: TransportRole::FrontendTransport,
+        port: 587,
+        permission_groups: &[PermissionGroup::ExchangeUsers],
+    },
+    Defaults {
+        prefix: Some("Default"),
+        transport_role: TransportRole::HubTransport,
+        port: 2525,
+        permission_groups: &[
+            PermissionGroup::ExchangeUsers,
+            PermissionGroup::ExchangeServers,
+            PermissionGroup::ExchangeLegacyServers,
+        ],
+    },
+];
+
+const ON_EDGE_SERVERS: &[Defaults] = &[Defaults {
+    prefix: Some("Default internal receive connector"),
+    transport_role: TransportRole::HubTransport,
+    port: 25,
+    permission_groups: &[
+        PermissionGroup::AnonymousUsers,
+        PermissionGroup::ExchangeServers,
+        PermissionGroup::Partners,
+    ],
+}];
+
+impl Defaults {
+    fn name_on(&self, server: &Server) -> String {
+        format!("{} {}", self.prefix.unwrap_or_default(), server.name)
+    }
+
+    /// The connectors that setup creates on a server.
+    fn of_setup(server: &Server) -> &'static [Self] {
+        if server.role == ServerRole::Edge {
+            ON_EDGE_SERVERS
+        } else {
+            ON_MAILBOX_SERVERS
+        }
+    }
+
+    /// The defaults of a connector that somebody makes (Exchange PowerShell,
+    /// "New-ReceiveConnector").
+    fn of_new(server: &Server, stated: Option<TransportRole>) -> Self {
+        let transport_role = stated.unwrap_or(match server.role {
+            ServerRole::Edge => TransportRole::HubTransport,
+            _ => TransportRole::FrontendTransport,
+        });
+        let is_hub = transport_role == TransportRole::HubTransport;
+        Self {
+            prefix: None,
+            transport_role,
+            port: if is_hub && server.role != ServerRole::Edge {
+                2525
+            } else {
+                25
+            },
+            permission_groups: &[],
+        }
+    }
+}
+
+/// Adds the Receive connectors of an organization's servers: the written ones, then those that
+/// setup creates and nobody wrote.
+pub(super) fn lower(build: &mut Build, organization: OrganizationId, objects: &[Object]) {
+    let mut written: Vec<(ServerId, Word)> = Vec::new();
+    for object in objects {
+        let ours = |server: &Server| server.organization == organization;
+        let server = object.word("Server");
+        let server = server.and_then(|word| build.server_named(&word, ours));
+        if let (Some(server), Some(name)) = (server, object.word("Name")) {
+            let connector = connector(build, server, name.text.clone(), object);
+            build.parts.receive_connectors.push(connector);
+            written.push((server, name));
+        }
+    }
+    let servers: Vec<ServerId> = build.servers_of(organization).map(|(id, _)| id).collect();
+    for server in servers {
+        let here = written.iter().filter(|(id, _)| *id == server);
+        let here: Vec<Word> = here.map(|(_, name)| name.clone()).collect();
+        imply(build, organization, server, &here);
+        build.refuse_duplicates("Receive connector of the server", here);
+    }
+}
+
+/// Adds the connectors of a server that setup creates, but for those whose names are written.
+fn imply(build: &mut Build, organization: OrganizationId, id: ServerId, written: &[Word]) {
+    let server = &build.parts.servers[id.index()];
+    let is_written = |name: &str| written.iter().any(|word| word.text.eq_ignore_ascii_case(name));
+    let implied = Defaults::of_setup(server)
+        .iter()
+        .map(|defaults| (defaults, defaults.name_on(server)))
+        .filter(|(_, name)| !is_written(name));
+    let implied: Vec<ReceiveConnector> = implied
+        .map(|(defaults, name)| implied_connector(organization, id, name, defaults))
+        .collect();
+    build.parts.receive_connectors.extend(implied);
+}
+
+fn implied_connector(
+    organization: OrganizationId,
+    server: ServerId,
+    name: String,
+    defaults: &Defaults,
+) -> ReceiveConnector {
+    ReceiveConnector {
+        organization,
+        server,
+        name,
+        enabled: true,
+        matcher: Matcher::Endpoint {
+            transport_role: defaults.transport_role,
+            ports: vec![defaults.port],
+            remote_ip_ranges: vec![IpRange::ALL_V4, IpRange::ALL_V6],
+        },
+        permission_groups: defaults.permission_groups.iter().copied().collect(),
+        externally_secured: false,
+        anonymous_relay: false,
+        tls_domain_capabilities: Vec::new(),
+        cloud_services_mail_enabled: false,
+        offers_tls: true,
+        require_tls: false,
+        tls_certificate_name: None,
+        fqdn: None,
+        max_message_size: ByteSize(36 << 20),
+        max_hop_count: 60,
+        max_local_hop_count: 5,
+        max_attributions: None,
+        settings: Settings::default(),
+    }
+}
+
+/// A connector that is written: its keys over the defaults of its name.
+fn connector(
+    build: &mut Build,
+    server: ServerId,
+    name: String,
+    object: &Object,
+) -> ReceiveConnector {
+    refuse_mixed_mechanisms(build, object);
+    refuse_front_end_on_edge(build, server, object);
+    let on = &build.parts.servers[server.index()];
+    let defaults = defaults(on, &name, object);
+    let implied = implied_connector(on.organization, server, name, &defaults);
+    ReceiveConnector {
+        enabled: object.flag("Enabled"),
+        matcher: matcher(object, &defaults),
+        permission_groups: permission_groups(object).unwrap_or(implied.permission_groups),
+        externally_secured: has_word(object, "AuthMechanism", "ExternalAuthoritative"),
+        anonymous_relay: anonymous_relay(object),
+        tls_domain_capabilities: capabilities(object),
+        offers_tls: !object.has("AuthMechanism") || has_word(object, "AuthMechanism", "Tls"),
+        require_tls: object.flag("RequireTLS"),
+        tls_certificate_name: object.text("TlsCertificateName").map(str::to_owned),
+        fqdn: object.parse("Fqdn"),
+        max_message_size: object.parse("MaxMessageSize").unwrap_or(implied.max_message_size),
+        max_hop_count: object.parse("MaxHopCount").unwrap_or(implied.max_hop_count),
+        max_local_hop_count: object
+            .parse("MaxLocalHopCount")
+            .unwrap_or(implied.max_local_hop_count),
+        settings: object.settings(),
+        ..implied
+    }
+}
+
+fn defaults(server: &Server, name: &str, object: &Object) -> Defaults {
+    let of_setup = Defaults::of_setup(server)
+        .iter()
+        .find(|defaults| defaults.name_on(server).eq_ignore_ascii_case(name));
+    let roles = [TransportRole::FrontendTransport, TransportRole::HubTransport];
+    let stated = object.choose("TransportRole", &roles, TransportRole::as_str);
+    match of_setup {
+        Some(defaults) => Defaults {
+            transport_role: stated.unwrap_or(defaults.transport_role),
+            ..*defaults
+        },
+        None => Defaults::of_new(server, stated),
+    }
+}
+
+fn matcher(object: &Object, defaults: &Defaults) -> Matcher {
+    let bindings: Vec<SocketAddr> = object.parse_list("Bindings");
+    let mut ports: Vec<u16> = bindings.iter().map(SocketAddr::port).collect();
+    ports.sort_unstable();
+    ports.dedup();
+    if ports.is_empty() {
+        ports.push(defaults.port);
+    }
+    let mut remote_ip_ranges: Vec<IpRange> = object.parse_list("RemoteIPRanges");
+    if remote_ip_ranges.is_empty() {
+        remote_ip_ranges = vec![IpRange::ALL_V4, IpRange::ALL_V6];
+    }
+    Matcher::Endpoint {
+        transport_role: defaults.transport_role,
+        ports,
+        remote_ip_ranges,
+    }
+}
+
+/// The groups that are written; `None` and `Custom` stand for none of them.
+fn permission_groups(object: &Object) -> Option<BTreeSet<PermissionGroup>> {
+    let groups = [
+        PermissionGroup::AnonymousUsers,
+        PermissionGroup::ExchangeLegacyServers,
+        PermissionGroup::ExchangeServers,
+        PermissionGroup::ExchangeUsers,
+        PermissionGroup::Partners,
+    ];
+    let is_written = |group: &PermissionGroup| has_word(object, "PermissionGroups", group.as_str());
+    object
+        .has("PermissionGroups")
+        .then(|| groups.into_iter().filter(is_written).collect())
+}
+
+fn has_word(object: &Object, key: &str, word: &str) -> bool {
+    object.list(key).iter().any(|each| each.text == word)
+}
+
+/// Exchange Server, "Allow anonymous relay on Exchange servers".
+fn anonymous_relay(object: &Object) -> bool {
+    let is_anonymous = |user: &str| {
+        let name = user.rsplit('\\').next().unwrap_or_default();
+        name.eq_ignore_ascii_case("ANONYMOUS LOGON")
+    };
+    let relays = |right: &Word| right.text.eq_ignore_ascii_case("Ms-Exch-SMTP-Accept-Any-Recipient");
+    object.objects("ADPermissions").iter().any(|permission| {
+        permission.text("User").is_some_and(is_anonymous)
+            && permission.list("ExtendedRights").iter().any(relays)
+    })
+}
+
+fn capabilities(object: &Object) -> Vec<TlsDomainCapability> {
+    let capability = |word: &Word| {
+        let (domain, capabilities) = word.text.split_once(':')?;
+        let mut capabilities = capabilities.split(',').map(str::trim);
+        Some(TlsDomainCapability {
+            domain: NamePattern::parse(domain).ok()?,
+            accept_cloud_services_mail: capabilities
+                .any(|each| each.eq_ignore_ascii_case("AcceptCloudServicesMail")),
+        })
+    };
+    let words = object.list("TlsDomainCapabilities").iter();
+    words.filter_map(capability).collect()
+}
+
+/// Exchange PowerShell, "Set-ReceiveConnector": ExternalAuthoritative may stand beside Tls only.
+fn refuse_mixed_mechanisms(build: &mut Build, object: &Object) {
+    let mechanisms = object.list("AuthMechanism");
+    let other = mechanisms
+        .iter()
+        .find(|word| !["ExternalAuthoritative", "Tls"].contains(&word.text.as_str()));
+    if let (true, Some(other)) = (
+        has_word(object, "AuthMechanism", "ExternalAuthoritative"),
+        other,
+    ) {
+        build.report(
+            "conflicting-settings",
+            &other.location,
+            format!("`ExternalAuthoritative` goes with `Tls` only, not with `{}`", other.text),
+            format!("remove `{}`, or `ExternalAuthoritative`", other.text),
+        );
+    }
+}
+
+fn refuse_front_end_on_edge(build: &mut Build, server: ServerId, object: &Object) {
+    let server = &build.parts.servers[server.index()];
+    if server.role == ServerRole::Edge && object.text("TransportRole") == Some("FrontendTransport") {
+        let message = format!("`{}` is an Edge server, and has no front end", server.name);
+        build.report(
+            "conflicting-settings",
+            object.at("TransportRole"),
+            message,
+            "remove `TransportRole`",
+        );
+    }
+}

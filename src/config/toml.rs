@@ -1,0 +1,284 @@
+//! TOML: text → a located tree.
+//!
+//! The parser recovers from mistakes, but what it then makes of the rest is guesswork: a list that
+//! is never closed swallows the file. So the lines of the first mistake are blanked out, in
+//! place, and the text is read again, until nothing is wrong with what is left.
+
+use std::ops::Range;
+
+use toml::Spanned;
+use toml::de::{DeString, DeTable, DeValue, Error};
+
+use super::object::{Entry, Node, Value, shown};
+use crate::diag::{Diagnostic, Source};
+
+/// How many mistakes of syntax are reported; each costs one more reading.
+const MISTAKES_MAX: usize = 50;
+
+/// Reads a text; what the syntax leaves readable is in the tree.
+pub(super) fn parse(source: &Source) -> (Option<Node>, Vec<Diagnostic>) {
+    let mut diagnostics = Vec::new();
+    let mut text = source.text().to_owned();
+    if text.trim_start_matches('\u{feff}').trim_start().starts_with('{') {
+        return (None, vec![json_by_mistake(source)]);
+    }
+    loop {
+        let (table, errors) = DeTable::parse_recoverable(&text);
+        let start = |error: &Error| error.span().map_or(0, |span| span.start);
+        let Some(first) = errors.iter().min_by_key(|error| start(error)) else {
+            let value = Value::Table(entries(&text, table.get_ref()));
+            return (Some(Node { value, span: 0..0 }), diagnostics);
+        };
+        let mistake = Mistake::new(&text, table.get_ref(), first);
+        diagnostics.push(mistake.diagnostic(source));
+        let blank = mistake.lines;
+        if diagnostics.len() >= MISTAKES_MAX || text[blank.clone()].trim().is_empty() {
+            return (None, diagnostics);
+        }
+        drop(table);
+        text.replace_range(blank.clone(), &blanked(&text[blank]));
+    }
+}
+
+/// As many bytes, with nothing but the line breaks left.
+fn blanked(text: &str) -> String {
+    let keep = |byte| if byte == b'\n' { '\n' } else { ' ' };
+    text.bytes().map(keep).collect()
+}
+
+fn json_by_mistake(source: &Source) -> Diagnostic {
+    let at = source.text().find('{').unwrap_or(0);
+    let place = source.location(at..at + 1);
+    Diagnostic::new("invalid-syntax", Some(place), "`{`: this looks like JSON, and is read as TOML")
+        .help("give the file a name that ends in `.json`")
+}
+
+/// A mistake of syntax, and what of the text is given up for it.
+struct Mistake {
+    span: Range<usize>,
+    lines: Range<usize>,
+    message: String,
+    help: String,
+}
+
+impl Mistake {
+    fn new(text: &str, table: &DeTable<'_>, error: &Error) -> Self {
+        let span = error.span().unwrap_or(0..0);
+        let at = span.start;
+        match enclosing(text, table, at) {
+            Some(Enclosing::NeverClosed(value)) => Self::never_closed(text, value),
+            Some(Enclosing::Whole(value)) => Self {
+                lines: line_start(text, value.start)..line_end(text, at.max(value.end)),
+                ..Self::on_one_line(text, span, error)
+            },
+            None => Self::on_one_line(text, span, error),
+        }
+    }
+
+    fn never_closed(text: &str, value: Range<usize>) -> Self {
+        let raw = &text[value.clone()];
+        let (what, close) = match raw.as_bytes().first() {
+            Some(b'[') => ("the list", "]"),
+            Some(b'{') => ("the table", "}"),
+            _ => ("the text", &raw[..3]),
+        };
+        let end = next_statement(text, line_end(text, value.start));
+        Self {
+            lines: line_start(text, value.start)..end,
+            message: format!("{what} that begins here is never closed"),
+            help: format!("close it with `{close}`"),
+            span: value.start..value.start + close.len(),
+        }
+    }
+
+    fn on_one_line(text: &str, span: Range<usize>, error: &Error) -> Self {
+        let start = line_start(text, span.start);
+        let mut end = line_end(text, span.start);
+        if text[start..end].trim_start().starts_with('[') {
+            // A broken header takes what follows it along, up to the next header.
+            end = next_header(text, end);
+        }
+        let offending = shown(text.get(span.clone()).unwrap_or_default());
+        let (message, help) = explain(error.message(), &offending);
+        Self {
+            lines: start..end,
+            message,
+            help,
+            span,
+        }
+    }
+
+    fn diagnostic(&self, source: &Source) -> Diagnostic {
+        let line = line_start(source.text(), self.span.start);
+        let line = shown(source.text()[line..].lines().next().unwrap_or_default());
+        let place = source.location(self.span.clone());
+        let message = match line.as_str() {
+            "" => self.message.clone(),
+            line => format!("`{line}`: {}", self.message),
+        };
+        Diagnostic::new("invalid-syntax", Some(place), message).help(&self.help)
+    }
+}
+
+/// The parser's message in the reader's words, and what to do.
+fn explain(message: &str, offending: &str) -> (String, String) {
+    let (message, help) = match message {
+        m if m.starts_with("string values must be quoted") => {
+            ("text stands in quotes", format!("write `\"{offending}\"`"))
+        }
+        m if m.starts_with("duplicate key") => (
+            "this is written a second time",
+            "remove one of the two, or write `[[…]]` where several are meant".to_owned(),
+        ),
+        m if m.starts_with("invalid boolean") => (
+            "true and false are written in lower case",
+            "write `true` or `false`".to_owned(),
+        ),
+        m if m.starts_with("invalid basic string") => (
+            "the text is not closed, or has a backslash that is no escape",
+            "close it with `\"` on the same line; write a backslash twice".to_owned(),
+        ),
+        m if m.contains("missing comma") => {
+            ("a comma is missing", "put a comma between the two".to_owned())
+        }
+        m if m.starts_with("key with no value") => {
+            ("the key has no value", "write `Key = value`".to_owned())
+        }
+        m => (
+            m,
+            "compare with `Key = \"text\"`, `Key = true`, `Key = [\"a\", \"b\"]`, `[[Table]]`"
+                .to_owned(),
+        ),
+    };
+    (message.to_owned(), help)
+}
+
+/// The value that a mistake is part of.
+enum Enclosing {
+    /// It runs on past its end.
+    NeverClosed(Range<usize>),
+    /// It ends where it should.
+    Whole(Range<usize>),
+}
+
+/// The value around an offset, or a text before it that has swallowed the header of a table.
+fn enclosing(text: &str, table: &DeTable<'_>, at: usize) -> Option<Enclosing> {
+    let mut values = Vec::new();
+    plain_values(text, table, &mut values);
+    let around = values.into_iter().filter(|value| {
+        let end = line_end(text, value.end.max(1) - 1);
+        value.start <= at && at <= end
+    });
+    // The last one to begin: the others end on its line.
+    let value = around.max_by_key(|value| value.start)?;
+    let raw = text.get(value.clone())?;
+    Some(if is_never_closed(raw) {
+        Enclosing::NeverClosed(value)
+    } else {
+        Enclosing::Whole(value)
+    })
+}
+
+/// The spans of all values that are not tables with headers.
+fn plain_values(text: &str, table: &DeTable<'_>, found: &mut Vec<Range<usize>>) {
+    for (_, value) in table {
+        match value.get_ref() {
+            DeValue::Table(inner) if !is_inline(text, value) => plain_values(text, inner, found),
+            DeValue::Array(array) if array.iter().any(|each| has_header(text, each)) => {
+                for element in array.iter() {
+                    if let DeValue::Table(inner) = element.get_ref() {
+                        plain_values(text, inner, found);
+                    }
+                }
+            }
+            _ => found.push(value.span()),
+        }
+    }
+}
+
+/// Whether a table stands in braces; its span is then the whole of it, and otherwise its header.
+fn is_inline(text: &str, table: &Spanned<DeValue<'_>>) -> bool {
+    text.as_bytes().get(table.span().start) == Some(&b'{')
+}
+
+fn has_header(text: &str, value: &Spanned<DeValue<'_>>) -> bool {
+    matches!(value.get_ref(), DeValue::Table(_)) && !is_inline(text, value)
+}
+
+fn is_never_closed(raw: &str) -> bool {
+    let has_header = || raw.lines().skip(1).any(|line| line.trim_start().starts_with("[["));
+    match raw.as_bytes() {
+        [b'[', ..] => !raw.ends_with(']') || raw.len() == 1,
+        [b'{', ..] => !raw.ends_with('}') || has_header(),
+        [b'"', b'"', b'"', ..] => raw.len() < 6 || !raw.ends_with("\"\"\"") || has_header(),
+        [b'\'', b'\'', b'\'', ..] => raw.len() < 6 || !raw.ends_with("'''") || has_header(),
+        _ => false,
+    }
+}
+
+fn line_start(text: &str, at: usize) -> usize {
+    text[..at.min(text.len())].rfind('\n').map_or(0, |at| at + 1)
+}
+
+/// The end of the line, before its line break.
+fn line_end(text: &str, at: usize) -> usize {
+    let at = at.min(text.len());
+    text[at..].find('\n').map_or(text.len(), |length| at + length)
+}
+
+/// The next line that begins a header or a key.
+fn next_statement(text: &str, from: usize) -> usize {
+    next_line(text, from, |line| {
+        let key = |c: char| c.is_ascii_alphanumeric() || "_-.".contains(c);
+        let rest = line.trim_start_matches(key);
+        is_header(line) || (rest.len() < line.len() && rest.trim_start().starts_with('='))
+    })
+}
+
+fn next_header(text: &str, from: usize) -> usize {
+    next_line(text, from, is_header)
+}
+
+fn is_header(line: &str) -> bool {
+    let name = line.trim_start_matches('[');
+    name.len() < line.len() && name.starts_with(|c: char| c.is_ascii_alphabetic())
+}
+
+fn next_line(text: &str, from: usize, wanted: impl Fn(&str) -> bool) -> usize {
+    let mut at = from;
+    for line in text[from..].split_inclusive('\n') {
+        if at > from && wanted(line.trim_start()) {
+            return at;
+        }
+        at += line.len();
+    }
+    text.len()
+}
+
+fn entries(text: &str, table: &DeTable<'_>) -> Vec<Entry> {
+    let entry = |(key, value): (&Spanned<DeString<'_>>, &Spanned<DeValue<'_>>)| Entry {
+        key: key.get_ref().to_string(),
+        key_span: key.span(),
+        node: node(text, value),
+    };
+    table.iter().map(entry).collect()
+}
+
+fn node(text: &str, spanned: &Spanned<DeValue<'_>>) -> Node {
+    let mut span = spanned.span();
+    let value = match spanned.get_ref() {
+        DeValue::String(value) => Value::Text(value.to_string()),
+        DeValue::Integer(number) => Value::Number(number.to_string()),
+        DeValue::Float(number) => Value::Number(number.to_string()),
+        DeValue::Boolean(boolean) => Value::Boolean(*boolean),
+        DeValue::Datetime(moment) => Value::Moment(moment.to_string()),
+        DeValue::Array(array) => Value::List(array.iter().map(|each| node(text, each)).collect()),
+        DeValue::Table(table) => {
+            if is_inline(text, spanned) {
+                span.end = span.start + 1;
+            }
+            Value::Table(entries(text, table))
+        }
+    };
+    Node { value, span }
+}

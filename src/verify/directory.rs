@@ -1,0 +1,267 @@
+//! What the directories hold: addresses that two recipients share, groups' second addresses, members
+//! that nobody is, members who get no copy of their own posts.
+
+use std::collections::BTreeMap;
+
+use super::check::{Context, Found, in_words};
+use super::edit;
+use super::finding::{Finding, Fix, Side};
+use super::hybrid::{self, Pair};
+use super::questions::is_routing_address;
+use crate::diag::Diagnostic;
+use crate::mail::Mailbox;
+use crate::model::{
+    DomainType, Member, OrganizationId, Recipient, RecipientId, RecipientKind, Topology,
+};
+
+/// Two recipients of one organization with the same address (Exchange Server, "Recipient
+/// resolution").
+pub(super) fn ambiguous_addresses(context: &Context<'_>) -> Vec<Found> {
+    let topology = context.topology;
+    let mut shared: BTreeMap<(OrganizationId, &Mailbox), &[RecipientId]> = BTreeMap::new();
+    for (_, recipient) in topology.recipients() {
+        for address in &recipient.addresses {
+            let holders = topology.recipients_at(recipient.organization, address);
+            if holders.len() > 1 {
+                shared.insert((recipient.organization, address), holders);
+            }
+        }
+    }
+    let found = shared
+        .into_iter()
+        .map(|((organization, address), holders)| {
+            let names: Vec<String> = holders
+                .iter()
+                .map(|id| format!("`{}`", topology.recipient(*id).name))
+                .collect();
+            let place = holders
+                .last()
+                .and_then(|id| address_place(topology.recipient(*id)));
+            let organization = &topology.organization(organization).name;
+            let message = format!(
+                "the address `{address}` belongs to several recipients of `{organization}`: {}",
+                names.join(", ")
+            );
+            let diagnostic = Diagnostic::new("ambiguous-address", place, message)
+                .help("take the address from all but one of them");
+            let claims = context.open_where(|asked| {
+                context.survey.recipients[asked.to]
+                    .members
+                    .contains(address)
+            });
+            let witness = context.witness(&claims);
+            let affected = context.affected(&claims).max(1);
+            Found {
+                finding: Finding {
+                    diagnostic,
+                    affected,
+                    witness,
+                    fix: Vec::new(),
+                },
+                claims,
+            }
+        });
+    found.collect()
+}
+
+fn address_place(recipient: &Recipient) -> Option<crate::diag::Location> {
+    recipient
+        .settings
+        .written("EmailAddresses")
+        .or_else(|| recipient.settings.at("PrimarySmtpAddress"))
+        .cloned()
+}
+
+/// Second addresses of groups, which are never written back (Exchange Server, "Configure Microsoft
+/// 365 Groups with on-premises Exchange hybrid").
+pub(super) fn secondary_group_addresses(context: &Context<'_>) -> Vec<Found> {
+    let topology = context.topology;
+    let mut found = Vec::new();
+    for pair in hybrid::pairs(topology) {
+        for (_, group) in topology.recipients() {
+            if group.organization != pair.tenant
+                || !matches!(group.kind, RecipientKind::Group { .. })
+            {
+                continue;
+            }
+            let secondary = group.addresses[1..]
+                .iter()
+                .filter(|address| !is_routing_address(address));
+            let unknown = secondary
+                .filter(|address| topology.recipients_at(pair.on_premises, address).is_empty());
+            found.extend(unknown.map(|address| secondary_address(context, pair, group, address)));
+        }
+    }
+    found
+}
+
+fn secondary_address(
+    context: &Context<'_>,
+    pair: Pair,
+    group: &Recipient,
+    address: &Mailbox,
+) -> Found {
+    let topology = context.topology;
+    let claims = context.open_where(|asked| {
+        context.survey.recipients[asked.to]
+            .members
+            .contains(address)
+    });
+    let fails = claims
+        .iter()
+        .map(|index| &context.survey.asked[*index])
+        .any(|asked| {
+            context.survey.senders[asked.from].kind == "on-premises mailboxes"
+                && asked
+                    .ordinary()
+                    .forks
+                    .iter()
+                    .any(|fork| fork.disposition.is_failure())
+        });
+    let accepted = topology.accepted_domain_for(pair.on_premises, &address.domain);
+    let kind = accepted.map(|id| topology.accepted_domain(id).kind);
+    let lost = fails || kind == Some(DomainType::Authoritative);
+    let code = if lost {
+        "group-secondary-address"
+    } else {
+        "group-secondary-address-relayed"
+    };
+    let where_it_lies = kind.map_or("which is not accepted on premises".to_owned(), |kind| {
+        format!("which is {} on premises", kind.as_str())
+    });
+    let message = format!(
+        "the group `{}` has the secondary address `{address}` in `{}`, {where_it_lies}",
+        group.primary(),
+        address.domain
+    );
+    let mut diagnostic = Diagnostic::new(code, address_place(group), message)
+        .help("keep one address per group, or make a mail contact on premises for the second");
+    let witness = context.witness(&claims);
+    if let Some(words) = witness
+        .as_ref()
+        .filter(|_| lost)
+        .and_then(|flow| in_words(topology, flow))
+    {
+        diagnostic = diagnostic.because(words);
+    }
+    let kept = group.addresses.iter().filter(|other| *other != address);
+    let kept = kept.map(|other| {
+        format!(
+            "{}:{other}",
+            if other == group.primary() {
+                "SMTP"
+            } else {
+                "smtp"
+            }
+        )
+    });
+    let edits = group
+        .settings
+        .written("EmailAddresses")
+        .map(|at| edit::replace(at, edit::list(kept)));
+    let script = format!(
+        "Set-UnifiedGroup -Identity \"{}\" -EmailAddresses @{{Remove=\"{address}\"}}",
+        group.primary()
+    );
+    let fix = vec![Fix {
+        side: Side::ExchangeOnline,
+        script,
+        edits: edits.into_iter().collect(),
+    }];
+    let affected = context.affected(&claims).max(1);
+    Found {
+        finding: Finding {
+            diagnostic,
+            affected,
+            witness,
+            fix,
+        },
+        claims,
+    }
+}
+
+/// Members of groups that no recipient of the tenant is.
+pub(super) fn unknown_members(context: &Context<'_>) -> Vec<Found> {
+    let topology = context.topology;
+    let mut found = Vec::new();
+    for (_, group) in topology.recipients() {
+        let RecipientKind::Group { members, .. } = &group.kind else {
+            continue;
+        };
+        for member in members {
+            let Member::Nobody(address) = member else {
+                continue;
+            };
+            let place = group.settings.at("Members").cloned();
+            let message = format!(
+                "`{address}` is a member of `{}` and no recipient of its organization",
+                group.primary()
+            );
+            let diagnostic = Diagnostic::new("unknown-member", place, message)
+                .help("remove the member, or synchronize the recipient");
+            let finding = Finding {
+                diagnostic,
+                affected: 1,
+                witness: None,
+                fix: Vec::new(),
+            };
+            found.push(Found {
+                finding,
+                claims: Vec::new(),
+            });
+        }
+    }
+    found
+}
+
+/// Subscribers who do not get back what they post: the default, and a frequent surprise.
+pub(super) fn echo_off(context: &Context<'_>) -> Vec<Found> {
+    let topology = context.topology;
+    let pairs = hybrid::pairs(topology);
+    let found = pairs.iter().filter_map(|pair| {
+        let silent = silent_subscribers(topology, *pair);
+        let (first, count) = (silent.values().next()?, silent.len());
+        let plural = if count == 1 { "member gets" } else { "members get" };
+        let message = format!("{count} on-premises {plural} no copy of their own posts to groups, `{}` for one", first.primary());
+        let place = first.settings.at("EchoGroupMessageBackToSubscribedSender").cloned();
+        let diagnostic = Diagnostic::new("group-echo-off", place, message)
+            .help("switch the echo on for those who want a copy; it is off by default");
+        let script = format!(
+            "Get-MailUser \"{}\" | Set-MailboxMessageConfiguration -EchoGroupMessageBackToSubscribedSender $true",
+            first.primary()
+        );
+        let fix = vec![Fix { side: Side::ExchangeOnline, script, edits: Vec::new() }];
+        let finding = Finding { diagnostic, affected: count, witness: None, fix };
+        Some(Found { finding, claims: Vec::new() })
+    });
+    found.collect()
+}
+
+/// Subscribers of the tenant's groups with a mailbox on premises and without echo.
+fn silent_subscribers(topology: &Topology, pair: Pair) -> BTreeMap<RecipientId, &Recipient> {
+    let mut silent = BTreeMap::new();
+    for (_, group) in topology
+        .recipients()
+        .filter(|(_, group)| group.organization == pair.tenant)
+    {
+        let RecipientKind::Group { subscribers, .. } = &group.kind else {
+            continue;
+        };
+        for member in subscribers {
+            let Member::Recipient(id) = member else {
+                continue;
+            };
+            let recipient = topology.recipient(*id);
+            let RecipientKind::MailUser { echo: false, .. } = recipient.kind else {
+                continue;
+            };
+            if !topology
+                .recipients_at(pair.on_premises, recipient.primary())
+                .is_empty()
+            {
+                silent.insert(*id, recipient);
+            }
+        }
+    }
+    silent
+}

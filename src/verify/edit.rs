@@ -1,0 +1,79 @@
+//! Changes of a world's file as text, in the file's own syntax.
+
+use super::finding::Edit;
+use crate::diag::Location;
+
+/// Texts quoted as TOML and JSON both quote them, in brackets.
+pub(super) fn list(items: impl IntoIterator<Item = String>) -> String {
+    let items: Vec<String> = items.into_iter().map(|item| quoted(&item)).collect();
+    format!("[{}]", items.join(", "))
+}
+
+/// A text as TOML and JSON both quote it.
+pub(super) fn quoted(text: &str) -> String {
+    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
+}
+
+/// Replaces what stands at a location.
+pub(super) fn replace(location: &Location, set: String) -> Edit {
+    Edit {
+        location: location.clone(),
+        set,
+    }
+}
+
+/// Inserts a new object before its sibling: `path` is the list's name in TOML, such as
+/// `OnPremises.AcceptedDomains`; values are written as TOML and JSON both write them.
+pub(super) fn insert_object(sibling: &Location, path: &str, keys: &[(&str, String)]) -> Edit {
+    let location = Location {
+        length: 0,
+        ..sibling.clone()
+    };
+    let set = if is_json(sibling) {
+        let keys: Vec<String> = keys
+            .iter()
+            .map(|(key, value)| format!("\"{key}\": {value}"))
+            .collect();
+        format!("{{ {} }},\n", keys.join(", "))
+    } else {
+        let keys: Vec<String> = keys
+            .iter()
+            .map(|(key, value)| format!("{key} = {value}\n"))
+            .collect();
+        format!("[[{path}]]\n{}\n", keys.concat())
+    };
+    Edit { location, set }
+}
+
+/// Writes a key after another of the same object, whose value stands at `after`.
+pub(super) fn insert_key(after: &Location, after_value: &str, key: &str, value: &str) -> Edit {
+    let set = if is_json(after) {
+        format!("{after_value}, \"{key}\": {value}")
+    } else {
+        format!("{after_value}\n{key} = {value}")
+    };
+    Edit {
+        location: after.clone(),
+        set,
+    }
+}
+
+/// Writes a line of a zone where its records begin.
+pub(super) fn insert_record(zone: &Location, record: &str) -> Edit {
+    let end = if is_json(zone) { "\\n" } else { "\n" };
+    Edit {
+        location: Location {
+            length: 0,
+            ..zone.clone()
+        },
+        set: format!("{record}{end}"),
+    }
+}
+
+fn is_json(location: &Location) -> bool {
+    location
+        .file
+        .rsplit('.')
+        .next()
+        .is_some_and(|end| end.eq_ignore_ascii_case("json"))
+}

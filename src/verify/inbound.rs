@@ -1,0 +1,170 @@
+//! Does the tenant recognise the on-premises servers? (Exchange Online, "Configure a certificate-based
+//! connector to relay email messages through Microsoft 365".)
+
+use std::collections::BTreeSet;
+
+use super::check::{Context, Found, in_words, is_troubled};
+use super::edit;
+use super::finding::{Finding, Fix, Side};
+use super::hybrid::{self, Pair};
+use crate::diag::Diagnostic;
+use crate::flow::{FlagKind, Submission};
+use crate::mail::NamePattern;
+use crate::model::{Matcher, ReceiveConnectorId, Topology};
+use crate::route::{self, Presented};
+
+/// The inbound connectors of each tenant against the certificates and addresses of its on-premises
+/// servers.
+pub(super) fn check(context: &Context<'_>) -> Vec<Found> {
+    hybrid::pairs(context.topology)
+        .into_iter()
+        .filter_map(|pair| unmatched(context, pair))
+        .collect()
+}
+
+fn unmatched(context: &Context<'_>, pair: Pair) -> Option<Found> {
+    let topology = context.topology;
+    let names = presented_names(topology, pair);
+    let inbound = pair.inbound_connectors(topology);
+    let hybrid = pair.hybrid_send_connectors(topology);
+    if hybrid.is_empty()
+        || inbound
+            .iter()
+            .any(|id| matches(topology, pair, *id, &names))
+    {
+        return None;
+    }
+    let shown = names
+        .iter()
+        .map(|name| format!("`{name}`"))
+        .collect::<Vec<_>>()
+        .join(", ");
+    let shown = if shown.is_empty() {
+        "no certificate at all".to_owned()
+    } else {
+        shown
+    };
+    let tenant = &topology.organization(pair.tenant).name;
+    let (place, message) = match inbound.first().map(|id| topology.receive_connector(*id)) {
+        Some(connector) => (
+            connector.settings.at("TlsSenderCertificateName").cloned(),
+            format!(
+                "the inbound connector `{}` of `{tenant}` matches no certificate that the on-premises servers present",
+                connector.name
+            ),
+        ),
+        None => (
+            topology.organization(pair.tenant).settings.object.clone(),
+            format!("`{tenant}` has no enabled inbound connector of type OnPremises"),
+        ),
+    };
+    let acceptable = names
+        .iter()
+        .find(|name| is_acceptable(topology, pair, name));
+    let mut diagnostic =
+        Diagnostic::new("inbound-connector-matches-no-certificate", place, message)
+            .because(format!("the hybrid Send connectors present {shown}"));
+    if let Some(name) = acceptable {
+        diagnostic = diagnostic.help(format!("set TlsSenderCertificateName to `{name}`"));
+    }
+    let claims = context.open_where(|asked| {
+        let Submission::User(server) = context.survey.senders[asked.from].submission else {
+            return false;
+        };
+        topology.server(server).organization == pair.on_premises
+            && asked
+                .ordinary()
+                .forks
+                .iter()
+                .any(|f| f.flags.iter().any(|flag| flag.kind == FlagKind::WrongTrust))
+    });
+    let witness = context.witness(&claims);
+    if let Some(words) = witness
+        .as_ref()
+        .filter(|flow| is_troubled(flow))
+        .and_then(|flow| in_words(topology, flow))
+    {
+        diagnostic = diagnostic.because(words);
+    }
+    let fix = inbound
+        .first()
+        .zip(acceptable)
+        .map(|(id, name)| set_name(topology, *id, name));
+    let affected = context.affected(&claims);
+    Some(Found {
+        finding: Finding {
+            diagnostic,
+            affected,
+            witness,
+            fix: fix.into_iter().collect(),
+        },
+        claims,
+    })
+}
+
+fn set_name(topology: &Topology, id: ReceiveConnectorId, name: &NamePattern) -> Fix {
+    let connector = topology.receive_connector(id);
+    let script = format!(
+        "Set-InboundConnector -Identity \"{}\" -TlsSenderCertificateName \"{name}\"",
+        connector.name
+    );
+    let at = connector.settings.written("TlsSenderCertificateName");
+    let edits = at.map(|at| edit::replace(at, edit::quoted(&name.to_string())));
+    Fix {
+        side: Side::ExchangeOnline,
+        script,
+        edits: edits.into_iter().collect(),
+    }
+}
+
+/// The names in the certificates that the hybrid Send connectors present.
+fn presented_names(topology: &Topology, pair: Pair) -> BTreeSet<NamePattern> {
+    let mut names = BTreeSet::new();
+    for id in pair.hybrid_send_connectors(topology) {
+        let connector = topology.send_connector(id);
+        for source in &connector.sources {
+            if let Presented::Certificate(certificate) =
+                route::presented(topology, *source, Some(connector))
+            {
+                names.extend(certificate.names);
+            }
+        }
+    }
+    names
+}
+
+fn matches(
+    topology: &Topology,
+    pair: Pair,
+    id: ReceiveConnectorId,
+    names: &BTreeSet<NamePattern>,
+) -> bool {
+    let Matcher::Peer {
+        tls_sender_certificate_name,
+        sender_ip_addresses,
+    } = &topology.receive_connector(id).matcher
+    else {
+        return false;
+    };
+    if let Some(wanted) = tls_sender_certificate_name {
+        return names.iter().any(|name| wanted.accepts(name));
+    }
+    let sources = pair.hybrid_send_connectors(topology).into_iter();
+    sources
+        .flat_map(|id| topology.send_connector(id).sources.clone())
+        .any(|source| {
+            let addresses = &topology.server(source).addresses;
+            addresses.iter().any(|address| {
+                sender_ip_addresses
+                    .iter()
+                    .any(|range| range.contains(*address))
+            })
+        })
+}
+
+/// A name that Exchange Online Protection takes: it, or its immediate parent, is an accepted domain.
+fn is_acceptable(topology: &Topology, pair: Pair, name: &NamePattern) -> bool {
+    let accepted = |domain| topology.accepted_domain_for(pair.tenant, domain).is_some();
+    let parent = name.domain().parent().filter(|_| !name.is_wildcard());
+    accepted(name.domain()) || parent.as_ref().is_some_and(accepted)
+}

@@ -1,0 +1,398 @@
+//! What the owner of a world wants to be true: every `[[Expect]]` against the flows it speaks of.
+//!
+//! An expectation speaks of ordinary sizes. Forks that are dropped by design satisfy everything,
+//! unless the expectation is about them.
+
+use super::check::{Context, Found};
+use super::finding::Finding;
+use super::questions::{Asked, Relation};
+use crate::diag::{Diagnostic, Location, did_you_mean};
+use crate::flow::{Disposition, Flow, Fork, Question, origin, walk};
+use crate::mail::{AuthAs, ByteSize, Domain, Mailbox, ReversePath};
+use crate::model::{Expectation, Topology};
+
+/// Checks every expectation; what an error already explains is not said twice.
+pub(super) fn check(context: &Context<'_>) -> Vec<Found> {
+    let expectations = &context.topology.parts().expectations;
+    expectations
+        .iter()
+        .flat_map(|expectation| examine(context, expectation))
+        .collect()
+}
+
+fn examine(context: &Context<'_>, expectation: &Expectation) -> Vec<Found> {
+    let mut found = Vec::new();
+    for (text, place) in expectation
+        .from
+        .iter()
+        .filter(|(text, _)| !selects_senders(context, text))
+    {
+        found.push(nothing(context, text, place.clone(), "senders"));
+    }
+    for (text, place) in expectation
+        .to
+        .iter()
+        .filter(|(text, _)| !selects_recipients(context, text))
+    {
+        found.push(nothing(context, text, place.clone(), "recipients"));
+    }
+    let failed = flows_of(context, expectation).into_iter().find_map(|flow| {
+        let why = flow
+            .forks
+            .iter()
+            .find_map(|fork| breach(context.topology, expectation, fork))?;
+        Some((flow, why))
+    });
+    if let Some((flow, (key, why))) = failed {
+        let to = flow
+            .question
+            .to
+            .iter()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>()
+            .join(", ");
+        let place = expectation.settings.at(key).cloned();
+        let message = format!(
+            "mail from `{}` to `{to}` is not as expected: {why}",
+            flow.question.from
+        );
+        let diagnostic = Diagnostic::new("expectation-not-met", place, message)
+            .help("mend the path, or correct the expectation");
+        let affected = 1 + flow.question.to.len();
+        let finding = Finding {
+            diagnostic,
+            affected,
+            witness: Some(flow),
+            fix: Vec::new(),
+        };
+        found.push(Found {
+            finding,
+            claims: Vec::new(),
+        });
+    }
+    found
+}
+
+fn nothing(context: &Context<'_>, text: &str, place: Option<Location>, what: &str) -> Found {
+    let classes = context
+        .survey
+        .senders
+        .iter()
+        .map(|class| class.name.as_str());
+    let classes = classes.chain(
+        context
+            .survey
+            .recipients
+            .iter()
+            .map(|class| class.name.as_str()),
+    );
+    let help = match did_you_mean(text, classes.chain(WORDS.iter().copied())) {
+        Some(known) => format!("did you mean `{known}`?"),
+        None => format!(
+            "name an address, `*@domain`, a class as `flows` prints it, or one of: {}",
+            WORDS.join(", ")
+        ),
+    };
+    let diagnostic = Diagnostic::new(
+        "expectation-matches-nothing",
+        place,
+        format!("no {what} are `{text}`"),
+    )
+    .help(help);
+    let finding = Finding {
+        diagnostic,
+        affected: 0,
+        witness: None,
+        fix: Vec::new(),
+    };
+    Found {
+        finding,
+        claims: Vec::new(),
+    }
+}
+
+/// The words that stand for kinds of senders and recipients.
+const WORDS: &[&str] = &[
+    "on-premises mailboxes",
+    "cloud mailboxes",
+    "mailboxes",
+    "groups",
+    "groups open to external senders",
+    "distribution groups",
+    "contacts",
+    "external senders",
+    "anonymous devices",
+    "everyone",
+];
+
+fn selects_senders(context: &Context<'_>, text: &str) -> bool {
+    let classes = &context.survey.senders;
+    let named = context
+        .survey
+        .asked
+        .iter()
+        .any(|asked| context.survey.from_name(asked) == text);
+    let known = |address: &Mailbox| {
+        origin(
+            context.topology,
+            &ReversePath::Mailbox(address.clone()),
+            None,
+        )
+        .is_ok()
+    };
+    named
+        || classes
+            .iter()
+            .any(|class| selects(text, &class.name, class.kind, &class.members))
+        || address(text).is_some_and(|address| known(&address))
+}
+
+fn selects_recipients(context: &Context<'_>, text: &str) -> bool {
+    let classes = &context.survey.recipients;
+    classes
+        .iter()
+        .any(|class| selects(text, &class.name, class.kind, &class.members))
+        || address(text).is_some()
+}
+
+/// Whether a selector takes in a class.
+fn selects(text: &str, name: &str, kind: &str, members: &[Mailbox]) -> bool {
+    if let Some(domain) = text
+        .strip_prefix("*@")
+        .and_then(|domain| Domain::parse(domain).ok())
+    {
+        return members.iter().any(|member| member.domain == domain);
+    }
+    match text {
+        "everyone" => true,
+        "mailboxes" => kind.ends_with("mailboxes"),
+        "groups" => kind.starts_with("groups"),
+        "contacts" => kind == "mail users" || kind == "external recipients",
+        _ => text == kind || text == name,
+    }
+}
+
+fn address(text: &str) -> Option<Mailbox> {
+    Mailbox::parse(text)
+        .ok()
+        .filter(|_| !text.starts_with("*@"))
+}
+
+/// Every flow that an expectation speaks of.
+fn flows_of(context: &Context<'_>, expectation: &Expectation) -> Vec<Flow> {
+    let mut flows = Vec::new();
+    for (from, _) in &expectation.from {
+        for (to, _) in &expectation.to {
+            match (address(from), address(to)) {
+                (None, None) => flows.extend(
+                    context
+                        .open()
+                        .filter(|(_, asked)| selected(context, asked, from, to))
+                        .map(|(_, a)| a.ordinary().clone()),
+                ),
+                (from_address, to_address) => {
+                    flows.extend(asked_for(context, from, to, from_address, to_address))
+                }
+            }
+        }
+    }
+    flows
+}
+
+fn selected(context: &Context<'_>, asked: &Asked, from: &str, to: &str) -> bool {
+    let (sender, recipient) = (
+        &context.survey.senders[asked.from],
+        &context.survey.recipients[asked.to],
+    );
+    let from_name = context.survey.from_name(asked);
+    let sends = from == from_name || selects(from, &sender.name, sender.kind, &sender.members);
+    sends && selects(to, &recipient.name, recipient.kind, &recipient.members)
+}
+
+/// Where an address is named its own flow is walked: a class would say the same.
+fn asked_for(
+    context: &Context<'_>,
+    from: &str,
+    to: &str,
+    from_address: Option<Mailbox>,
+    to_address: Option<Mailbox>,
+) -> Vec<Flow> {
+    let senders: Vec<Mailbox> = match from_address {
+        Some(address) => vec![address],
+        None => {
+            let classes = context.survey.senders.iter();
+            classes
+                .filter(|class| selects(from, &class.name, class.kind, &class.members))
+                .map(|c| c.members[0].clone())
+                .collect()
+        }
+    };
+    let recipients: Vec<Mailbox> = match to_address {
+        Some(address) => vec![address],
+        None => {
+            let classes = context.survey.recipients.iter();
+            classes
+                .filter(|class| selects(to, &class.name, class.kind, &class.members))
+                .map(|c| c.members[0].clone())
+                .collect()
+        }
+    };
+    let mut flows = Vec::new();
+    for sender in &senders {
+        for recipient in &recipients {
+            if is_explained(context, sender, recipient) {
+                continue;
+            }
+            let from = ReversePath::Mailbox(sender.clone());
+            let known = context
+                .survey
+                .senders
+                .iter()
+                .find(|class| class.members.contains(sender));
+            let submission = known
+                .map(|class| class.submission.clone())
+                .or_else(|| origin(context.topology, &from, None).ok());
+            if let Some(submission) = submission {
+                let question = Question {
+                    from,
+                    to: vec![recipient.clone()],
+                    size: ByteSize(10 * 1024),
+                    submission,
+                };
+                flows.push(walk(context.topology, context.zones, &question));
+            }
+        }
+    }
+    flows
+}
+
+/// Whether a finding already explains the flows between two addresses.
+fn is_explained(context: &Context<'_>, sender: &Mailbox, recipient: &Mailbox) -> bool {
+    let concerns = |asked: &Asked| {
+        context.survey.senders[asked.from].members.contains(sender)
+            && context.survey.recipients[asked.to]
+                .members
+                .contains(recipient)
+    };
+    let asked = context.survey.asked.iter().any(concerns);
+    asked
+        && !context
+            .open()
+            .any(|(_, asked)| concerns(asked) && asked.relation >= Relation::Stranger)
+}
+
+/// The first key that a fork does not satisfy, and how.
+fn breach(
+    topology: &Topology,
+    expectation: &Expectation,
+    fork: &Fork,
+) -> Option<(&'static str, String)> {
+    let wanted = expectation.disposition.as_deref();
+    if fork.disposition == Disposition::Suppressed && wanted != Some("Suppressed") {
+        return None;
+    }
+    if let Some(wanted) = wanted.filter(|wanted| *wanted != fork.disposition.as_str()) {
+        let status = fork
+            .status
+            .as_ref()
+            .map(|status| format!(" with `{status}`"))
+            .unwrap_or_default();
+        return Some((
+            "Disposition",
+            format!(
+                "{} expected, and `{}` ends {}{status}",
+                wanted, fork.recipient, fork.disposition
+            ),
+        ));
+    }
+    if let Some(wanted) = &expectation.status
+        && !has_status(fork, wanted)
+    {
+        let status = fork.status.as_ref().map_or("none".to_owned(), |status| {
+            format!("{} {}", status.code, status.enhanced)
+        });
+        return Some((
+            "Status",
+            format!("status {wanted} expected, and it is {status}"),
+        ));
+    }
+    let used: Vec<&str> = fork
+        .hops
+        .iter()
+        .filter_map(|hop| hop.connector)
+        .map(|id| topology.send_connector(id).name.as_str())
+        .collect();
+    if let Some(missing) = expectation
+        .through
+        .iter()
+        .find(|name| !used.contains(&name.as_str()))
+    {
+        return Some((
+            "Through",
+            format!(
+                "connector `{missing}` expected, and it goes by {}",
+                connectors(&used)
+            ),
+        ));
+    }
+    if let Some(unwanted) = expectation
+        .not_through
+        .iter()
+        .find(|name| used.contains(&name.as_str()))
+    {
+        return Some(("NotThrough", format!("it goes by `{unwanted}`")));
+    }
+    if let Some(wanted) = expectation
+        .trust
+        .filter(|wanted| fork.trust != Some(*wanted))
+    {
+        let trust = fork.trust.unwrap_or(AuthAs::Anonymous);
+        return Some((
+            "Trust",
+            format!("trust {wanted} expected, and it arrives {trust}"),
+        ));
+    }
+    if let Some(allowed) = &expectation.flags
+        && let Some(flag) = fork
+            .flags
+            .iter()
+            .find(|flag| !allowed.iter().any(|word| word == flag.kind.as_str()))
+    {
+        return Some(("Flags", format!("the flag {} is raised", flag.kind)));
+    }
+    let plain = fork.hops.windows(2).any(|hops| {
+        let organization = |index: usize| topology.server(hops[index].server).organization;
+        organization(0) != organization(1) && !hops[1].tls
+    });
+    match expectation.tls {
+        Some(true) if plain => Some((
+            "Tls",
+            "a hop between organizations goes without TLS".to_owned(),
+        )),
+        Some(false) if !plain => {
+            Some(("Tls", "every hop between organizations uses TLS".to_owned()))
+        }
+        Some(_) | None => None,
+    }
+}
+
+fn has_status(fork: &Fork, wanted: &str) -> bool {
+    [&fork.status, &fork.final_status]
+        .into_iter()
+        .flatten()
+        .any(|status| {
+            wanted == status.enhanced.to_string()
+                || wanted == format!("{} {}", status.code, status.enhanced)
+        })
+}
+
+fn connectors(used: &[&str]) -> String {
+    if used.is_empty() {
+        "none".to_owned()
+    } else {
+        used.iter()
+            .map(|name| format!("`{name}`"))
+            .collect::<Vec<_>>()
+            .join(", ")
+    }
+}

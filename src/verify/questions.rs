@@ -1,0 +1,615 @@
+//! Which questions a world poses: classes of senders and recipients that routing cannot tell apart,
+//! one question for each pair of classes and each range of sizes that a limit sets apart.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fmt::Write as _;
+
+use super::hybrid;
+use super::row::{Row, SizeBucket};
+use crate::dns::Zones;
+use crate::flow::{Flow, Fork, Question, Submission, walk};
+use crate::mail::{ByteSize, Domain, Limit, Mailbox, ReversePath};
+use crate::model::{
+    Matcher, Member, Recipient, RecipientId, RecipientKind, ServerId, ServerRole,
+    Topology,
+};
+
+/// The size of an ordinary message: what a question asks about unless a limit is near.
+const ORDINARY: ByteSize = ByteSize(10 * 1024);
+
+/// Senders that routing cannot tell apart.
+#[derive(Clone, Debug)]
+pub(super) struct SenderClass {
+    /// Its name, alone among the sender classes of the world.
+    pub(super) name: String,
+    /// The documented word for its kind.
+    pub(super) kind: &'static str,
+    /// The addresses.
+    pub(super) members: Vec<Mailbox>,
+    /// How their mail enters the world.
+    pub(super) submission: Submission,
+}
+
+/// Recipients that routing cannot tell apart.
+#[derive(Clone, Debug)]
+pub(super) struct RecipientClass {
+    /// Its name, alone among the recipient classes of the world.
+    pub(super) name: String,
+    /// The documented word for its kind.
+    pub(super) kind: &'static str,
+    /// The addresses.
+    pub(super) members: Vec<Mailbox>,
+    /// The groups behind the addresses, where they are groups: in the order of `members`.
+    pub(super) groups: Vec<RecipientId>,
+}
+
+/// What a sender is to the group it writes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Relation {
+    /// Nothing that matters to the flow.
+    Stranger,
+    /// A subscriber who wants no copy of the own posts.
+    Subscriber,
+    /// A subscriber who wants one.
+    SubscriberWithEcho,
+}
+
+impl Relation {
+    fn suffix(self) -> &'static str {
+        match self {
+            Self::Stranger => "",
+            Self::Subscriber => ", subscribers",
+            Self::SubscriberWithEcho => ", subscribers with echo",
+        }
+    }
+}
+
+/// One pair of classes, asked.
+#[derive(Clone, Debug)]
+pub(super) struct Asked {
+    /// Index of the sender class.
+    pub(super) from: usize,
+    /// Index of the recipient class.
+    pub(super) to: usize,
+    /// Which senders of the class.
+    pub(super) relation: Relation,
+    /// How many pairs of addresses it stands for.
+    pub(super) pairs: usize,
+    /// The flow of each range of sizes, smallest first; equal neighbours are one.
+    pub(super) answers: Vec<(SizeBucket, Flow)>,
+}
+
+impl Asked {
+    /// The flow of an ordinary message.
+    pub(super) fn ordinary(&self) -> &Flow {
+        &self.answers[0].1
+    }
+}
+
+/// Every question of a world with its answer.
+#[derive(Clone, Debug)]
+pub(super) struct Survey {
+    /// Classes of senders.
+    pub(super) senders: Vec<SenderClass>,
+    /// Classes of recipients.
+    pub(super) recipients: Vec<RecipientClass>,
+    /// Pairs of them.
+    pub(super) asked: Vec<Asked>,
+}
+
+impl Survey {
+    /// The name of the senders of a question, as `flows` prints it.
+    pub(super) fn from_name(&self, asked: &Asked) -> String {
+        format!(
+            "{}{}",
+            self.senders[asked.from].name,
+            asked.relation.suffix()
+        )
+    }
+
+    /// Every address that the classes stand for.
+    pub(super) fn addresses(&self) -> BTreeSet<&Mailbox> {
+        let senders = self.senders.iter().flat_map(|class| &class.members);
+        senders
+            .chain(self.recipients.iter().flat_map(|class| &class.members))
+            .collect()
+    }
+}
+
+/// The flow table of a world.
+#[must_use]
+pub fn flows(topology: &Topology, zones: &Zones) -> Vec<Row> {
+    let survey = survey(topology, zones);
+    let mut rows = Vec::new();
+    for asked in &survey.asked {
+        for (size, flow) in &asked.answers {
+            for (index, fork) in flow.forks.iter().enumerate() {
+                rows.push(Row {
+                    origin: topology
+                        .server(flow.question.submission.server())
+                        .name
+                        .clone(),
+                    from_class: survey.from_name(asked),
+                    to_class: survey.recipients[asked.to].name.clone(),
+                    index,
+                    size: *size,
+                    example: flow.question.clone(),
+                    addresses: asked.pairs,
+                    fork: fork.clone(),
+                });
+            }
+        }
+    }
+    rows
+}
+
+/// Asks every question.
+pub(super) fn survey(topology: &Topology, zones: &Zones) -> Survey {
+    let senders = sender_classes(topology);
+    let recipients = recipient_classes(topology);
+    let sizes = size_limits(topology);
+    let mut asked = Vec::new();
+    for (from, sender) in senders.iter().enumerate() {
+        for (to, recipient) in recipients.iter().enumerate() {
+            for (relation, pairs, example) in pairs(topology, sender, recipient) {
+                let answers = answers(topology, zones, &sender.submission, &example, &sizes);
+                asked.push(Asked {
+                    from,
+                    to,
+                    relation,
+                    pairs,
+                    answers,
+                });
+            }
+        }
+    }
+    Survey {
+        senders,
+        recipients,
+        asked,
+    }
+}
+
+/// Users by the server that takes their mail and their domain; outside senders by host and domain; a
+/// device without a password on every Mailbox server.
+fn sender_classes(topology: &Topology) -> Vec<SenderClass> {
+    type Key = (&'static str, Submission, Domain);
+    let mut classes: BTreeMap<Key, Vec<Mailbox>> = BTreeMap::new();
+    for (_, recipient) in topology.recipients() {
+        if let RecipientKind::Mailbox { server, .. } = recipient.kind {
+            let address = recipient.primary().clone();
+            let kind = hybrid::mailboxes_word(topology, recipient.organization);
+            let key = (kind, Submission::User(server), address.domain.clone());
+            classes.entry(key).or_default().push(address);
+        }
+    }
+    for (address, host) in &topology.parts().outside_senders {
+        let key = (
+            "external senders",
+            Submission::Host(*host),
+            address.domain.clone(),
+        );
+        classes.entry(key).or_default().push(address.clone());
+    }
+    for (server, device) in devices(topology) {
+        let key = (
+            "anonymous devices",
+            Submission::Anonymous {
+                server,
+                address: None,
+            },
+            device.domain.clone(),
+        );
+        classes.entry(key).or_default().push(device);
+    }
+    let mut classes: Vec<SenderClass> = classes
+        .into_iter()
+        .map(|((kind, submission, _), mut members)| {
+            members.sort();
+            SenderClass {
+                name: String::new(),
+                kind,
+                members,
+                submission,
+            }
+        })
+        .collect();
+    let qualifiers = |class: &SenderClass| {
+        let at = &topology.server(class.submission.server()).name;
+        [format!("@{}", class.members[0].domain), format!("at {at}")]
+    };
+    let names = unique_names(
+        classes
+            .iter()
+            .map(|class| (class.kind, qualifiers(class), &class.members[0])),
+    );
+    for (class, name) in classes.iter_mut().zip(names) {
+        class.name = name;
+    }
+    classes
+}
+
+/// A scanner or application beside every server that serves clients of its own organization: it
+/// writes from an address of the default domain that no recipient has.
+fn devices(topology: &Topology) -> Vec<(ServerId, Mailbox)> {
+    let default = |organization| {
+        let own = topology
+            .accepted_domains()
+            .filter(move |(_, accepted)| accepted.organization == organization);
+        let mut own: Vec<_> = own.map(|(_, accepted)| accepted).collect();
+        own.sort_by_key(|accepted| !accepted.default);
+        own.first().map(|accepted| accepted.domain.clone())
+    };
+    topology
+        .servers()
+        .filter(|(_, server)| server.role == ServerRole::Mailbox)
+        .filter_map(|(id, server)| {
+            let domain = default(server.organization)?;
+            Some((id, Mailbox::parse(&format!("device@{domain}")).ok()?))
+        })
+        .collect()
+}
+
+/// Every address that people write to, by what each organization makes of it.
+fn recipient_classes(topology: &Topology) -> Vec<RecipientClass> {
+    let mut classes: BTreeMap<(&'static str, String), Vec<(Mailbox, Option<RecipientId>)>> =
+        BTreeMap::new();
+    for address in written_addresses(topology) {
+        let holders: Vec<RecipientId> = topology
+            .organizations()
+            .flat_map(|(organization, _)| topology.recipients_at(organization, &address).to_vec())
+            .collect();
+        let group = holders
+            .iter()
+            .copied()
+            .find(|id| is_group(topology.recipient(*id)));
+        let kind = recipient_word(topology, &holders);
+        let key = describe(topology, &address, 0);
+        classes
+            .entry((kind, key))
+            .or_default()
+            .push((address, group));
+    }
+    let mut classes: Vec<RecipientClass> = classes
+        .into_iter()
+        .map(|((kind, _), members)| {
+            let (members, groups): (Vec<_>, Vec<_>) = members.into_iter().unzip();
+            RecipientClass {
+                name: String::new(),
+                kind,
+                members,
+                groups: groups.into_iter().flatten().collect(),
+            }
+        })
+        .collect();
+    classes.sort_by(|a, b| (a.kind, &a.members[0]).cmp(&(b.kind, &b.members[0])));
+    let qualifiers = |class: &RecipientClass| {
+        let secondary = class
+            .groups
+            .first()
+            .is_some_and(|id| topology.recipient(*id).primary() != &class.members[0]);
+        let mark = if secondary { "secondary address" } else { "" };
+        [format!("@{}", class.members[0].domain), mark.to_owned()]
+    };
+    let names = unique_names(
+        classes
+            .iter()
+            .map(|class| (class.kind, qualifiers(class), &class.members[0])),
+    );
+    for (class, name) in classes.iter_mut().zip(names) {
+        class.name = name;
+    }
+    classes
+}
+
+/// The addresses of all recipients and outside senders, less routing addresses: what lies in a
+/// tenant's own `onmicrosoft.com` domains is for servers, not for people.
+fn written_addresses(topology: &Topology) -> BTreeSet<Mailbox> {
+    let recipients = topology.recipients().flat_map(|(_, recipient)| {
+        recipient
+            .addresses
+            .iter()
+            .enumerate()
+            .filter(|(index, address)| *index == 0 || !is_routing_address(address))
+    });
+    let outside = topology
+        .parts()
+        .outside_senders
+        .iter()
+        .map(|(address, _)| address);
+    recipients
+        .map(|(_, address)| address)
+        .chain(outside)
+        .cloned()
+        .collect()
+}
+
+/// Whether an address lies in a domain of Microsoft's that every tenant has.
+pub(super) fn is_routing_address(address: &Mailbox) -> bool {
+    address.domain.as_str().ends_with(".onmicrosoft.com")
+}
+
+fn is_group(recipient: &Recipient) -> bool {
+    matches!(recipient.kind, RecipientKind::Group { .. })
+}
+
+/// The documented word for what an address is: the organization that has the mailbox says.
+fn recipient_word(topology: &Topology, holders: &[RecipientId]) -> &'static str {
+    let recipients = || holders.iter().map(|id| topology.recipient(*id));
+    if let Some(group) = recipients().find(|recipient| is_group(recipient)) {
+        return if group.require_sender_authentication {
+            "groups"
+        } else {
+            "groups open to external senders"
+        };
+    }
+    let mailbox =
+        recipients().find(|recipient| matches!(recipient.kind, RecipientKind::Mailbox { .. }));
+    match mailbox {
+        Some(mailbox) => hybrid::mailboxes_word(topology, mailbox.organization),
+        None if holders.is_empty() => "external recipients",
+        None if recipients()
+            .any(|recipient| matches!(recipient.kind, RecipientKind::RemoteGroup { .. })) =>
+        {
+            "written-back groups without a group"
+        }
+        None => "mail users",
+    }
+}
+
+/// What every organization makes of an address, as a text that is equal for addresses that routing
+/// cannot tell apart.
+fn describe(topology: &Topology, address: &Mailbox, depth: usize) -> String {
+    let mut text = address.domain.to_string();
+    // Target addresses that lead on and on end in a loop; ten of them tell enough apart.
+    if depth > 10 {
+        return text;
+    }
+    for (organization, _) in topology.organizations() {
+        for id in topology.recipients_at(organization, address) {
+            let recipient = topology.recipient(*id);
+            let primary = recipient.primary() == address;
+            let restricted = recipient.require_sender_authentication;
+            let _ = write!(
+                text,
+                "|{}:{}:{primary}:{restricted}",
+                organization.index(),
+                recipient.kind.type_details()
+            );
+            match &recipient.kind {
+                RecipientKind::Mailbox { server, .. } => {
+                    let _ = write!(text, ":{}:{}", server.index(), recipient.primary().domain);
+                }
+                RecipientKind::MailUser { target_address, .. } => {
+                    let own = target_address.as_ref() == Some(address);
+                    let target = target_address.as_ref().filter(|_| !own);
+                    let target = target
+                        .map_or_else(String::new, |target| describe(topology, target, depth + 1));
+                    let _ = write!(text, ":{own}:({target})");
+                }
+                RecipientKind::RemoteGroup {
+                    target_address,
+                    mail_enabled,
+                } => {
+                    let target = target_address
+                        .as_ref()
+                        .map(|target| describe(topology, target, depth + 1));
+                    let _ = write!(text, ":{mail_enabled}:({})", target.unwrap_or_default());
+                }
+                RecipientKind::Group { subscribers, .. } => {
+                    let mut copies: Vec<String> = subscribers
+                        .iter()
+                        .map(|m| member(topology, m, depth))
+                        .collect();
+                    copies.sort_unstable();
+                    let _ = write!(text, ":[{}]", copies.join(","));
+                }
+            }
+        }
+    }
+    text
+}
+
+fn member(topology: &Topology, member: &Member, depth: usize) -> String {
+    match member {
+        Member::Nobody(address) => describe(topology, address, depth + 1),
+        Member::Recipient(id) => describe(topology, topology.recipient(*id).primary(), depth + 1),
+    }
+}
+
+/// Names of classes: the kind alone where it is alone, else with as many qualifiers as it takes.
+fn unique_names<'a>(
+    classes: impl Iterator<Item = (&'static str, [String; 2], &'a Mailbox)> + Clone,
+) -> Vec<String> {
+    let forms = classes.map(|(kind, [first, second], example)| {
+        let both = [first.as_str(), second.as_str()]
+            .into_iter()
+            .filter(|q| !q.is_empty())
+            .collect::<Vec<_>>()
+            .join(" ");
+        [
+            kind.to_owned(),
+            format!("{kind} {first}").trim_end().to_owned(),
+            format!("{kind} {both}").trim_end().to_owned(),
+            format!("{kind} like {example}"),
+        ]
+    });
+    let forms: Vec<[String; 4]> = forms.collect();
+    let level = |form: &[String; 4]| {
+        let alone = |level: usize| {
+            forms
+                .iter()
+                .filter(|other| other[level] == form[level])
+                .count()
+                == 1
+        };
+        (0..3).find(|level| alone(*level)).unwrap_or(3)
+    };
+    forms.iter().map(|form| form[level(form)].clone()).collect()
+}
+
+/// The pairs of a sender class and a recipient class, apart where a sender subscribes to the group:
+/// relation, number of pairs, an example.
+fn pairs(
+    topology: &Topology,
+    sender: &SenderClass,
+    recipient: &RecipientClass,
+) -> Vec<(Relation, usize, (Mailbox, Mailbox))> {
+    let mut found: BTreeMap<Relation, (usize, (Mailbox, Mailbox))> = BTreeMap::new();
+    let all = sender.members.len() * recipient.members.len();
+    let members: HashMap<&Mailbox, ()> = sender.members.iter().map(|member| (member, ())).collect();
+    let mut stranger = None;
+    for (address, group) in recipient.members.iter().zip(&recipient.groups) {
+        let subscribers = subscribers_among(topology, *group, &members);
+        for (from, relation) in &subscribers {
+            let example = || (1, ((*from).clone(), address.clone()));
+            found
+                .entry(*relation)
+                .and_modify(|(count, _)| *count += 1)
+                .or_insert_with(example);
+        }
+        let outsider = sender
+            .members
+            .iter()
+            .find(|from| !subscribers.iter().any(|(other, _)| other == from));
+        stranger = stranger.or_else(|| outsider.map(|from| (from.clone(), address.clone())));
+    }
+    if recipient.groups.is_empty() {
+        // Nobody writes to themselves in an example where somebody else is there.
+        let to = recipient
+            .members
+            .iter()
+            .find(|to| **to != sender.members[0])
+            .unwrap_or(&recipient.members[0]);
+        stranger = Some((sender.members[0].clone(), to.clone()));
+    }
+    let subscribed: usize = found.values().map(|(count, _)| *count).sum();
+    if let Some(example) = stranger {
+        found.insert(Relation::Stranger, (all - subscribed, example));
+    }
+    found
+        .into_iter()
+        .map(|(relation, (count, example))| (relation, count, example))
+        .collect()
+}
+
+/// The senders among the subscribers of a group.
+fn subscribers_among<'a>(
+    topology: &'a Topology,
+    group: RecipientId,
+    senders: &HashMap<&Mailbox, ()>,
+) -> Vec<(&'a Mailbox, Relation)> {
+    let RecipientKind::Group { subscribers, .. } = &topology.recipient(group).kind else {
+        return Vec::new();
+    };
+    let recipients = subscribers.iter().filter_map(|member| match member {
+        Member::Recipient(id) => Some(topology.recipient(*id)),
+        Member::Nobody(_) => None,
+    });
+    recipients
+        .filter_map(|recipient| {
+            let address = recipient
+                .addresses
+                .iter()
+                .find(|address| senders.contains_key(address))?;
+            let echo = match recipient.kind {
+                RecipientKind::Mailbox { echo, .. } | RecipientKind::MailUser { echo, .. } => echo,
+                RecipientKind::Group { .. } | RecipientKind::RemoteGroup { .. } => false,
+            };
+            Some((
+                address,
+                if echo {
+                    Relation::SubscriberWithEcho
+                } else {
+                    Relation::Subscriber
+                },
+            ))
+        })
+        .collect()
+}
+
+/// Every size at which some limit ends.
+fn size_limits(topology: &Topology) -> BTreeSet<ByteSize> {
+    let send =
+        topology
+            .send_connectors()
+            .filter_map(|(_, connector)| match connector.max_message_size {
+                Limit::Bytes(size) => Some(size),
+                Limit::Unlimited => None,
+            });
+    let receive =
+        topology
+            .receive_connectors()
+            .filter_map(|(_, connector)| match connector.matcher {
+                Matcher::Endpoint { .. } => Some(connector.max_message_size),
+                Matcher::Peer { .. } => None,
+            });
+    send.chain(receive).collect()
+}
+
+/// Walks one question in every range of sizes and joins neighbours that end alike.
+fn answers(
+    topology: &Topology,
+    zones: &Zones,
+    submission: &Submission,
+    (from, to): &(Mailbox, Mailbox),
+    limits: &BTreeSet<ByteSize>,
+) -> Vec<(SizeBucket, Flow)> {
+    let ask = |size| {
+        let from = ReversePath::Mailbox(from.clone());
+        walk(
+            topology,
+            zones,
+            &Question {
+                from,
+                to: vec![to.clone()],
+                size,
+                submission: submission.clone(),
+            },
+        )
+    };
+    let mut answers: Vec<(SizeBucket, Flow)> = Vec::new();
+    let mut min = ByteSize(0);
+    for limit in limits.iter().map(|limit| Some(*limit)).chain([None]) {
+        let size = if min.0 == 0 {
+            limit.map_or(ORDINARY, |limit| limit.min(ORDINARY))
+        } else {
+            min
+        };
+        let flow = ask(size);
+        match answers.last_mut() {
+            Some((bucket, same)) if ends_alike(topology, same, &flow) => bucket.max = limit,
+            Some(_) | None => answers.push((SizeBucket { min, max: limit }, flow)),
+        }
+        if let Some(limit) = limit {
+            min = ByteSize(limit.0.saturating_add(1));
+        }
+    }
+    answers
+}
+
+/// Whether two flows differ in nothing that a row of the table shows.
+fn ends_alike(topology: &Topology, a: &Flow, b: &Flow) -> bool {
+    a.forks.len() == b.forks.len()
+        && a.forks
+            .iter()
+            .zip(&b.forks)
+            .all(|(a, b)| shown(topology, a) == shown(topology, b))
+}
+
+fn shown<'a>(topology: &Topology, fork: &'a Fork) -> impl PartialEq + 'a {
+    let path: Vec<_> = fork
+        .hops
+        .iter()
+        .map(|hop| (topology.server(hop.server).name.clone(), hop.connector))
+        .collect();
+    (
+        &fork.recipient,
+        fork.disposition,
+        &fork.status,
+        &fork.final_status,
+        fork.trust,
+        &fork.flags,
+        path,
+    )
+}

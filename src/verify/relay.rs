@@ -1,0 +1,66 @@
+//! Open relays: strangers who may send anywhere (Exchange Server, "Allow anonymous relay on Exchange
+//! servers").
+
+use super::check::{Context, Found};
+use super::finding::{Finding, Fix, Side};
+use crate::diag::Diagnostic;
+use crate::model::{IpRange, Matcher, PermissionGroup, ReceiveConnector};
+
+/// Receive connectors that serve everyone and let everyone relay.
+pub(super) fn check(context: &Context<'_>) -> Vec<Found> {
+    let open = context
+        .topology
+        .receive_connectors()
+        .map(|(_, connector)| connector)
+        .filter(|c| is_open(c));
+    open.map(|connector| {
+        let server = &context.topology.server(connector.server).name;
+        let name = format!("{server}\\{}", connector.name);
+        let place = connector.settings.at("RemoteIPRanges").cloned();
+        let why = if connector.externally_secured {
+            "AuthMechanism ExternalAuthoritative takes every client as authenticated"
+        } else {
+            "anonymous clients have Ms-Exch-SMTP-Accept-Any-Recipient"
+        };
+        let message = format!("anyone on the Internet may relay through `{name}`");
+        let diagnostic = Diagnostic::new("open-relay", place, message)
+            .because(why)
+            .because("its RemoteIPRanges contain every IPv4 or IPv6 address")
+            .help("name the hosts that need it in RemoteIPRanges");
+        let script = format!(
+            "Set-ReceiveConnector -Identity \"{name}\" -RemoteIPRanges <addresses of the devices>"
+        );
+        let fix = vec![Fix {
+            side: Side::OnPremises,
+            script,
+            edits: Vec::new(),
+        }];
+        Found {
+            finding: Finding {
+                diagnostic,
+                affected: 0,
+                witness: None,
+                fix,
+            },
+            claims: Vec::new(),
+        }
+    })
+    .collect()
+}
+
+fn is_open(connector: &ReceiveConnector) -> bool {
+    let Matcher::Endpoint {
+        remote_ip_ranges, ..
+    } = &connector.matcher
+    else {
+        return false;
+    };
+    let everyone = remote_ip_ranges
+        .iter()
+        .any(|range| [IpRange::ALL_V4, IpRange::ALL_V6].contains(range));
+    let anonymous = connector.anonymous_relay
+        && connector
+            .permission_groups
+            .contains(&PermissionGroup::AnonymousUsers);
+    connector.enabled && everyone && (anonymous || connector.externally_secured)
+}
