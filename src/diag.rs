@@ -73,7 +73,12 @@ pub struct Source {
     file: Arc<str>,
     text: Arc<str>,
     line_starts: Arc<[usize]>,
+    /// Characters before every [`STRIDE`]th byte: a whole file may be one line.
+    characters: Arc<[usize]>,
 }
+
+/// Bytes between two places whose characters are counted in advance.
+const STRIDE: usize = 4096;
 
 impl Source {
     /// Indexes a text.
@@ -82,10 +87,17 @@ impl Source {
         let starts = std::iter::once(0)
             .chain(text.match_indices('\n').map(|(at, _)| at + 1))
             .collect();
+        let mut before = 0;
+        let counted = text.as_bytes().chunks(STRIDE).map(|chunk| {
+            before += characters(chunk);
+            before
+        });
+        let counted = std::iter::once(0).chain(counted).collect();
         Self {
             file: file.into(),
             text: text.into(),
             line_starts: starts,
+            characters: counted,
         }
     }
 
@@ -106,10 +118,12 @@ impl Source {
     pub fn location(&self, span: std::ops::Range<usize>) -> Location {
         let offset = span.start.min(self.text.len());
         let line = self.line_starts.partition_point(|start| *start <= offset) - 1;
-        let column = self.text.as_bytes()[self.line_starts[line]..offset]
-            .iter()
-            .filter(|byte| (**byte & 0xc0) != 0x80)
-            .count();
+        // A byte order mark is no column.
+        let start = match self.line_starts[line] {
+            0 if self.text.starts_with('\u{feff}') => offset.min(3),
+            start => start,
+        };
+        let column = self.characters_before(offset) - self.characters_before(start);
         let number = |n: usize| u32::try_from(n + 1).unwrap_or(u32::MAX);
         Location {
             file: self.file.clone(),
@@ -119,6 +133,16 @@ impl Source {
             length: span.end.min(self.text.len()).saturating_sub(offset),
         }
     }
+
+    fn characters_before(&self, offset: usize) -> usize {
+        let chunk = offset / STRIDE;
+        self.characters[chunk] + characters(&self.text.as_bytes()[chunk * STRIDE..offset])
+    }
+}
+
+/// The characters that begin in a part of a UTF-8 text.
+fn characters(bytes: &[u8]) -> usize {
+    bytes.iter().filter(|byte| (**byte & 0xc0) != 0x80).count()
 }
 
 /// Something about the input.
@@ -473,6 +497,9 @@ mod tests {
         assert_eq!(place.to_string(), "world.toml:2:5");
         assert_eq!(source.location(0..1).to_string(), "world.toml:1:1");
         assert_eq!(Location::of_file("x").to_string(), "x");
+        let long = format!("\u{feff}{}b\n", "ä".repeat(STRIDE));
+        let place = Source::new("x", &long).location(3 + 2 * STRIDE..long.len());
+        assert_eq!(place.to_string(), format!("x:1:{}", STRIDE + 1));
     }
 
     #[test]

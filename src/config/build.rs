@@ -53,6 +53,31 @@ impl Build {
         RecipientId::new(self.parts.recipients.len() - 1)
     }
 
+    /// Notes every address that the world gives a server or a host.
+    pub(super) fn note_addresses(&mut self, world: &Object) {
+        let inside = world
+            .objects("OnPremises")
+            .iter()
+            .map(|each| each.objects("Servers"));
+        let outside = world
+            .objects("Internet")
+            .iter()
+            .map(|each| each.objects("Hosts"));
+        for object in inside.chain(outside).flatten() {
+            let addresses: Vec<IpAddr> = object.parse_list("IPAddress");
+            self.addresses.extend(addresses);
+        }
+    }
+
+    /// Whether two organizations accept one and the same domain.
+    pub(super) fn share_a_domain(&self, ours: OrganizationId, theirs: OrganizationId) -> bool {
+        let of = |organization| {
+            let all = self.parts.accepted_domains.iter();
+            all.filter(move |domain| domain.organization == organization)
+        };
+        of(ours).any(|each| of(theirs).any(|other| other.domain == each.domain))
+    }
+
     /// The first address from here on that nothing of the world has.
     pub(super) fn free_address(&mut self, from: Ipv4Addr) -> IpAddr {
         let numbers = u32::from(from)..=u32::MAX;
@@ -84,11 +109,14 @@ impl Build {
             server.name.eq_ignore_ascii_case(&word.text)
                 || server.fqdn.as_str().eq_ignore_ascii_case(&word.text)
         };
-        let servers = || self.parts.servers.iter().filter(|server| among(server));
-        let found = self.parts.servers.iter().position(|server| among(server) && is_named(server));
+        let servers = &self.parts.servers;
+        let found = servers
+            .iter()
+            .position(|server| among(server) && is_named(server));
         if found.is_none() {
-            let names = servers().map(|server| server.name.as_str());
-            let diagnostic = unknown("server", word, names.collect());
+            let known = servers.iter().filter(|server| among(server));
+            let names: Vec<&str> = known.map(|server| server.name.as_str()).collect();
+            let diagnostic = unknown("server", word, &names, "describe the server first");
             self.diagnostics.push(diagnostic);
         }
         found.map(ServerId::new)
@@ -112,11 +140,7 @@ impl Build {
     }
 
     /// Reports every name that several objects of a kind have, whatever its case.
-    pub(super) fn refuse_duplicates(
-        &mut self,
-        kind: &str,
-        names: impl IntoIterator<Item = Word>,
-    ) {
+    pub(super) fn refuse_duplicates(&mut self, kind: &str, names: impl IntoIterator<Item = Word>) {
         let mut seen: BTreeMap<String, Location> = BTreeMap::new();
         for word in names {
             match seen.get(&word.text.to_lowercase()) {
@@ -139,7 +163,9 @@ impl Build {
     /// where none says so.
     pub(super) fn accepted_domains(&mut self, organization: OrganizationId, objects: &[Object]) {
         let first = self.parts.accepted_domains.len();
-        let names = objects.iter().filter_map(|object| object.word("DomainName"));
+        let names = objects
+            .iter()
+            .filter_map(|object| object.word("DomainName"));
         self.refuse_duplicates("accepted domain", names);
         for object in objects {
             let lowered = accepted_domain(organization, object);
@@ -178,9 +204,9 @@ fn accepted_domain(organization: OrganizationId, object: &Object) -> Option<Acce
     let (domain, wildcard) = match pattern {
         DomainPattern::Exact(domain) => (domain, false),
         DomainPattern::WithSubdomains(domain) => (domain, true),
-        DomainPattern::AllAcceptedDomains
-        | DomainPattern::InternalDomains
-        | DomainPattern::Any => return None,
+        DomainPattern::AllAcceptedDomains | DomainPattern::InternalDomains | DomainPattern::Any => {
+            return None;
+        }
     };
     let name = object.text("Name").or_else(|| object.text("DomainName"))?;
     let types = [
@@ -199,12 +225,12 @@ fn accepted_domain(organization: OrganizationId, object: &Object) -> Option<Acce
     })
 }
 
-/// Says that a name stands for nothing.
-pub(super) fn unknown(kind: &str, word: &Word, known: Vec<&str>) -> Diagnostic {
+/// Says that a name stands for nothing; `add` says what to do where there is nothing of the kind.
+pub(super) fn unknown(kind: &str, word: &Word, known: &[&str], add: &str) -> Diagnostic {
     let help = match did_you_mean(&word.text, known.iter().copied()) {
         Some(meant) => format!("did you mean `{meant}`?"),
-        None if known.is_empty() => format!("describe a {kind} first: there is none"),
-        None => format!("known are {}", listed(known.into_iter().take(20))),
+        None if known.is_empty() => add.to_owned(),
+        None => format!("known are {}", listed(known.iter().copied().take(20))),
     };
     let message = format!("there is no {kind} `{}`", word.text);
     Diagnostic::new("unknown-reference", Some(word.location.clone()), message).help(help)

@@ -17,16 +17,18 @@ pub(super) fn lower(
 ) -> Option<RecipientId> {
     let addresses = addresses(build, object)?;
     let primary = addresses.first()?;
-    Some(build.recipient(Recipient {
-        organization,
-        name: object
-            .text("Name")
-            .map_or_else(|| primary.to_string(), str::to_owned),
-        addresses,
-        kind,
-        require_sender_authentication,
-        settings: object.settings(),
-    }))
+    Some(
+        build.recipient(Recipient {
+            organization,
+            name: object
+                .text("Name")
+                .map_or_else(|| primary.to_string(), str::to_owned),
+            addresses,
+            kind,
+            require_sender_authentication,
+            settings: object.settings(),
+        }),
+    )
 }
 
 /// The target address in a key, with or without its `SMTP:`.
@@ -87,11 +89,17 @@ fn second_primary(
     let place = object
         .list("EmailAddresses")
         .iter()
-        .find(|word| smtp_address(&word.text).and_then(|t| t.parse().ok()).as_ref() == Some(second))
+        .find(|word| {
+            smtp_address(&word.text)
+                .and_then(|t| t.parse().ok())
+                .as_ref()
+                == Some(second)
+        })
         .map_or(object.location(), |word| &word.location);
     let message = format!("`{second}` is marked as primary, and so is `{primary}`");
     Some(
-        Diagnostic::new("conflicting-settings", Some(place.clone()), message)
-            .help(format!("write `smtp:{second}`, in lower case, if it is a further address")),
+        Diagnostic::new("conflicting-settings", Some(place.clone()), message).help(format!(
+            "write `smtp:{second}`, in lower case, if it is a further address"
+        )),
     )
 }

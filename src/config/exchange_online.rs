@@ -24,11 +24,11 @@ use super::sending::{self, conflict};
 use crate::diag::Diagnostic;
 use crate::mail::{ByteSize, Domain, Limit, Mailbox, NamePattern};
 use crate::model::{
-    AcceptedDomain, AddressSpace, Certificate, DnsView, DomainPattern, DomainType,
-    EXCHANGE_ONLINE, Fallback, IpRange, MailUserFlavour, Matcher, Member, Organization,
-    OrganizationId, OrganizationKind, PermissionGroup, ReceiveConnector, RecipientId,
-    RecipientKind, RecipientValidation, SendConnector, Server, ServerId, ServerRole, Service,
-    Settings, TransportRole,
+    AcceptedDomain, AddressSpace, Certificate, DnsView, DomainPattern, DomainType, EXCHANGE_ONLINE,
+    Fallback, IpRange, MailUserFlavour, Matcher, Member, Organization, OrganizationId,
+    OrganizationKind, PermissionGroup, ReceiveConnector, RecipientId, RecipientKind,
+    RecipientValidation, SendConnector, Server, ServerId, ServerRole, Service, Settings,
+    TransportRole,
 };
 
 /// The name under which Exchange Online Protection serves every tenant.
@@ -119,7 +119,12 @@ fn front_end(build: &mut Build, organization: OrganizationId) -> ServerId {
 }
 
 /// Adds the server that stands for a tenant's transport and mailboxes.
-fn hub(build: &mut Build, organization: OrganizationId, object: &Object, several: bool) -> ServerId {
+fn hub(
+    build: &mut Build,
+    organization: OrganizationId,
+    object: &Object,
+    several: bool,
+) -> ServerId {
     let tenant = object.text("Name").unwrap_or_default();
     let first_label = tenant.split('.').next().unwrap_or_default();
     let fqdn = host(&format!("{first_label}.prod.outlook.com"));
@@ -127,7 +132,10 @@ fn hub(build: &mut Build, organization: OrganizationId, object: &Object, several
         transport_role,
         received_by: fqdn.clone(),
     };
-    let roles = [TransportRole::FrontendTransport, TransportRole::HubTransport];
+    let roles = [
+        TransportRole::FrontendTransport,
+        TransportRole::HubTransport,
+    ];
     let server = Server {
         organization,
         name: match several {
@@ -205,11 +213,19 @@ fn certificate(build: &mut Build, front_end: ServerId) {
     let hubs = build.parts.servers[front_end.index()].front_end_for.iter();
     let servers = std::iter::once(front_end).chain(hubs.map(|(_, hub)| *hub));
     let servers = servers.collect();
-    let names = [PROTECTION.to_owned(), format!("*.{PROTECTION}")];
+    // The hub shows the certificate of the service whichever way it sends, so it covers its name too.
+    let names = [
+        PROTECTION.to_owned(),
+        format!("*.{PROTECTION}"),
+        "*.prod.outlook.com".to_owned(),
+    ];
     build.parts.certificates.push(Certificate {
         subject: format!("CN={PROTECTION}"),
         issuer: "CN=Public CA".to_owned(),
-        names: names.iter().filter_map(|name| NamePattern::parse(name).ok()).collect(),
+        names: names
+            .iter()
+            .filter_map(|name| NamePattern::parse(name).ok())
+            .collect(),
         not_before: None,
         not_after: None,
         trusted: true,
@@ -243,7 +259,12 @@ fn imply_initial_domain(build: &mut Build, tenant: &Tenant<'_>) {
     if listed.any(|domain| domain.domain == initial) {
         return;
     }
-    let has_default = build.parts.accepted_domains.iter().filter(ours).any(|d| d.default);
+    let has_default = build
+        .parts
+        .accepted_domains
+        .iter()
+        .filter(ours)
+        .any(|d| d.default);
     build.parts.accepted_domains.push(AcceptedDomain {
         organization: tenant.organization,
         name: initial.to_string(),
@@ -457,7 +478,10 @@ impl Directory {
         } else {
             let cloud = object.flag("AutoSubscribeNewMembers");
             let subscribes = |member: &&Member| is_subscribed(build, member, cloud);
-            (members.iter().filter(subscribes).cloned().collect(), Vec::new())
+            (
+                members.iter().filter(subscribes).cloned().collect(),
+                Vec::new(),
+            )
         };
         let kind = RecipientKind::Group {
             members,

@@ -53,8 +53,10 @@ impl Folder {
             }),
             Self::Nowhere => {
                 let message = format!("`{name}`: this world is not a file, so it has no files");
-                Err(Diagnostic::new("unreadable-file", Some(place.clone()), message)
-                    .help("write the records themselves, with `Records`"))
+                Err(
+                    Diagnostic::new("unreadable-file", Some(place.clone()), message)
+                        .help("write the records themselves, with `Records`"),
+                )
             }
         }
     }
@@ -62,7 +64,10 @@ impl Folder {
 
 fn read_folder(path: &Path) -> Result<Source, Diagnostic> {
     let names = names_in(path);
-    match WORLD_FILES.iter().find(|file| names.iter().any(|name| name == *file)) {
+    match WORLD_FILES
+        .iter()
+        .find(|file| names.iter().any(|name| name == *file))
+    {
         Some(file) => read(&path.join(file)),
         None if names.is_empty() => {
             let message = format!("`{}` is an empty folder", path.display());
@@ -153,7 +158,8 @@ fn absent(path: &Path) -> Diagnostic {
     let name = missing.file_name().unwrap_or_default().to_string_lossy();
     let help = match did_you_mean(&name, siblings.iter().map(String::as_str)) {
         Some(sibling) => format!("did you mean `{}`?", parent.join(sibling).display()),
-        None => "give a file that ends in `.toml` or `.json`, or a folder with a `world.toml`".to_owned(),
+        None => "give a file that ends in `.toml` or `.json`, or a folder with a `world.toml`"
+            .to_owned(),
     };
     unreadable(path, message).help(help)
 }
@@ -181,7 +187,6 @@ fn unreadable(path: &Path, message: String) -> Diagnostic {
 #[derive(Debug, PartialEq, Eq)]
 enum Problem {
     Binary,
-    Empty,
     /// The offset of the first byte that is not UTF-8.
     NotUtf8(usize),
     Utf16,
@@ -194,10 +199,6 @@ impl Problem {
             Self::Binary => (
                 format!("`{name}` is not text"),
                 "give a UTF-8 file that ends in `.toml` or `.json`",
-            ),
-            Self::Empty => (
-                format!("`{name}` is empty"),
-                "describe an organization: begin with `[[OnPremises]]` or `[[ExchangeOnline]]`",
             ),
             Self::NotUtf8(at) => {
                 let before = String::from_utf8_lossy(&bytes[..*at]);
@@ -224,7 +225,6 @@ fn decode(bytes: &[u8]) -> Result<&str, Problem> {
         return Err(Problem::Binary);
     }
     match std::str::from_utf8(bytes) {
-        Ok(text) if text.trim_start_matches('\u{feff}').trim().is_empty() => Err(Problem::Empty),
         Ok(text) => Ok(text),
         Err(_) if is_binary(bytes) => Err(Problem::Binary),
         Err(error) => Err(Problem::NotUtf8(error.valid_up_to())),
@@ -272,8 +272,6 @@ mod tests {
             (b"Name = \"M\xfcller\"".to_vec(), Problem::NotUtf8(9)),
             (b"\x7fELF\0\0\x01\x02".to_vec(), Problem::Binary),
             ((1..=255).collect(), Problem::Binary),
-            (Vec::new(), Problem::Empty),
-            (b"\xef\xbb\xbf \n".to_vec(), Problem::Empty),
         ] {
             assert_eq!(decode(&bytes), Err(problem));
         }

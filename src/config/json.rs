@@ -117,14 +117,24 @@ impl Reader<'_> {
         let line = text[..span.start.min(text.len())]
             .rfind('\n')
             .map_or(0, |at| at + 1);
-        let line = shown(text.get(line..).unwrap_or_default().lines().next().unwrap_or_default());
+        let line = shown(
+            text.get(line..)
+                .unwrap_or_default()
+                .lines()
+                .next()
+                .unwrap_or_default(),
+        );
         let mut message = error.kind().to_string();
         if let Some(first) = message.get_mut(..1) {
             first.make_ascii_lowercase();
         }
         self.diagnostics.push(
-            Diagnostic::new("invalid-syntax", Some(place), format!("`{line}`: {message}"))
-                .help(help(error.kind())),
+            Diagnostic::new(
+                "invalid-syntax",
+                Some(place),
+                format!("`{line}`: {message}"),
+            )
+            .help(help(error.kind())),
         );
     }
 }
@@ -156,7 +166,7 @@ mod tests {
             ("{\"a\": 1,}", "w.json:1:8"),
             ("{\"a\": 1,\n\"a\": 2}", "w.json:2:1"),
             ("{\n// x\n}", "w.json:2:1"),
-            ("\u{feff}{\"a\" 1}", "w.json:1:7"),
+            ("\u{feff}{\"a\" 1}", "w.json:1:6"),
         ] {
             let (_, found) = parse(&Source::new("w.json", text));
             let places: Vec<String> = found

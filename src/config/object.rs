@@ -250,8 +250,9 @@ impl Reader<'_> {
         let meant = did_you_mean(&entry.key, names());
         let help = match meant {
             Some(meant) => format!("did you mean `{meant}`?"),
-            None => elsewhere(&entry.key)
-                .unwrap_or_else(|| format!("its keys are {}", listed(names()))),
+            None => {
+                elsewhere(&entry.key).unwrap_or_else(|| format!("its keys are {}", listed(names())))
+            }
         };
         let message = match kind.path {
             "World" => format!("`{}` is not a key of a world", shown(&entry.key)),
@@ -271,7 +272,7 @@ impl Reader<'_> {
             .filter(|key| fields.iter().all(|field| field.key.name != key.name));
         for key in absent {
             let message = format!("`{}` has no `{}`", kind.name(), key.name);
-            let help = format!("add `{}`: {}", key.name, key.says);
+            let help = format!("add `{}`: {}", key.name, phrase(key.says));
             self.report("missing-key", span, message, help);
         }
     }
@@ -399,11 +400,11 @@ impl Reader<'_> {
     fn filled(&mut self, key: &Key, nodes: &[Node], node: &Node, words: Vec<Word>) -> Content {
         if nodes.is_empty() && matches!(key.presence, Presence::Required) {
             let message = format!("`{}` is empty", key.name);
-            let help = format!("write at least one: {}", key.says);
+            let help = format!("write at least one: {}", phrase(key.says));
             self.report("invalid-value", &node.span, message, help);
         }
-        let unusable = words.is_empty()
-            && (!nodes.is_empty() || matches!(key.presence, Presence::Required));
+        let unusable =
+            words.is_empty() && (!nodes.is_empty() || matches!(key.presence, Presence::Required));
         if unusable {
             Content::Unusable
         } else {
@@ -495,15 +496,20 @@ impl Reader<'_> {
 
     fn wrong_type(&mut self, key: &Key, node: &Node) {
         let (wanted, help) = wanted(key.takes);
-        let message = format!(
-            "`{}` takes {wanted}, and `{}` is {}",
-            key.name,
-            self.written(&node.span),
-            noun(&node.value)
-        );
-        let help = match node.value {
-            Value::Null => "leave the key out".to_owned(),
-            _ => help,
+        let (message, help) = match node.value {
+            Value::Null => (
+                format!("`{}` takes {wanted}, not `null`", key.name),
+                "leave the key out where there is no value".to_owned(),
+            ),
+            _ => (
+                format!(
+                    "`{}` takes {wanted}, and `{}` is {}",
+                    key.name,
+                    self.written(&node.span),
+                    noun(&node.value)
+                ),
+                help,
+            ),
         };
         self.report("wrong-type", &node.span, message, help);
     }
@@ -552,6 +558,12 @@ pub(super) fn shown(text: &str) -> String {
 pub(super) fn listed<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
     let names: Vec<String> = names.into_iter().map(|name| format!("`{name}`")).collect();
     names.join(", ")
+}
+
+/// A sentence as part of another.
+fn phrase(sentence: &str) -> String {
+    let (first, rest) = sentence.split_at(1);
+    format!("{}{}", first.to_lowercase(), rest.trim_end_matches('.'))
 }
 
 /// Where a key that an object does not have would be at home.

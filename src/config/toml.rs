@@ -19,7 +19,11 @@ const MISTAKES_MAX: usize = 50;
 pub(super) fn parse(source: &Source) -> (Option<Node>, Vec<Diagnostic>) {
     let mut diagnostics = Vec::new();
     let mut text = source.text().to_owned();
-    if text.trim_start_matches('\u{feff}').trim_start().starts_with('{') {
+    if text
+        .trim_start_matches('\u{feff}')
+        .trim_start()
+        .starts_with('{')
+    {
         return (None, vec![json_by_mistake(source)]);
     }
     loop {
@@ -49,8 +53,12 @@ fn blanked(text: &str) -> String {
 fn json_by_mistake(source: &Source) -> Diagnostic {
     let at = source.text().find('{').unwrap_or(0);
     let place = source.location(at..at + 1);
-    Diagnostic::new("invalid-syntax", Some(place), "`{`: this looks like JSON, and is read as TOML")
-        .help("give the file a name that ends in `.json`")
+    Diagnostic::new(
+        "invalid-syntax",
+        Some(place),
+        "`{`: this looks like JSON, and is read as TOML",
+    )
+    .help("give the file a name that ends in `.json`")
 }
 
 /// A mistake of syntax, and what of the text is given up for it.
@@ -138,12 +146,17 @@ fn explain(message: &str, offending: &str) -> (String, String) {
             "the text is not closed, or has a backslash that is no escape",
             "close it with `\"` on the same line; write a backslash twice".to_owned(),
         ),
-        m if m.contains("missing comma") => {
-            ("a comma is missing", "put a comma between the two".to_owned())
-        }
+        m if m.contains("missing comma") => (
+            "a comma is missing",
+            "put a comma between the two".to_owned(),
+        ),
         m if m.starts_with("key with no value") => {
             ("the key has no value", "write `Key = value`".to_owned())
         }
+        m if m.starts_with("invalid unquoted key") => (
+            "this cannot stand in a key",
+            "write `Key = value`; a key has letters, digits, `-` and `_`".to_owned(),
+        ),
         m => (
             m,
             "compare with `Key = \"text\"`, `Key = true`, `Key = [\"a\", \"b\"]`, `[[Table]]`"
@@ -165,6 +178,11 @@ enum Enclosing {
 fn enclosing(text: &str, table: &DeTable<'_>, at: usize) -> Option<Enclosing> {
     let mut values = Vec::new();
     plain_values(text, table, &mut values);
+    let before = values.iter().filter(|value| value.start <= at);
+    let mut raw = before.filter_map(|value| Some((value, text.get(value.clone())?)));
+    if let Some((value, _)) = raw.find(|(_, raw)| has_swallowed_header(raw)) {
+        return Some(Enclosing::NeverClosed(value.clone()));
+    }
     let around = values.into_iter().filter(|value| {
         let end = line_end(text, value.end.max(1) - 1);
         value.start <= at && at <= end
@@ -205,25 +223,39 @@ fn has_header(text: &str, value: &Spanned<DeValue<'_>>) -> bool {
     matches!(value.get_ref(), DeValue::Table(_)) && !is_inline(text, value)
 }
 
+/// Whether a value ends with the file instead of its own delimiter.
 fn is_never_closed(raw: &str) -> bool {
-    let has_header = || raw.lines().skip(1).any(|line| line.trim_start().starts_with("[["));
+    let lacks = |close: &str| raw.len() < 2 * close.len() || !raw.ends_with(close);
     match raw.as_bytes() {
-        [b'[', ..] => !raw.ends_with(']') || raw.len() == 1,
-        [b'{', ..] => !raw.ends_with('}') || has_header(),
-        [b'"', b'"', b'"', ..] => raw.len() < 6 || !raw.ends_with("\"\"\"") || has_header(),
-        [b'\'', b'\'', b'\'', ..] => raw.len() < 6 || !raw.ends_with("'''") || has_header(),
+        [b'[', ..] => lacks("]"),
+        [b'{', ..] => lacks("}"),
+        [b'"', b'"', b'"', ..] => lacks("\"\"\""),
+        [b'\'', b'\'', b'\'', ..] => lacks("'''"),
         _ => false,
     }
 }
 
+/// Whether a text goes on past the header of a table, up to the delimiter that opens another text.
+fn has_swallowed_header(raw: &str) -> bool {
+    let is_long = raw.starts_with("\"\"\"") || raw.starts_with("'''");
+    is_long
+        && raw
+            .lines()
+            .skip(1)
+            .any(|line| line.trim_start().starts_with("[["))
+}
+
 fn line_start(text: &str, at: usize) -> usize {
-    text[..at.min(text.len())].rfind('\n').map_or(0, |at| at + 1)
+    let before = &text.as_bytes()[..at.min(text.len())];
+    before.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1)
 }
 
 /// The end of the line, before its line break.
 fn line_end(text: &str, at: usize) -> usize {
     let at = at.min(text.len());
-    text[at..].find('\n').map_or(text.len(), |length| at + length)
+    let after = text.as_bytes()[at..].iter();
+    let length = after.take_while(|byte| **byte != b'\n').count();
+    at + length
 }
 
 /// The next line that begins a header or a key.

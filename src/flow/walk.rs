@@ -10,8 +10,8 @@ use super::fork::{Disposition, Flow, Fork, Hop, Question, Submission};
 use crate::dns::{self, Failure as DnsFailure, Target, Targets, View, Zones};
 use crate::mail::{AuthAs, Directionality, Domain, Mailbox, ReversePath, Status};
 use crate::model::{
-    DnsView, OrganizationId, RecipientId, RecipientKind, SendConnectorId, ServerId, ServerRole,
-    SmartHost, Topology, replies,
+    DnsView, OrganizationId, PermissionGroup, RecipientId, RecipientKind, SendConnectorId,
+    ServerId, ServerRole, SmartHost, Topology, replies,
 };
 use crate::route::{
     self, Admission, Arrival, Connection, Copy, Event, Happened, MailItem, NextHop, Outcome, Peer,
@@ -435,7 +435,7 @@ impl Walk<'_> {
         self.hand_over(
             next,
             &connection,
-            &copy.transfer,
+            &copy.transfer_to(connection.peer),
             path,
             Hand::Next(copy.next_hop.connector()),
         );
@@ -454,17 +454,47 @@ impl Walk<'_> {
             .find(|address| address.is_ipv4() == v4)
             .or(addresses.first())
             .copied();
-        let peer = if copy.exchange_authenticated {
-            Peer::ExchangeServer
-        } else {
-            Peer::Anonymous
-        };
+        let peer = self.peer(copy, from, to, remote_address, port);
         Connection {
             remote_address,
             port,
             peer,
             tls: false,
             certificate: None,
+        }
+    }
+
+    /// Who the sending server is to the next one.
+    ///
+    /// Choice: servers of one organization authenticate to each other whichever connector leads there,
+    /// if the Receive connector that serves the session has the permission group ExchangeServers.
+    fn peer(
+        &self,
+        copy: &Copy,
+        from: ServerId,
+        to: ServerId,
+        remote_address: Option<IpAddr>,
+        port: u16,
+    ) -> Peer {
+        let own = self.topology.server(from).organization == self.topology.server(to).organization;
+        let plain = Connection {
+            remote_address,
+            port,
+            peer: Peer::Anonymous,
+            tls: false,
+            certificate: None,
+        };
+        let (endpoint, _) = route::endpoint(self.topology, to, &plain);
+        let known = endpoint.is_some_and(|id| {
+            self.topology
+                .receive_connector(id)
+                .permission_groups
+                .contains(&PermissionGroup::ExchangeServers)
+        });
+        if copy.exchange_authenticated || (own && known) {
+            Peer::ExchangeServer
+        } else {
+            Peer::Anonymous
         }
     }
 

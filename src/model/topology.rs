@@ -41,7 +41,7 @@ pub struct Parts {
 pub struct Topology {
     parts: Parts,
     addresses: HashMap<(OrganizationId, Mailbox), Vec<RecipientId>>,
-    domains: HashMap<(OrganizationId, Domain), AcceptedDomainId>,
+    domains: HashMap<(OrganizationId, Domain, bool), AcceptedDomainId>,
     servers_by_address: HashMap<IpAddr, ServerId>,
     send_connectors_of: Vec<Vec<SendConnectorId>>,
     receive_connectors_on: Vec<Vec<ReceiveConnectorId>>,
@@ -66,17 +66,13 @@ impl Topology {
         }
         let mut domains = HashMap::new();
         for (index, accepted) in parts.accepted_domains.iter().enumerate() {
-            // An entry for the very domain goes before a wildcard entry of the same name.
-            let key = (accepted.organization, accepted.domain.clone());
-            let id = AcceptedDomainId::new(index);
-            domains
-                .entry(key)
-                .and_modify(|old: &mut AcceptedDomainId| {
-                    if parts.accepted_domains[old.index()].subdomains && !accepted.subdomains {
-                        *old = id;
-                    }
-                })
-                .or_insert(id);
+            // `contoso.com` and `*.contoso.com` may both exist, of different types.
+            let key = (
+                accepted.organization,
+                accepted.domain.clone(),
+                accepted.subdomains,
+            );
+            domains.entry(key).or_insert(AcceptedDomainId::new(index));
         }
         let mut servers_by_address = HashMap::new();
         for (index, server) in parts.servers.iter().enumerate() {
@@ -271,13 +267,13 @@ impl Topology {
         organization: OrganizationId,
         domain: &Domain,
     ) -> Option<AcceptedDomainId> {
+        if let Some(own) = self.domains.get(&(organization, domain.clone(), false)) {
+            return Some(*own);
+        }
         let mut candidate = Some(domain.clone());
         while let Some(name) = candidate {
             let parent = name.parent();
-            if let Some(id) = self.domains.get(&(organization, name))
-                && (self.accepted_domain(*id).domain == *domain
-                    || self.accepted_domain(*id).subdomains)
-            {
+            if let Some(id) = self.domains.get(&(organization, name, true)) {
                 return Some(*id);
             }
             candidate = parent;

@@ -16,7 +16,7 @@ use super::firewall;
 use super::item::{Admission, Arrival, Connection, MailItem, Peer, Transfer, Verdict};
 use super::loops;
 use super::step::{Event, Reason, Rejected, Step, Subject};
-use crate::mail::{Directionality, Limit, Mailbox, NamePattern, ReversePath, Status};
+use crate::mail::{Directionality, Domain, Limit, Mailbox, NamePattern, ReversePath, Status};
 use crate::model::{
     DomainType, Matcher, OrganizationId, PermissionGroup, ReceiveConnector, ReceiveConnectorId,
     RecipientValidation, ServerId, Topology, TransportRole, replies,
@@ -262,7 +262,7 @@ fn attribute(
     recipient: &Mailbox,
     step: &mut Step,
 ) -> Taken {
-    let matched = matching_peer(topology, server, connection, reverse_path, step);
+    let matched = matching_peer(topology, server, connection, reverse_path, recipient, step);
     let owner = topology
         .server(server)
         .front_end_for
@@ -307,102 +307,122 @@ fn attribute(
     Ok((admission, Reason::TenantOfRecipient))
 }
 
-/// The inbound connector that recognises a session, by certificate before address, by name among
-/// equals; the others go into the step with their reasons.
+/// How surely an inbound connector recognises a session; the least is the surest.
+///
+/// Choice: where connectors of two tenants recognise one session, which is a mistake of theirs, the
+/// owner of the certificate's domain goes first, then the sender's, then the recipient's (Exchange
+/// Online, "Office 365 message attribution").
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Recognition {
+    by_address: bool,
+    foreign_certificate: bool,
+    foreign_sender: bool,
+    foreign_recipient: bool,
+}
+
+/// The inbound connector that recognises a session most surely, by name among equals; the others go
+/// into the step with their reasons.
 fn matching_peer(
     topology: &Topology,
     server: ServerId,
     connection: &Connection,
     reverse_path: &ReversePath,
+    recipient: &Mailbox,
     step: &mut Step,
 ) -> Option<(ReceiveConnectorId, OrganizationId)> {
-    let mut found: Vec<(u8, &str, ReceiveConnectorId)> = Vec::new();
+    let mut found: Vec<(Recognition, &str, ReceiveConnectorId)> = Vec::new();
     for id in topology.receive_connectors_on(server) {
         let connector = topology.receive_connector(*id);
-        let Matcher::Peer {
-            tls_sender_certificate_name,
-            sender_ip_addresses,
-        } = &connector.matcher
-        else {
+        if let Matcher::Endpoint { .. } = connector.matcher {
             continue;
-        };
-        let verdict = if connector.enabled {
-            recognise(
-                topology,
-                connector,
-                tls_sender_certificate_name.as_ref(),
-                sender_ip_addresses,
-                connection,
-                reverse_path,
-            )
-        } else {
-            Err(Reason::Disabled)
-        };
-        match verdict {
-            Ok(order) => found.push((order, connector.name.as_str(), *id)),
+        }
+        match recognise(topology, connector, connection, reverse_path, recipient) {
+            Ok(recognition) => found.push((recognition, connector.name.as_str(), *id)),
             Err(reason) => step.rejected.push(Rejected {
                 candidate: Subject::ReceiveConnector(*id),
                 reason,
             }),
         }
     }
-    found.sort_unstable_by_key(|(order, name, _)| (*order, *name));
-    let (_, _, winner) = found.first().copied()?;
-    for (_, _, loser) in &found[1..] {
+    found.sort_unstable();
+    let (best, _, winner) = found.first().copied()?;
+    for (recognition, _, loser) in &found[1..] {
         step.rejected.push(Rejected {
             candidate: Subject::ReceiveConnector(*loser),
-            reason: Reason::LaterName,
+            reason: if *recognition == best {
+                Reason::LaterName
+            } else {
+                Reason::LessSure
+            },
         });
     }
     Some((winner, topology.receive_connector(winner).organization))
 }
 
-/// Whether an inbound connector recognises a session: 0 by certificate, 1 by address.
+/// How surely an inbound connector recognises a session, or why not at all.
 fn recognise(
     topology: &Topology,
     connector: &ReceiveConnector,
-    wanted: Option<&NamePattern>,
-    addresses: &[crate::model::IpRange],
     connection: &Connection,
     reverse_path: &ReversePath,
-) -> Result<u8, Reason> {
-    let accepted = |domain| {
-        topology
-            .accepted_domain_for(connector.organization, domain)
-            .is_some()
+    recipient: &Mailbox,
+) -> Result<Recognition, Reason> {
+    let Matcher::Peer {
+        tls_sender_certificate_name,
+        sender_ip_addresses,
+    } = &connector.matcher
+    else {
+        return Err(Reason::OtherPort);
     };
-    let sender_accepted = reverse_path.domain().is_some_and(accepted);
-    if let Some(wanted) = wanted {
-        let shown = connection
-            .certificate
-            .as_ref()
-            .filter(|c| c.trusted && connection.tls);
-        let Some(name) = shown.and_then(|c| c.names.iter().find(|name| wanted.accepts(name)))
-        else {
-            return Err(Reason::CertificateDoesNotMatch(wanted.to_string()));
-        };
-        // The certificate's name, or its immediate parent, must be an accepted domain, unless the
-        // sender's domain is one.
-        let parent = name.domain().parent().filter(|_| !name.is_wildcard());
-        let own = accepted(name.domain()) || parent.as_ref().is_some_and(accepted);
-        return if own || sender_accepted {
-            Ok(0)
-        } else {
-            Err(Reason::CertificateDomainNotAccepted(name.to_string()))
-        };
+    if !connector.enabled {
+        return Err(Reason::Disabled);
     }
-    let contains = |address: IpAddr| addresses.iter().any(|range| range.contains(address));
-    if !connection.remote_address.is_some_and(contains) {
-        return Err(Reason::AddressNotInRange);
+    let tenant = connector.organization;
+    let accepted = |domain| topology.accepted_domain_for(tenant, domain).is_some();
+    let names = match tls_sender_certificate_name {
+        Some(wanted) => matching_names(connection, wanted),
+        None => Vec::new(),
+    };
+    let contains = |address: IpAddr| sender_ip_addresses.iter().any(|range| range.contains(address));
+    if names.is_empty() && !connection.remote_address.is_some_and(contains) {
+        return Err(match tls_sender_certificate_name {
+            Some(wanted) => Reason::CertificateDoesNotMatch(wanted.to_string()),
+            None => Reason::AddressNotInRange,
+        });
     }
-    // An address alone lets nobody send for a domain that is not the tenant's.
-    if sender_accepted {
-        Ok(1)
-    } else {
-        Err(Reason::CertificateDomainNotAccepted(
-            reverse_path.to_string(),
-        ))
+    let recognition = Recognition {
+        by_address: names.is_empty(),
+        foreign_certificate: !names.iter().any(|name| is_registered(topology, tenant, name)),
+        foreign_sender: !reverse_path.domain().is_some_and(accepted),
+        foreign_recipient: !accepted(&recipient.domain),
+    };
+    // An address alone, or a foreign name, lets nobody send for a domain that is not the tenant's.
+    if recognition.foreign_certificate && recognition.foreign_sender {
+        let shown = names.first().map(ToString::to_string);
+        return Err(Reason::CertificateDomainNotAccepted(
+            shown.unwrap_or_else(|| reverse_path.to_string()),
+        ));
     }
+    Ok(recognition)
+}
+
+/// The names of the client's certificate that satisfy a demand; none of one that is not trusted.
+fn matching_names<'a>(connection: &'a Connection, wanted: &NamePattern) -> Vec<&'a NamePattern> {
+    let trusted = connection
+        .certificate
+        .iter()
+        .filter(|certificate| certificate.trusted && connection.tls);
+    trusted
+        .flat_map(|certificate| &certificate.names)
+        .filter(|name| wanted.accepts(name))
+        .collect()
+}
+
+/// Whether a certificate's name, or its immediate parent, is an accepted domain.
+fn is_registered(topology: &Topology, tenant: OrganizationId, name: &NamePattern) -> bool {
+    let accepted = |domain: &Domain| topology.accepted_domain_for(tenant, domain).is_some();
+    let parent = name.domain().parent().filter(|_| !name.is_wildcard());
+    accepted(name.domain()) || parent.as_ref().is_some_and(accepted)
 }
 
 /// Answers the end of DATA: the message as this server takes it, or the reply that refuses.
@@ -422,9 +442,15 @@ pub fn admit(
     let step =
         Step::new(Event::Receive, first).chosen(Subject::ReceiveConnector(admission.connector));
     let connector = topology.receive_connector(admission.connector);
-    // Exchange servers may bypass the size limit (Ms-Exch-Bypass-Message-Size-Limit).
+    // Exchange servers and externally secured hosts may bypass the size limit
+    // (Ms-Exch-Bypass-Message-Size-Limit).
+    let bypass = match connection.peer {
+        Peer::ExchangeServer => true,
+        Peer::Anonymous => connector.externally_secured,
+        Peer::User => false,
+    };
     let limit = Limit::Bytes(connector.max_message_size);
-    if connection.peer != Peer::ExchangeServer && !limit.admits(transfer.size) {
+    if !bypass && !limit.admits(transfer.size) {
         let step = step.because(Reason::TooLarge {
             size: transfer.size,
             limit,

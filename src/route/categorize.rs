@@ -399,9 +399,9 @@ fn outside(
         reverse_path: item.reverse_path.clone(),
         recipients: vec![recipient],
         size: item.size,
-        organization: None,
+        organization: Some(item.auth_as),
         cross_premises: crosses.then_some(item.auth_as),
-        directionality: None,
+        directionality: Some(item.directionality),
         resolved: false,
         trace: item.trace.clone(),
     };

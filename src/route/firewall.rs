@@ -51,9 +51,10 @@ pub(super) fn promote(
 ) -> (AuthAs, Reason) {
     let connector = topology.receive_connector(admission.connector);
     match connection.peer {
-        // Between servers of one organization the headers are the organization's own.
+        // Between servers of one organization the headers are the organization's own; where there
+        // are none, the session itself vouches.
         Peer::ExchangeServer => (
-            transfer.organization.unwrap_or(AuthAs::Anonymous),
+            transfer.organization.unwrap_or(AuthAs::Internal),
             Reason::ExchangeServer,
         ),
         Peer::User => (AuthAs::Internal, Reason::AuthenticatedUser),

@@ -197,12 +197,30 @@ pub struct Copy {
     pub tls: TlsDemand,
     /// The certificate shown to it.
     pub presented: Presented,
-    /// Whether the session is one between servers of the organization.
+    /// Whether the next hop is a server of the organization by the engine's own choice.
     pub exchange_authenticated: bool,
     /// The group it was expanded from.
     pub expanded_from: Option<RecipientId>,
     /// What was decided about this copy and no other.
     pub steps: Vec<Step>,
+}
+
+impl Copy {
+    /// What goes over the wire to this peer: the header firewall lets organization headers out to
+    /// servers of the organization only (Exchange Server, "Header firewall").
+    #[must_use]
+    pub fn transfer_to(&self, peer: Peer) -> Transfer {
+        let transfer = self.transfer.clone();
+        match peer {
+            Peer::ExchangeServer => transfer,
+            Peer::Anonymous | Peer::User => Transfer {
+                organization: None,
+                directionality: None,
+                resolved: false,
+                ..transfer
+            },
+        }
+    }
 }
 
 /// A recipient that ends here without being delivered.

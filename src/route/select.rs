@@ -123,7 +123,8 @@ fn eligible<'a>(
     size: ByteSize,
 ) -> Result<&'a AddressSpace, Reason> {
     // An Edge server knows only the connectors that EdgeSync gave it as a source.
-    if !topology.server(server).directory && !connector.sources.contains(&server) {
+    let edge = !topology.server(server).directory;
+    if edge && !connector.sources.contains(&server) {
         return Err(Reason::NotASource);
     }
     if !connector.max_message_size.admits(size) {
@@ -147,6 +148,8 @@ fn eligible<'a>(
     connector
         .address_spaces
         .iter()
+        // `--` is for Edge servers: a Mailbox server never sends accepted domains out to come back.
+        .filter(|space| edge || space.pattern != DomainPattern::InternalDomains)
         .filter(|space| covers(topology, connector.organization, &space.pattern, domain))
         .max_by_key(|space| (specificity(&space.pattern), Reverse(space.cost)))
         .ok_or(Reason::NoAddressSpace)

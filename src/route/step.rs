@@ -178,6 +178,8 @@ pub enum Reason {
     },
     /// The address space is less specific.
     LessSpecific(String),
+    /// Another connector recognises the client by something stronger.
+    LessSure,
     /// Its sources are farther away.
     FartherAway,
     /// Sorts after the winner by name.
@@ -341,6 +343,9 @@ impl fmt::Display for Reason {
                 )
             }
             Self::LessSpecific(space) => write!(f, "address space `{space}` is less specific"),
+            Self::LessSure => {
+                f.write_str("another connector recognises the client by something stronger")
+            }
             Self::FartherAway => f.write_str("its source servers are farther away"),
             Self::LaterName => f.write_str("its name sorts after the winner's"),
             Self::LocalMailbox => f.write_str("mailbox on this server"),

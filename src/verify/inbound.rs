@@ -1,8 +1,6 @@
 //! Does the tenant recognise the on-premises servers? (Exchange Online, "Configure a certificate-based
 //! connector to relay email messages through Microsoft 365".)
 
-use std::collections::BTreeSet;
-
 use super::check::{Context, Found, in_words, is_troubled};
 use super::edit;
 use super::finding::{Finding, Fix, Side};
@@ -117,28 +115,28 @@ fn set_name(topology: &Topology, id: ReceiveConnectorId, name: &NamePattern) -> 
     }
 }
 
-/// The names in the certificates that the hybrid Send connectors present.
-fn presented_names(topology: &Topology, pair: Pair) -> BTreeSet<NamePattern> {
-    let mut names = BTreeSet::new();
+/// The names in the certificates that the hybrid Send connectors present: the connector's own Fqdn
+/// first, then in the order of the certificate.
+fn presented_names(topology: &Topology, pair: Pair) -> Vec<NamePattern> {
+    let mut names: Vec<NamePattern> = Vec::new();
     for id in pair.hybrid_send_connectors(topology) {
         let connector = topology.send_connector(id);
         for source in &connector.sources {
             if let Presented::Certificate(certificate) =
                 route::presented(topology, *source, Some(connector))
             {
-                names.extend(certificate.names);
+                let own = connector.fqdn.as_ref().map(ToString::to_string);
+                let mut shown = certificate.names;
+                shown.sort_by_key(|name| own.as_deref() != Some(name.to_string().as_str()));
+                shown.retain(|name| !names.contains(name));
+                names.append(&mut shown);
             }
         }
     }
     names
 }
 
-fn matches(
-    topology: &Topology,
-    pair: Pair,
-    id: ReceiveConnectorId,
-    names: &BTreeSet<NamePattern>,
-) -> bool {
+fn matches(topology: &Topology, pair: Pair, id: ReceiveConnectorId, names: &[NamePattern]) -> bool {
     let Matcher::Peer {
         tls_sender_certificate_name,
         sender_ip_addresses,

@@ -10,8 +10,7 @@ use crate::dns::Zones;
 use crate::flow::{Flow, Fork, Question, Submission, walk};
 use crate::mail::{ByteSize, Domain, Limit, Mailbox, ReversePath};
 use crate::model::{
-    Matcher, Member, Recipient, RecipientId, RecipientKind, ServerId, ServerRole,
-    Topology,
+    Matcher, Member, Recipient, RecipientId, RecipientKind, ServerId, ServerRole, Topology,
 };
 
 /// The size of an ordinary message: what a question asks about unless a limit is near.
@@ -417,35 +416,35 @@ fn member(topology: &Topology, member: &Member, depth: usize) -> String {
     }
 }
 
-/// Names of classes: the kind alone where it is alone, else with as many qualifiers as it takes.
+/// Names of classes: the kind alone where it is alone, else with the qualifiers that it takes.
 fn unique_names<'a>(
-    classes: impl Iterator<Item = (&'static str, [String; 2], &'a Mailbox)> + Clone,
+    classes: impl Iterator<Item = (&'static str, [String; 2], &'a Mailbox)>,
 ) -> Vec<String> {
-    let forms = classes.map(|(kind, [first, second], example)| {
-        let both = [first.as_str(), second.as_str()]
-            .into_iter()
-            .filter(|q| !q.is_empty())
-            .collect::<Vec<_>>()
-            .join(" ");
-        [
-            kind.to_owned(),
-            format!("{kind} {first}").trim_end().to_owned(),
-            format!("{kind} {both}").trim_end().to_owned(),
-            format!("{kind} like {example}"),
-        ]
-    });
-    let forms: Vec<[String; 4]> = forms.collect();
-    let level = |form: &[String; 4]| {
-        let alone = |level: usize| {
-            forms
-                .iter()
-                .filter(|other| other[level] == form[level])
-                .count()
-                == 1
-        };
-        (0..3).find(|level| alone(*level)).unwrap_or(3)
+    let forms: Vec<[String; 5]> = classes
+        .map(|(kind, [first, second], example)| {
+            let both = format!("{first} {second}");
+            let with =
+                |qualifier: &str| format!("{kind} {}", qualifier.trim()).trim_end().to_owned();
+            [
+                kind.to_owned(),
+                with(&first),
+                with(&second),
+                with(&both),
+                format!("{kind} like {example}"),
+            ]
+        })
+        .collect();
+    let alone = |form: &[String; 5], level: usize| {
+        forms
+            .iter()
+            .filter(|other| other[level] == form[level])
+            .count()
+            == 1
     };
-    forms.iter().map(|form| form[level(form)].clone()).collect()
+    forms
+        .iter()
+        .map(|form| form[(0..4).find(|level| alone(form, *level)).unwrap_or(4)].clone())
+        .collect()
 }
 
 /// The pairs of a sender class and a recipient class, apart where a sender subscribes to the group:

@@ -1,3 +1,6 @@
 //! The integration tests, in one program.
 
 mod architecture;
+mod files;
+mod testnet;
+mod worlds;

@@ -8,9 +8,7 @@ use jiff::Timestamp;
 
 use super::kind::{Format, Mistake};
 use crate::diag::did_you_mean;
-use crate::mail::{
-    AddressError, ByteSize, Domain, EnhancedStatus, Limit, Mailbox, NamePattern,
-};
+use crate::mail::{AddressError, ByteSize, Domain, EnhancedStatus, Limit, Mailbox, NamePattern};
 use crate::model::{AddressSpace, DomainPattern, IpRange, SmartHost};
 
 /// Any text, the empty one too.
@@ -79,7 +77,9 @@ pub(super) static ACCEPTED_DOMAIN: Format = Format {
     check: |text| match text {
         "*" => Err(Mistake::new("`*` would accept mail for every domain")
             .because("a server that accepts mail for every domain is an open relay")
-            .help("name the domains one by one; `*.contoso.com` stands for all below `contoso.com`")),
+            .help(
+                "name the domains one by one; `*.contoso.com` stands for all below `contoso.com`",
+            )),
         _ => domain_or_wildcard(text),
     },
 };
@@ -108,12 +108,19 @@ pub(super) static NAME_PATTERN: Format = Format {
 /// `SMTP:contoso.com;1`.
 pub(super) static ADDRESS_SPACE: Format = Format {
     noun: "an address space",
-    example: "contoso.com",
+    example: "contoso.com;10",
     check: |text| parsed::<AddressSpace>(text),
 };
 
-/// A smart host, or `--` for the Mailbox servers of an Edge server's site.
+/// A host name or an address in brackets.
 pub(super) static SMART_HOST: Format = Format {
+    noun: "a smart host",
+    example: "mail.contoso.com",
+    check: |text| parsed::<SmartHost>(text),
+};
+
+/// A smart host, or `--` for the Mailbox servers of an Edge server's site.
+pub(super) static SMART_HOST_OR_SITE: Format = Format {
     noun: "a smart host",
     example: "mail.contoso.com",
     check: |text| match text {
@@ -243,8 +250,10 @@ pub(super) static MOMENT: Format = Format {
     example: "2026-11-22T00:00:00Z",
     check: |text| {
         let bad = || {
-            Mistake::new(format!("`{text}` is not a date, or not a time with its offset"))
-                .help("as in `2026-11-22T00:00:00Z`; `Z` is UTC")
+            Mistake::new(format!(
+                "`{text}` is not a date, or not a time with its offset"
+            ))
+            .help("as in `2026-11-22T00:00:00Z`; `Z` is UTC")
         };
         timestamp(text).map(drop).ok_or_else(bad)
     },
@@ -272,7 +281,11 @@ pub(in crate::config) fn smtp_address(text: &str) -> Option<&str> {
 
 /// The version in the form that Exchange prints, from that form or from the bare numbers.
 pub(in crate::config) fn version(text: &str) -> Option<String> {
-    let numbers = |text: &str| text.split('.').map(str::parse).collect::<Result<Vec<u32>, _>>();
+    let numbers = |text: &str| {
+        text.split('.')
+            .map(str::parse)
+            .collect::<Result<Vec<u32>, _>>()
+    };
     let parts = match text.strip_prefix("Version ") {
         Some(rest) => {
             let (version, build) = rest.strip_suffix(')')?.split_once(" (Build ")?;
@@ -282,9 +295,9 @@ pub(in crate::config) fn version(text: &str) -> Option<String> {
         None => numbers(text).ok()?,
     };
     match parts[..] {
-        [major, minor, build, revision] => {
-            Some(format!("Version {major}.{minor} (Build {build}.{revision})"))
-        }
+        [major, minor, build, revision] => Some(format!(
+            "Version {major}.{minor} (Build {build}.{revision})"
+        )),
         _ => None,
     }
 }
@@ -304,7 +317,11 @@ fn tls_domain_capability(text: &str) -> Result<(), Mistake> {
         return Err(Mistake::new(format!("`{domain}` is not a host name")));
     }
     let known = |word: &&str| CAPABILITIES.iter().any(|c| c.eq_ignore_ascii_case(word));
-    match capabilities.split(',').map(str::trim).find(|word| !known(word)) {
+    match capabilities
+        .split(',')
+        .map(str::trim)
+        .find(|word| !known(word))
+    {
         None => Ok(()),
         Some(unknown) => {
             let help = match did_you_mean(unknown, CAPABILITIES.iter().copied()) {
@@ -318,7 +335,10 @@ fn tls_domain_capability(text: &str) -> Result<(), Mistake> {
 
 fn sender_ip_address(text: &str) -> Result<(), Mistake> {
     let range = text.parse::<IpRange>().map_err(Mistake::new)?;
-    let is_v4 = text.split('/').next().is_some_and(|first| first.trim().parse::<std::net::Ipv4Addr>().is_ok());
+    let is_v4 = text
+        .split('/')
+        .next()
+        .is_some_and(|first| first.trim().parse::<std::net::Ipv4Addr>().is_ok());
     // Exchange Online, "New-InboundConnector": an address, or a network of /24 to /32.
     if is_v4 && range.breadth() < 256 {
         Ok(())
@@ -368,7 +388,13 @@ mod tests {
         let printed = Some("Version 15.2 (Build 1748.10)".to_owned());
         assert_eq!(version("15.2.1748.10"), printed);
         assert_eq!(version("Version 15.2 (Build 1748.10)"), printed);
-        for bad in ["", "15.2", "Version 15.2", "15.2.x.1", "Version 15.2.1 (Build 10)"] {
+        for bad in [
+            "",
+            "15.2",
+            "Version 15.2",
+            "15.2.x.1",
+            "Version 15.2.1 (Build 10)",
+        ] {
             assert_eq!(version(bad), None, "{bad}");
         }
     }

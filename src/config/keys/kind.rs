@@ -157,11 +157,7 @@ const fn key(name: &'static str, takes: Takes, says: &'static str) -> Key {
 }
 
 /// A key that takes true or false.
-pub(super) const fn boolean(
-    name: &'static str,
-    default: &'static str,
-    says: &'static str,
-) -> Key {
+pub(super) const fn boolean(name: &'static str, default: &'static str, says: &'static str) -> Key {
     key(name, Takes::Boolean, says).default(default)
 }
 
@@ -175,11 +171,7 @@ pub(super) const fn choice(
 }
 
 /// A key that takes a list of texts.
-pub(super) const fn list(
-    name: &'static str,
-    format: &'static Format,
-    says: &'static str,
-) -> Key {
+pub(super) const fn list(name: &'static str, format: &'static Format, says: &'static str) -> Key {
     key(name, Takes::List(format), says)
 }
 
@@ -193,11 +185,7 @@ pub(super) const fn one_or_many(
 }
 
 /// A key that takes a moment.
-pub(super) const fn moment(
-    name: &'static str,
-    format: &'static Format,
-    says: &'static str,
-) -> Key {
+pub(super) const fn moment(name: &'static str, format: &'static Format, says: &'static str) -> Key {
     key(name, Takes::Moment(format), says)
 }
 
@@ -222,11 +210,7 @@ pub(super) const fn size(
 }
 
 /// A key that takes text.
-pub(super) const fn text(
-    name: &'static str,
-    format: &'static Format,
-    says: &'static str,
-) -> Key {
+pub(super) const fn text(name: &'static str, format: &'static Format, says: &'static str) -> Key {
     key(name, Takes::Text(format), says)
 }
 

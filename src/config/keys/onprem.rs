@@ -2,8 +2,8 @@
 
 use super::format::{
     ACCEPTED_DOMAIN, ADDRESS, ADDRESS_SPACE, BINDING, BYTES, CERTIFICATE_NAME, HOST, IP_ADDRESS,
-    IP_RANGE, LIMIT, NAME, NAME_PATTERN, PROXY_ADDRESS, REMOTE_DOMAIN, SMART_HOST, TARGET_ADDRESS,
-    TEXT, TLS_DOMAIN_CAPABILITY, VERSION,
+    IP_RANGE, LIMIT, NAME, NAME_PATTERN, PROXY_ADDRESS, REMOTE_DOMAIN, SMART_HOST_OR_SITE,
+    TARGET_ADDRESS, TEXT, TLS_DOMAIN_CAPABILITY, VERSION,
 };
 use super::kind::{
     Key, Kind, boolean, choice, list, objects, one_or_many, size, text, whole, words,
@@ -136,7 +136,12 @@ static AD_PERMISSIONS: Kind = Kind {
     path: "OnPremises.ReceiveConnectors.ADPermissions",
     says: "Rights on the connector that were granted with Add-ADPermission.",
     keys: &[
-        text("User", &NAME, "To whom, as `NT AUTHORITY\\ANONYMOUS LOGON`.").required(),
+        text(
+            "User",
+            &NAME,
+            "To whom, as `NT AUTHORITY\\ANONYMOUS LOGON`.",
+        )
+        .required(),
         one_or_many(
             "ExtendedRights",
             &NAME,
@@ -215,7 +220,12 @@ static RECEIVE_CONNECTORS: Kind = Kind {
             &HOST,
             "The name in its banner; absent: the server's.",
         ),
-        size("MaxMessageSize", &BYTES, "36MB", "Larger messages are refused."),
+        size(
+            "MaxMessageSize",
+            &BYTES,
+            "36MB",
+            "Larger messages are refused.",
+        ),
         whole(
             "MaxHopCount",
             (1, 500),
@@ -261,7 +271,7 @@ static SEND_CONNECTORS: Kind = Kind {
         ),
         one_or_many(
             "SmartHosts",
-            &SMART_HOST,
+            &SMART_HOST_OR_SITE,
             "The hosts it sends to; `--` from an Edge server: the Mailbox servers of its site.",
         ),
         boolean(

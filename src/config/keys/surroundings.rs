@@ -39,11 +39,7 @@ static HOSTS: Kind = Kind {
     says: "A foreign mail host.",
     keys: &[
         text("Name", &NAME, "Its name.").required(),
-        text(
-            "Fqdn",
-            &HOST,
-            "The name it says in EHLO; absent: its name.",
-        ),
+        text("Fqdn", &HOST, "The name it says in EHLO; absent: its name."),
         one_or_many("IPAddress", &IP_ADDRESS, "Its addresses.").required(),
         one_or_many("Domains", &DOMAIN, "The domains it takes mail for."),
     ],
@@ -185,4 +181,3 @@ static EXPECT: Kind = Kind {
         },
     ],
 };
-

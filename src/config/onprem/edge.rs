@@ -11,7 +11,9 @@ use crate::model::{
 
 /// Gives every subscribed Edge server the site of its subscription.
 pub(super) fn sites(build: &mut Build, organization: OrganizationId, subscriptions: &[Object]) {
-    let names = subscriptions.iter().filter_map(|object| object.word("Name"));
+    let names = subscriptions
+        .iter()
+        .filter_map(|object| object.word("Name"));
     build.refuse_duplicates("Edge subscription", names);
     for subscription in subscriptions {
         let edge = edge_server(build, organization, subscription);
@@ -27,9 +29,8 @@ fn edge_server(
     organization: OrganizationId,
     subscription: &Object,
 ) -> Option<ServerId> {
-    let is_edge = |server: &Server| {
-        server.organization == organization && server.role == ServerRole::Edge
-    };
+    let is_edge =
+        |server: &Server| server.organization == organization && server.role == ServerRole::Edge;
     build.server_named(&subscription.word("Name")?, is_edge)
 }
 
@@ -45,10 +46,13 @@ fn site(build: &mut Build, organization: OrganizationId, subscription: &Object) 
         .collect();
     sites.sort_unstable();
     sites.dedup();
-    let found = sites.iter().find(|site| site.eq_ignore_ascii_case(&word.text));
+    let found = sites
+        .iter()
+        .find(|site| site.eq_ignore_ascii_case(&word.text));
     let found = found.map(|site| (*site).to_owned());
     if found.is_none() {
-        let diagnostic = unknown("site with a Mailbox server", &word, sites);
+        let add = "write it as the `Site` of a Mailbox server";
+        let diagnostic = unknown("site", &word, &sites, add);
         build.diagnostics.push(diagnostic);
     }
     found
@@ -69,7 +73,10 @@ pub(super) fn connectors(
         };
         let site = build.parts.servers[edge.index()].site.clone();
         let pair = [
-            ("CreateInboundSendConnector", inbound(build, organization, &site)),
+            (
+                "CreateInboundSendConnector",
+                inbound(build, organization, &site),
+            ),
             ("CreateInternetSendConnector", internet(organization, &site)),
         ];
         for (key, connector) in pair {
@@ -78,7 +85,14 @@ pub(super) fn connectors(
                     object: Some(subscription.location().clone()),
                     values: Vec::new(),
                 };
-                add(build, edge, SendConnector { settings, ..connector });
+                add(
+                    build,
+                    edge,
+                    SendConnector {
+                        settings,
+                        ..connector
+                    },
+                );
             }
         }
     }
@@ -125,7 +139,12 @@ fn add(build: &mut Build, edge: ServerId, connector: SendConnector) {
 fn inbound(build: &Build, organization: OrganizationId, site: &str) -> SendConnector {
     let name = format!("EdgeSync - Inbound to {site}");
     let routing = Routing::Servers(mailbox_servers(build, organization, site));
-    connector(organization, name, (DomainPattern::InternalDomains, 1), routing)
+    connector(
+        organization,
+        name,
+        (DomainPattern::InternalDomains, 1),
+        routing,
+    )
 }
 
 fn internet(organization: OrganizationId, site: &str) -> SendConnector {

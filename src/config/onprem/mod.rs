@@ -23,7 +23,7 @@ use super::build::Build;
 use super::directory::{self, target_address};
 use super::object::Object;
 use crate::model::{
-    DomainPattern, DnsView, EXCHANGE_SERVER, Fallback, MailUserFlavour, Organization,
+    DnsView, DomainPattern, EXCHANGE_SERVER, Fallback, MailUserFlavour, Organization,
     OrganizationId, OrganizationKind, RecipientKind, RecipientValidation, RemoteDomain, Server,
     ServerId, ServerRole, Service, TransportRole,
 };
@@ -64,7 +64,10 @@ fn servers(build: &mut Build, organization: OrganizationId, object: &Object) {
             build.report(
                 "conflicting-settings",
                 object.at("RecipientValidationEnabled"),
-                format!("`{}` is a Mailbox server, and validates no recipients", server.name),
+                format!(
+                    "`{}` is a Mailbox server, and validates no recipients",
+                    server.name
+                ),
                 "remove `RecipientValidationEnabled`, or write `ServerRole = \"Edge\"`",
             );
         }
@@ -102,7 +105,9 @@ fn server(organization: OrganizationId, object: &Object) -> Option<Server> {
             false => RecipientValidation::Off,
         },
         services,
-        version: object.text("AdminDisplayVersion").and_then(super::keys::version),
+        version: object
+            .text("AdminDisplayVersion")
+            .and_then(super::keys::version),
         front_end_for: Vec::new(),
         settings: object.settings(),
         fqdn,
@@ -112,9 +117,8 @@ fn server(organization: OrganizationId, object: &Object) -> Option<Server> {
 fn remote_domains(build: &mut Build, organization: OrganizationId, objects: &[Object]) {
     for object in objects {
         // The entry for `*` changes formats of messages, never their way.
-        let Some(
-            DomainPattern::Exact(domain) | DomainPattern::WithSubdomains(domain),
-        ) = object.parse("DomainName")
+        let Some(DomainPattern::Exact(domain) | DomainPattern::WithSubdomains(domain)) =
+            object.parse("DomainName")
         else {
             continue;
         };
@@ -149,13 +153,14 @@ fn mailbox_server(
     organization: OrganizationId,
     object: &Object,
 ) -> Option<ServerId> {
-    let holds = |server: &Server| {
-        server.organization == organization && server.role == ServerRole::Mailbox
-    };
+    let holds =
+        |server: &Server| server.organization == organization && server.role == ServerRole::Mailbox;
     if let Some(word) = object.word("ServerName") {
         return build.server_named(&word, holds);
     }
-    let first = build.servers_of(organization).find(|(_, server)| holds(server));
+    let first = build
+        .servers_of(organization)
+        .find(|(_, server)| holds(server));
     let first = first.map(|(id, _)| id);
     if first.is_none() {
         build.report(

@@ -123,7 +123,11 @@ pub(super) fn lower(build: &mut Build, organization: OrganizationId, objects: &[
 /// Adds the connectors of a server that setup creates, but for those whose names are written.
 fn imply(build: &mut Build, organization: OrganizationId, id: ServerId, written: &[Word]) {
     let server = &build.parts.servers[id.index()];
-    let is_written = |name: &str| written.iter().any(|word| word.text.eq_ignore_ascii_case(name));
+    let is_written = |name: &str| {
+        written
+            .iter()
+            .any(|word| word.text.eq_ignore_ascii_case(name))
+    };
     let implied = Defaults::of_setup(server)
         .iter()
         .map(|defaults| (defaults, defaults.name_on(server)))
@@ -190,7 +194,9 @@ fn connector(
         require_tls: object.flag("RequireTLS"),
         tls_certificate_name: object.text("TlsCertificateName").map(str::to_owned),
         fqdn: object.parse("Fqdn"),
-        max_message_size: object.parse("MaxMessageSize").unwrap_or(implied.max_message_size),
+        max_message_size: object
+            .parse("MaxMessageSize")
+            .unwrap_or(implied.max_message_size),
         max_hop_count: object.parse("MaxHopCount").unwrap_or(implied.max_hop_count),
         max_local_hop_count: object
             .parse("MaxLocalHopCount")
@@ -204,7 +210,10 @@ fn defaults(server: &Server, name: &str, object: &Object) -> Defaults {
     let of_setup = Defaults::of_setup(server)
         .iter()
         .find(|defaults| defaults.name_on(server).eq_ignore_ascii_case(name));
-    let roles = [TransportRole::FrontendTransport, TransportRole::HubTransport];
+    let roles = [
+        TransportRole::FrontendTransport,
+        TransportRole::HubTransport,
+    ];
     let stated = object.choose("TransportRole", &roles, TransportRole::as_str);
     match of_setup {
         Some(defaults) => Defaults {
@@ -259,7 +268,11 @@ fn anonymous_relay(object: &Object) -> bool {
         let name = user.rsplit('\\').next().unwrap_or_default();
         name.eq_ignore_ascii_case("ANONYMOUS LOGON")
     };
-    let relays = |right: &Word| right.text.eq_ignore_ascii_case("Ms-Exch-SMTP-Accept-Any-Recipient");
+    let relays = |right: &Word| {
+        right
+            .text
+            .eq_ignore_ascii_case("Ms-Exch-SMTP-Accept-Any-Recipient")
+    };
     object.objects("ADPermissions").iter().any(|permission| {
         permission.text("User").is_some_and(is_anonymous)
             && permission.list("ExtendedRights").iter().any(relays)
@@ -293,7 +306,10 @@ fn refuse_mixed_mechanisms(build: &mut Build, object: &Object) {
         build.report(
             "conflicting-settings",
             &other.location,
-            format!("`ExternalAuthoritative` goes with `Tls` only, not with `{}`", other.text),
+            format!(
+                "`ExternalAuthoritative` goes with `Tls` only, not with `{}`",
+                other.text
+            ),
             format!("remove `{}`, or `ExternalAuthoritative`", other.text),
         );
     }
@@ -301,7 +317,8 @@ fn refuse_mixed_mechanisms(build: &mut Build, object: &Object) {
 
 fn refuse_front_end_on_edge(build: &mut Build, server: ServerId, object: &Object) {
     let server = &build.parts.servers[server.index()];
-    if server.role == ServerRole::Edge && object.text("TransportRole") == Some("FrontendTransport") {
+    if server.role == ServerRole::Edge && object.text("TransportRole") == Some("FrontendTransport")
+    {
         let message = format!("`{}` is an Edge server, and has no front end", server.name);
         build.report(
             "conflicting-settings",

@@ -79,7 +79,11 @@ fn routing(
     sources: &[ServerId],
 ) -> Routing {
     let routing = sending::routing(build, object, "DNSRoutingEnabled");
-    let Some(placeholder) = object.list("SmartHosts").iter().find(|word| word.text == "--") else {
+    let Some(placeholder) = object
+        .list("SmartHosts")
+        .iter()
+        .find(|word| word.text == "--")
+    else {
         return routing;
     };
     let edge = sources.first().filter(|id| is_edge(build, **id));

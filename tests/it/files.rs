@@ -1,0 +1,39 @@
+//! The tests' door to the file system: worlds, golden files, and the moment at which worlds that
+//! state none are judged.
+
+use std::path::{Path, PathBuf};
+
+/// The moment at which the tests judge worlds without `AsOf`.
+pub(crate) fn now() -> jiff::Timestamp {
+    "2026-11-22T00:00:00Z".parse().expect("a timestamp")
+}
+
+/// The text of a file.
+#[expect(clippy::disallowed_methods, reason = "tests read the files of the repository")]
+pub(crate) fn read_text(path: &Path) -> String {
+    std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// Whether there is a file.
+#[expect(clippy::disallowed_methods, reason = "tests read the files of the repository")]
+pub(crate) fn is_file(path: &Path) -> bool {
+    path.is_file()
+}
+
+/// The folders in a folder.
+#[expect(clippy::disallowed_methods, reason = "tests read the files of the repository")]
+pub(crate) fn folders(path: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    entries.filter_map(|entry| Some(entry.ok()?.path())).filter(|path| path.is_dir()).collect()
+}
+
+/// Compares a text with a golden file; `UPDATE=1` writes the file anew instead.
+#[expect(clippy::disallowed_methods, reason = "golden files are rewritten on demand")]
+pub(crate) fn golden(path: &Path, actual: &str) {
+    if std::env::var_os("UPDATE").is_some() {
+        std::fs::write(path, actual).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        return;
+    }
+    let expected = if is_file(path) { read_text(path) } else { String::new() };
+    assert_eq!(actual, expected, "{} differs; UPDATE=1 rewrites it", path.display());
+}

@@ -1,0 +1,412 @@
+//! Recipient resolution and group expansion (Exchange Server, "Recipient resolution in Exchange
+//! Server"; Exchange hybrid, "Configure Microsoft 365 Groups with on-premises Exchange hybrid"), and
+//! where each recipient goes next. Answers are lines of text.
+
+use hybridmx::mail::{AuthAs, Domain, Mailbox, ReversePath, Status};
+use hybridmx::model::{
+    DomainType, Fallback, Member, Parts, Recipient, RecipientKind, Routing, SendConnector, Server,
+    ServerId, ServerRole, TlsAuthLevel, replies,
+};
+use hybridmx::route::{Arrival, MailItem};
+
+use super::connectors::{Choice, choose, choose_on_edge};
+use super::names::{accepted, domain_type};
+
+/// One message at one server, and what was said about it so far.
+struct Desk<'a> {
+    parts: &'a Parts,
+    server: ServerId,
+    item: &'a MailItem,
+    /// Recipients met while the present envelope recipient is expanded, by position.
+    met: Vec<usize>,
+    lines: Vec<String>,
+}
+
+/// On whose behalf a recipient is looked at.
+#[derive(Clone, Default)]
+struct Way {
+    /// The group it was expanded from.
+    group: Option<usize>,
+    /// The mail users whose target addresses led here.
+    chain: Vec<usize>,
+}
+
+/// What becomes of every recipient of a message, one line each, sorted.
+pub(crate) fn fates(parts: &Parts, server: ServerId, item: &MailItem) -> Vec<String> {
+    let mut desk = Desk {
+        parts,
+        server,
+        item,
+        met: Vec::new(),
+        lines: Vec::new(),
+    };
+    for recipient in &item.recipients {
+        desk.met.clear();
+        desk.envelope(recipient);
+    }
+    desk.lines.sort();
+    desk.lines
+}
+
+impl Desk<'_> {
+    fn here(&self) -> &Server {
+        &self.parts.servers[self.server.index()]
+    }
+
+    fn say(&mut self, line: String) {
+        self.lines.push(line);
+    }
+
+    fn fail(&mut self, recipient: &Mailbox, status: &Status, in_dialogue: bool) {
+        let told = if in_dialogue { " in dialogue" } else { "" };
+        self.say(format!(
+            "failure {recipient} {} {}{told}",
+            status.code, status.enhanced
+        ));
+    }
+
+    fn suppress(&mut self, recipient: &Mailbox) {
+        let line = format!("suppressed {recipient}");
+        if !self.lines.contains(&line) {
+            self.say(line);
+        }
+    }
+
+    /// One RCPT TO at whatever kind of server this is.
+    fn envelope(&mut self, recipient: &Mailbox) {
+        let tenant = self
+            .here()
+            .front_end_for
+            .iter()
+            .find(|(tenant, _)| *tenant == self.item.organization);
+        if let Some((_, hub)) = tenant {
+            let line = format!("{} {}", self.inside(recipient, &[*hub], None), self.trust());
+            self.say(format!("copy {recipient} {line}"));
+        } else if self.here().role == ServerRole::Host {
+            let organization = self.here().organization;
+            if accepted(self.parts, organization, &recipient.domain).is_some() {
+                self.say(format!("copy {recipient} any mailbox {}", self.trust()));
+            } else {
+                self.by_domain(recipient, &Way::default());
+            }
+        } else if self.here().role == ServerRole::Edge {
+            self.by_domain(recipient, &Way::default());
+        } else if self.item.resolved {
+            self.resolved_before(recipient);
+        } else {
+            self.address(recipient, &Way::default());
+        }
+    }
+
+    /// A recipient that another server resolved: it is not resolved a second time.
+    fn resolved_before(&mut self, recipient: &Mailbox) {
+        let mailbox = self.holders(recipient).into_iter().find(|index| {
+            matches!(
+                self.parts.recipients[*index].kind,
+                RecipientKind::Mailbox { .. } | RecipientKind::Group { .. }
+            )
+        });
+        match mailbox {
+            Some(index) => self.to_mailbox(index, recipient, &Way::default()),
+            None => self.by_domain(recipient, &Way::default()),
+        }
+    }
+
+    /// The positions of the recipients of this organization that hold an address. A written-back
+    /// group that nobody mail-enabled is no recipient.
+    fn holders(&self, address: &Mailbox) -> Vec<usize> {
+        let mut holders = Vec::new();
+        for (index, recipient) in self.parts.recipients.iter().enumerate() {
+            let is_recipient = !matches!(
+                recipient.kind,
+                RecipientKind::RemoteGroup {
+                    mail_enabled: false,
+                    ..
+                }
+            );
+            if recipient.organization == self.item.organization
+                && is_recipient
+                && recipient.addresses.contains(address)
+            {
+                holders.push(index);
+            }
+        }
+        holders
+    }
+
+    /// An address: nobody's, somebody's, or several people's.
+    fn address(&mut self, address: &Mailbox, way: &Way) {
+        let holders = self.holders(address);
+        match holders.as_slice() {
+            [] if way.chain.is_empty() => self.nobody(address, way),
+            // A target address needs no recipient here, whatever the type of its domain.
+            [] => self.by_domain(address, way),
+            [only] => self.object(*only, address, way),
+            _ => self.fail(address, &replies::AMBIGUOUS, false),
+        }
+    }
+
+    /// Nobody has the address: the type of its accepted domain decides.
+    fn nobody(&mut self, address: &Mailbox, way: &Way) {
+        match domain_type(self.parts, self.item.organization, &address.domain) {
+            Some(DomainType::Authoritative) => self.not_found(address),
+            Some(DomainType::InternalRelay | DomainType::ExternalRelay) | None => {
+                self.by_domain(address, way);
+            }
+        }
+    }
+
+    fn not_found(&mut self, address: &Mailbox) {
+        let profile = self.parts.organizations[self.item.organization.index()].profile;
+        self.fail(address, &profile.recipient_not_found, false);
+    }
+
+    /// One recipient object.
+    fn object(&mut self, index: usize, address: &Mailbox, way: &Way) {
+        let recipient = &self.parts.recipients[index];
+        if self.met.contains(&index) {
+            return self.suppress(address);
+        }
+        self.met.push(index);
+        if way.group.is_none()
+            && let Some(status) = self.restriction(recipient)
+        {
+            let waits = self.parts.organizations[recipient.organization.index()]
+                .profile
+                .restrictions_in_dialogue
+                && self.item.arrival == Arrival::External;
+            return self.fail(address, &status, waits);
+        }
+        match &recipient.kind {
+            RecipientKind::Mailbox { .. } => self.to_mailbox(index, recipient.primary(), way),
+            RecipientKind::MailUser {
+                target_address: None,
+                ..
+            } => self.not_found(address),
+            RecipientKind::MailUser {
+                target_address: Some(target),
+                ..
+            } => self.to_target(index, recipient, target, way),
+            RecipientKind::RemoteGroup { target_address, .. } => {
+                let target = target_address.as_ref().unwrap_or(recipient.primary());
+                self.to_target(index, recipient, target, way);
+            }
+            RecipientKind::Group { subscribers, .. } => {
+                self.group(index, recipient, subscribers);
+            }
+        }
+    }
+
+    /// Mail for somebody who is elsewhere. The target address may be another recipient's.
+    fn to_target(&mut self, index: usize, recipient: &Recipient, target: &Mailbox, way: &Way) {
+        if recipient.addresses.contains(target) {
+            return self.by_domain(target, way);
+        }
+        let mut further = way.clone();
+        further.chain.push(index);
+        self.address(target, &further);
+    }
+
+    /// Whether the recipient refuses this sender.
+    fn restriction(&self, recipient: &Recipient) -> Option<Status> {
+        let always = matches!(recipient.kind, RecipientKind::RemoteGroup { .. });
+        if self.item.auth_as == AuthAs::Internal
+            || !(recipient.require_sender_authentication || always)
+        {
+            return None;
+        }
+        let profile = self.parts.organizations[recipient.organization.index()].profile;
+        let own = self
+            .item
+            .reverse_path
+            .domain()
+            .is_some_and(|domain| accepted(self.parts, recipient.organization, domain).is_some());
+        Some(match &recipient.kind {
+            RecipientKind::Mailbox { .. } => replies::MAILBOX_REFUSES.clone(),
+            RecipientKind::MailUser { .. } => replies::MAIL_USER_REFUSES.clone(),
+            RecipientKind::Group { .. } | RecipientKind::RemoteGroup { .. } if own => {
+                profile.group_refuses_own.clone()
+            }
+            RecipientKind::Group { .. } | RecipientKind::RemoteGroup { .. } => {
+                profile.group_refuses_foreign.clone()
+            }
+        })
+    }
+
+    /// The group's own mailbox, then every subscriber once.
+    fn group(&mut self, index: usize, group: &Recipient, subscribers: &[Member]) {
+        let way = Way {
+            group: Some(index),
+            chain: Vec::new(),
+        };
+        self.to_mailbox(index, group.primary(), &Way::default());
+        for subscriber in subscribers {
+            self.subscriber(subscriber, &way);
+        }
+    }
+
+    fn subscriber(&mut self, subscriber: &Member, way: &Way) {
+        let sender = match &self.item.reverse_path {
+            ReversePath::Mailbox(sender) => Some(sender.clone()),
+            ReversePath::Null => None,
+        };
+        match subscriber {
+            Member::Nobody(address) if Some(address) == sender.as_ref() => self.suppress(address),
+            Member::Nobody(address) => {
+                let before = self.lines.clone();
+                self.nobody(address, way);
+                // Named twice, it gets one copy.
+                let last = self.lines.last().cloned().unwrap_or_default();
+                if before.contains(&last) {
+                    self.lines = before;
+                    self.suppress(address);
+                }
+            }
+            Member::Recipient(id) => {
+                let recipient = &self.parts.recipients[id.index()];
+                let own = sender.is_some_and(|sender| recipient.addresses.contains(&sender));
+                let echo = match recipient.kind {
+                    RecipientKind::Mailbox { echo, .. } | RecipientKind::MailUser { echo, .. } => {
+                        echo
+                    }
+                    RecipientKind::Group { .. } | RecipientKind::RemoteGroup { .. } => true,
+                };
+                if own && !echo {
+                    self.suppress(recipient.primary());
+                } else {
+                    self.object(id.index(), recipient.primary(), way);
+                }
+            }
+        }
+    }
+
+    /// A mailbox of this organization, here or on another server.
+    fn to_mailbox(&mut self, index: usize, address: &Mailbox, way: &Way) {
+        let recipient = &self.parts.recipients[index];
+        let home = match recipient.kind {
+            RecipientKind::Mailbox { server, .. } => server,
+            // Group mailboxes are where the only transport of a tenant is.
+            RecipientKind::Group { .. }
+            | RecipientKind::MailUser { .. }
+            | RecipientKind::RemoteGroup { .. } => self.server,
+        };
+        let place = if home == self.server {
+            format!("mailbox {}", recipient.name)
+        } else {
+            self.inside(address, &[home], None)
+        };
+        let from = self.expanded(way);
+        let trust = self.trust();
+        self.say(format!("copy {address} {place} {trust}{from}"));
+    }
+
+    /// Somebody who is not here: by the connector that the domain chooses.
+    fn by_domain(&mut self, address: &Mailbox, way: &Way) {
+        let choice = if self.here().role == ServerRole::Edge {
+            choose_on_edge(
+                self.parts,
+                self.server,
+                &address.domain,
+                self.item.size,
+                self.item.arrival == Arrival::Internal,
+            )
+        } else {
+            choose(self.parts, self.server, &address.domain, self.item.size)
+        };
+        let from = self.expanded(way);
+        match choice {
+            Choice::Connector(connector) => {
+                let place = self.through(connector, address);
+                self.say(format!("copy {address} {place}{from}"));
+            }
+            Choice::TooLarge => self.fail(address, &replies::TOO_LARGE, false),
+            Choice::Nothing => {
+                let organization = self.here().organization;
+                let place = match self.parts.organizations[organization.index()].fallback {
+                    Fallback::Mx => format!("mx of {} None None", address.domain),
+                    Fallback::Unreachable => "unreachable".to_owned(),
+                };
+                self.say(format!("copy {address} {place}{from}"));
+            }
+        }
+    }
+
+    /// The next hop of a connector from this server.
+    fn through(&self, connector: &SendConnector, address: &Mailbox) -> String {
+        if !connector.sources.contains(&self.server) {
+            let hop = self.inside(address, &connector.sources, Some(connector));
+            return format!("{hop} {}", self.trust());
+        }
+        let hop = match &connector.routing {
+            Routing::Dns => format!("mx of {}", address.domain),
+            Routing::SmartHosts(hosts) => format!("hosts {hosts:?}"),
+            Routing::Servers(servers) => {
+                let names = self.nearest_first(servers);
+                return format!("servers {names:?} 25 via {} {}", connector.name, self.trust());
+            }
+        };
+        let crosses = connector.cloud_services_mail_enabled
+            && accepted(self.parts, connector.organization, &address.domain).is_some();
+        let cross_premises = crosses.then_some(self.item.auth_as);
+        let tls = tls(connector, &address.domain);
+        format!("{hop} via {} None {cross_premises:?}{tls}", connector.name)
+    }
+
+    /// Other servers of the organization: a Mailbox server's transport service, an Edge server's
+    /// port 25.
+    fn inside(
+        &self,
+        _address: &Mailbox,
+        servers: &[ServerId],
+        connector: Option<&SendConnector>,
+    ) -> String {
+        // The transport service of a Mailbox server has a front end before it on port 25.
+        let mailbox = |id: &ServerId| self.parts.servers[id.index()].role == ServerRole::Mailbox;
+        let port = if servers.iter().any(mailbox) { 2525 } else { 25 };
+        let names = self.nearest_first(servers);
+        match connector {
+            Some(connector) => format!("servers {names:?} {port} via {}", connector.name),
+            None => format!("servers {names:?} {port}"),
+        }
+    }
+
+    fn nearest_first(&self, servers: &[ServerId]) -> Vec<String> {
+        let mut keyed: Vec<(bool, String)> = servers
+            .iter()
+            .map(|id| {
+                let server = &self.parts.servers[id.index()];
+                (server.site != self.here().site, server.name.clone())
+            })
+            .collect();
+        keyed.sort();
+        keyed.into_iter().map(|(_, name)| name).collect()
+    }
+
+    /// The headers of a copy that stays in the organization.
+    fn trust(&self) -> String {
+        format!("Some({}) None", self.item.auth_as)
+    }
+
+    fn expanded(&self, way: &Way) -> String {
+        way.group.map_or_else(String::new, |index| {
+            format!(" from {}", self.parts.recipients[index].name)
+        })
+    }
+}
+
+/// What a connector demands of the next hop; under domain validation also which name.
+fn tls(connector: &SendConnector, domain: &Domain) -> String {
+    let name = match connector.tls_auth_level {
+        Some(TlsAuthLevel::DomainValidation) => connector
+            .tls_domain
+            .as_ref()
+            .map_or_else(|| domain.to_string(), ToString::to_string),
+        Some(TlsAuthLevel::EncryptionOnly | TlsAuthLevel::CertificateValidation) | None => {
+            String::new()
+        }
+    };
+    format!(
+        " tls {} {:?} {name}",
+        connector.require_tls, connector.tls_auth_level
+    )
+}

@@ -1,0 +1,169 @@
+//! Decisions and worlds in words, by names alone, so that answers can be compared and read.
+
+use std::fmt::Write as _;
+
+use hybridmx::mail::Status;
+use hybridmx::model::{Parts, RecipientId, SendConnectorId, ServerId, TlsAuthLevel, Topology};
+use hybridmx::route::{Categorized, Copy, NextHop, NoWinner, Peer, Selection, Verdict};
+
+use super::acceptance::Accepted;
+
+/// A server's name.
+pub(crate) fn server(parts: &Parts, id: ServerId) -> String {
+    let server = &parts.servers[id.index()];
+    format!("{} ({:?})", server.name, server.role)
+}
+
+/// A connector choice.
+pub(crate) fn selection(topology: &Topology, selection: &Selection) -> String {
+    match selection.winner {
+        Ok(id) => topology.send_connector(id).name.clone(),
+        Err(NoWinner::TooLarge) => "(too large)".to_owned(),
+        Err(NoWinner::Uncovered) => "(none)".to_owned(),
+    }
+}
+
+/// An answer to RCPT TO of the reference.
+pub(crate) fn accepted(parts: &Parts, answer: Result<&Accepted<'_>, &Status>) -> String {
+    match answer {
+        Ok(accepted) => format!(
+            "{} by {:?} for {} promote {} {}",
+            accepted.connector,
+            accepted.attributed_by,
+            parts.organizations[accepted.organization.index()].name,
+            accepted.promote,
+            accepted.directionality
+        ),
+        Err(status) => status.to_string(),
+    }
+}
+
+/// An answer to RCPT TO of `route`.
+pub(crate) fn verdict(topology: &Topology, verdict: &Verdict) -> String {
+    let name = |id| topology.receive_connector(id).name.as_str();
+    let answer = verdict.decision.as_ref().map(|admission| Accepted {
+        connector: name(admission.connector),
+        attributed_by: admission.attributed_by.map(name),
+        organization: admission.organization,
+        promote: admission.promote,
+        directionality: admission.directionality,
+    });
+    accepted(topology.parts(), answer.as_ref().map_err(|status| *status))
+}
+
+/// What becomes of every recipient, one line each, sorted.
+pub(crate) fn fates(topology: &Topology, result: &Categorized) -> Vec<String> {
+    let mut lines: Vec<String> = result
+        .copies
+        .iter()
+        .map(|each| copy(topology, each))
+        .collect();
+    for failure in &result.failures {
+        let told = if failure.in_dialogue { " in dialogue" } else { "" };
+        lines.push(format!(
+            "failure {} {} {}{told}",
+            failure.recipient, failure.status.code, failure.status.enhanced
+        ));
+    }
+    for suppressed in &result.suppressed {
+        let line = format!("suppressed {}", suppressed.recipient);
+        if !lines.contains(&line) {
+            lines.push(line);
+        }
+    }
+    lines.sort();
+    lines
+}
+
+fn copy(topology: &Topology, copy: &Copy) -> String {
+    let transfer = if copy.exchange_authenticated {
+        copy.transfer.clone()
+    } else {
+        copy.transfer_to(Peer::Anonymous)
+    };
+    let recipients: Vec<String> = transfer.recipients.iter().map(ToString::to_string).collect();
+    let from = copy.expanded_from.map_or_else(String::new, |id| {
+        format!(" from {}", topology.recipient(id).name)
+    });
+    let recipients = recipients.join(" and ");
+    let hop = hop(topology, &copy.next_hop);
+    if copy.next_hop == NextHop::Unreachable {
+        return format!("copy {recipients} {hop}{from}");
+    }
+    let organization = transfer
+        .organization
+        .map_or("None".to_owned(), |auth_as| format!("Some({auth_as})"));
+    let tls = match (&copy.next_hop, copy.next_hop.connector()) {
+        (NextHop::Dns { .. } | NextHop::SmartHosts { .. }, Some(_)) => {
+            let name = match (copy.tls.level, &copy.tls.name) {
+                (Some(TlsAuthLevel::DomainValidation), Some(name)) => name.to_string(),
+                _ => String::new(),
+            };
+            format!(" tls {} {:?} {name}", copy.tls.required, copy.tls.level)
+        }
+        _ => String::new(),
+    };
+    format!(
+        "copy {recipients} {hop} {organization} {:?}{tls}{from}",
+        transfer.cross_premises
+    )
+}
+
+fn hop(topology: &Topology, hop: &NextHop) -> String {
+    let via = |connector: &Option<SendConnectorId>| {
+        connector.map_or_else(String::new, |id| {
+            format!(" via {}", topology.send_connector(id).name)
+        })
+    };
+    match hop {
+        NextHop::Dns { domain, connector } => format!("mx of {domain}{}", via(connector)),
+        NextHop::Mailbox(Some(id)) => format!("mailbox {}", recipient(topology, *id)),
+        NextHop::Mailbox(None) => "any mailbox".to_owned(),
+        NextHop::Servers {
+            servers,
+            port,
+            connector,
+        } => {
+            let names: Vec<&str> = servers
+                .iter()
+                .map(|id| topology.server(*id).name.as_str())
+                .collect();
+            format!("servers {names:?} {port}{}", via(connector))
+        }
+        NextHop::SmartHosts { hosts, connector } => {
+            format!("hosts {hosts:?}{}", via(&Some(*connector)))
+        }
+        NextHop::Unreachable => "unreachable".to_owned(),
+    }
+}
+
+fn recipient(topology: &Topology, id: RecipientId) -> String {
+    topology.recipient(id).name.clone()
+}
+
+/// The whole world, for whoever has to judge a disagreement.
+pub(crate) fn world(parts: &Parts) -> String {
+    let mut text = String::new();
+    let mut section = |title: &str, objects: Vec<String>| {
+        writeln!(text, "{title}:").expect("a string takes everything");
+        for (index, object) in objects.iter().enumerate() {
+            writeln!(text, "  {index}: {}", brief(object)).expect("a string takes everything");
+        }
+    };
+    section("servers", debug(&parts.servers));
+    section("accepted domains", debug(&parts.accepted_domains));
+    section("remote domains", debug(&parts.remote_domains));
+    section("receive connectors", debug(&parts.receive_connectors));
+    section("send connectors", debug(&parts.send_connectors));
+    section("recipients", debug(&parts.recipients));
+    text
+}
+
+fn debug<T: std::fmt::Debug>(objects: &[T]) -> Vec<String> {
+    objects.iter().map(|each| format!("{each:?}")).collect()
+}
+
+/// Without what no decision reads.
+fn brief(object: &str) -> String {
+    object.replace(", settings: Settings { object: None, values: [] }", "")
+}

@@ -1,0 +1,122 @@
+//! Random questions about a world: sessions, envelopes and messages.
+
+use hybridmx::mail::{AuthAs, ByteSize, Directionality, Domain, ReversePath};
+use hybridmx::model::{OrganizationId, Parts, ServerId};
+use hybridmx::route::{
+    Arrival, ClientCertificate, Connection, MailItem, Peer, Trace, Transfer,
+};
+
+use super::Dice;
+use super::world::{ADDRESSES, DOMAINS, PORTS, SIZES, certificate_name, mailbox};
+
+/// Any server of the world.
+pub(crate) fn server(dice: &mut Dice, parts: &Parts) -> ServerId {
+    ServerId::new(dice.below(parts.servers.len()))
+}
+
+/// A recipient domain.
+pub(crate) fn domain(dice: &mut Dice) -> Domain {
+    dice.pick(&DOMAINS).clone()
+}
+
+/// A message size.
+pub(crate) fn size(dice: &mut Dice) -> ByteSize {
+    ByteSize(*dice.pick(&SIZES))
+}
+
+/// MAIL FROM.
+pub(crate) fn reverse_path(dice: &mut Dice) -> ReversePath {
+    match dice.below(8) {
+        0 => ReversePath::Null,
+        _ => ReversePath::Mailbox(mailbox(dice)),
+    }
+}
+
+/// A session: mostly with a stranger, often under TLS with a certificate.
+pub(crate) fn connection(dice: &mut Dice) -> Connection {
+    let tls = dice.percent(75);
+    let certificate = dice.maybe(80, |dice| ClientCertificate {
+        names: dice.list(1, 2, certificate_name),
+        trusted: dice.percent(80),
+    });
+    Connection {
+        remote_address: dice.maybe(90, |dice| *dice.pick(&ADDRESSES)),
+        port: *dice.pick(&PORTS),
+        peer: *dice.pick(&[
+            Peer::Anonymous,
+            Peer::Anonymous,
+            Peer::Anonymous,
+            Peer::User,
+            Peer::ExchangeServer,
+        ]),
+        tls,
+        certificate: certificate.filter(|_| tls),
+    }
+}
+
+/// A message on the wire, for one recipient.
+pub(crate) fn transfer(dice: &mut Dice, parts: &Parts, server: ServerId) -> Transfer {
+    Transfer {
+        reverse_path: reverse_path(dice),
+        recipients: vec![mailbox(dice)],
+        size: size(dice),
+        organization: dice.maybe(40, auth_as),
+        cross_premises: dice.maybe(50, auth_as),
+        directionality: dice.maybe(50, directionality),
+        resolved: dice.percent(30),
+        trace: trace(dice, parts, server),
+    }
+}
+
+/// A message that a server has taken.
+pub(crate) fn item(dice: &mut Dice, parts: &Parts, server: ServerId) -> MailItem {
+    let holder = &parts.servers[server.index()];
+    let organization = match holder.front_end_for.as_slice() {
+        [] => holder.organization,
+        tenants => dice.pick(tenants).0,
+    };
+    MailItem {
+        reverse_path: reverse_path(dice),
+        recipients: dice.list(1, 3, mailbox),
+        size: size(dice),
+        auth_as: auth_as(dice),
+        directionality: directionality(dice),
+        arrival: *dice.pick(&[Arrival::External, Arrival::Internal, Arrival::Submission]),
+        organization,
+        resolved: dice.percent(15),
+        trace: trace(dice, parts, server),
+    }
+}
+
+fn auth_as(dice: &mut Dice) -> AuthAs {
+    *dice.pick(&[
+        AuthAs::Anonymous,
+        AuthAs::Internal,
+        AuthAs::Internal,
+        AuthAs::Partner,
+    ])
+}
+
+fn directionality(dice: &mut Dice) -> Directionality {
+    *dice.pick(&[Directionality::Incoming, Directionality::Originating])
+}
+
+/// A past in which the server itself occurs often.
+fn trace(dice: &mut Dice, parts: &Parts, server: ServerId) -> Trace {
+    let own = &parts.servers[server.index()].services;
+    Trace {
+        received_by: dice.list(0, 5, |dice| {
+            if dice.percent(50) {
+                dice.pick(own).received_by.clone()
+            } else {
+                domain(dice)
+            }
+        }),
+        attributions: (0..parts.organizations.len())
+            .filter_map(|index| {
+                let count = u32::try_from(dice.below(5)).expect("small");
+                (count > 0).then(|| (OrganizationId::new(index), count))
+            })
+            .collect(),
+    }
+}

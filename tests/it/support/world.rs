@@ -1,0 +1,623 @@
+//! Random topologies, built as the lists of objects they consist of.
+
+use std::net::IpAddr;
+use std::sync::LazyLock;
+
+use hybridmx::mail::{ByteSize, Domain, Limit, Mailbox, NamePattern};
+use hybridmx::model::{
+    AcceptedDomain, AddressSpace, Certificate, DnsView, DomainPattern, DomainType, EXCHANGE_ONLINE,
+    EXCHANGE_SERVER, Fallback, INTERNET, IpRange, MailUserFlavour, Matcher, Member, Organization,
+    OrganizationId, OrganizationKind, Parts, PermissionGroup, ReceiveConnector, Recipient,
+    RecipientId, RecipientKind, RecipientValidation, RemoteDomain, Routing, SendConnector, Server,
+    ServerId, ServerRole, Service, Settings, SmartHost, TlsAuthLevel, TlsDomainCapability,
+    TransportRole,
+};
+use jiff::{SignedDuration, Timestamp};
+
+use super::Dice;
+
+/// Domains that contain each other, and one that only looks as if it did.
+pub(crate) static DOMAINS: LazyLock<Vec<Domain>> = LazyLock::new(|| {
+    [
+        "com",
+        "contoso.com",
+        "eu.contoso.com",
+        "mail.eu.contoso.com",
+        "groups.contoso.com",
+        "xcontoso.com",
+        "fabrikam.com",
+        "eu.fabrikam.com",
+    ]
+    .map(|name| Domain::parse(name).expect("a domain"))
+    .to_vec()
+});
+
+/// Names that certificates have and connectors demand.
+static CERTIFICATE_NAMES: LazyLock<Vec<NamePattern>> = LazyLock::new(|| {
+    [
+        "contoso.com",
+        "*.contoso.com",
+        "eu.contoso.com",
+        "mail.contoso.com",
+        "mail.eu.contoso.com",
+        "*.eu.contoso.com",
+        "fabrikam.com",
+        "*.fabrikam.com",
+        "mail.protection.outlook.com",
+        "*.protection.outlook.com",
+    ]
+    .map(|name| NamePattern::parse(name).expect("a name"))
+    .to_vec()
+});
+
+/// Addresses that clients and servers have.
+pub(crate) static ADDRESSES: LazyLock<Vec<IpAddr>> = LazyLock::new(|| {
+    [
+        "192.0.2.1",
+        "192.0.2.2",
+        "192.0.2.9",
+        "192.0.2.130",
+        "198.51.100.7",
+        "2001:db8::1",
+        "2001:db8:1::1",
+    ]
+    .map(|text| text.parse().expect("an address"))
+    .to_vec()
+});
+
+static RANGES: LazyLock<Vec<IpRange>> = LazyLock::new(|| {
+    [
+        "0.0.0.0-255.255.255.255",
+        "192.0.2.0/24",
+        "192.0.2.0/25",
+        "192.0.2.1-192.0.2.2",
+        "192.0.2.2-192.0.2.9",
+        "192.0.2.1",
+        "192.0.2.9",
+        "198.51.100.0/24",
+        "::/0",
+        "2001:db8::/32",
+        "2001:db8::1",
+    ]
+    .map(|text| text.parse().expect("a range"))
+    .to_vec()
+});
+
+/// Sizes at, above and below the limits that connectors have.
+pub(crate) const SIZES: [u64; 4] = [1, 1000, 1001, 5001];
+
+const LOCAL_PARTS: [&str; 4] = ["ann", "Ann", "bob", "team"];
+const CONNECTOR_NAMES: [&str; 8] = [
+    "alpha", "bravo", "charlie", "delta", "echo", "foxtrot", "golf", "hotel",
+];
+
+/// The ports that Receive connectors listen on.
+pub(crate) const PORTS: [u16; 3] = [25, 587, 2525];
+
+/// The organizations of a random world, in the order of their ids.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Shape {
+    /// Mailbox and Edge servers, in sites.
+    Forest,
+    /// A hub behind the common front end.
+    Tenant,
+    /// A host that takes every address of its domains.
+    Outside,
+}
+
+/// What a world gets from chance while it is built.
+struct Builder<'a> {
+    dice: &'a mut Dice,
+    parts: Parts,
+}
+
+/// A random world: a forest, one or two tenants behind one front end, and a host outside.
+pub(crate) fn world(dice: &mut Dice) -> Parts {
+    let mut builder = Builder {
+        dice,
+        parts: Parts {
+            as_of: moment(0),
+            ..Parts::default()
+        },
+    };
+    let mut shapes = vec![Shape::Forest, Shape::Tenant, Shape::Outside];
+    if builder.dice.percent(50) {
+        shapes.push(Shape::Tenant);
+    }
+    builder.organizations(&shapes);
+    builder.servers(&shapes);
+    builder.certificates();
+    for (index, shape) in shapes.iter().enumerate() {
+        builder.domains(OrganizationId::new(index), *shape);
+    }
+    for (index, shape) in shapes.iter().enumerate() {
+        let organization = OrganizationId::new(index);
+        builder.receive_connectors(organization, *shape);
+        builder.send_connectors(organization, *shape);
+        builder.recipients(organization, *shape);
+    }
+    builder.parts
+}
+
+/// A random mailbox of the alphabet.
+pub(crate) fn mailbox(dice: &mut Dice) -> Mailbox {
+    let domain = dice.pick(&DOMAINS).clone();
+    Mailbox {
+        local_part: hybridmx::mail::LocalPart::parse(dice.pick::<&str>(&LOCAL_PARTS))
+            .expect("a local-part"),
+        domain,
+    }
+}
+
+/// A random name of a certificate.
+pub(crate) fn certificate_name(dice: &mut Dice) -> NamePattern {
+    dice.pick(&CERTIFICATE_NAMES).clone()
+}
+
+fn moment(days: i64) -> Timestamp {
+    Timestamp::UNIX_EPOCH + SignedDuration::from_hours(24 * (20_000 + days))
+}
+
+fn size_limit(dice: &mut Dice) -> ByteSize {
+    ByteSize(*dice.pick(&[1000, 1000, 5000, 9000]))
+}
+
+impl Builder<'_> {
+    fn organizations(&mut self, shapes: &[Shape]) {
+        for (index, shape) in shapes.iter().enumerate() {
+            let (kind, fallback, profile) = match shape {
+                Shape::Forest => (
+                    OrganizationKind::OnPremises,
+                    Fallback::Unreachable,
+                    &EXCHANGE_SERVER,
+                ),
+                Shape::Tenant => (
+                    OrganizationKind::ExchangeOnline,
+                    Fallback::Mx,
+                    &EXCHANGE_ONLINE,
+                ),
+                Shape::Outside => (OrganizationKind::Internet, Fallback::Mx, &INTERNET),
+            };
+            let partners = match shape {
+                Shape::Forest => vec![OrganizationId::new(1)],
+                Shape::Tenant => vec![OrganizationId::new(0)],
+                Shape::Outside => Vec::new(),
+            };
+            self.parts.organizations.push(Organization {
+                name: format!("organization{index}"),
+                kind,
+                fallback,
+                partners,
+                profile,
+                settings: Settings::default(),
+            });
+        }
+    }
+
+    fn servers(&mut self, shapes: &[Shape]) {
+        let mut tenants = Vec::new();
+        for (index, shape) in shapes.iter().enumerate() {
+            let organization = OrganizationId::new(index);
+            match shape {
+                Shape::Forest => {
+                    for _ in 0..self.dice.between(1, 4) {
+                        self.server(organization, ServerRole::Mailbox);
+                    }
+                    for _ in 0..self.dice.below(3) {
+                        self.server(organization, ServerRole::Edge);
+                    }
+                }
+                Shape::Tenant => {
+                    let hub = self.server(organization, ServerRole::Hub);
+                    tenants.push((organization, hub));
+                }
+                Shape::Outside => {
+                    self.server(organization, ServerRole::Host);
+                }
+            }
+        }
+        let front_end = self.server(OrganizationId::new(1), ServerRole::FrontEnd);
+        self.parts.servers[front_end.index()].front_end_for = tenants;
+    }
+
+    fn server(&mut self, organization: OrganizationId, role: ServerRole) -> ServerId {
+        let index = self.parts.servers.len();
+        let name = format!("server{index}");
+        let fqdn = Domain::parse(&format!("{name}.contoso.com")).expect("a domain");
+        let inner = Domain::parse(&format!("inner{index}.contoso.com")).expect("a domain");
+        let front = Service {
+            transport_role: TransportRole::FrontendTransport,
+            received_by: fqdn.clone(),
+        };
+        let hub = |received_by: &Domain| Service {
+            transport_role: TransportRole::HubTransport,
+            received_by: received_by.clone(),
+        };
+        let services = match role {
+            ServerRole::Mailbox => vec![front, hub(&fqdn)],
+            ServerRole::FrontEnd => vec![front, hub(&inner)],
+            ServerRole::Edge | ServerRole::Host | ServerRole::Hub => vec![hub(&fqdn)],
+        };
+        let site = match role {
+            ServerRole::Mailbox | ServerRole::Edge => *self.dice.pick(&["east", "west"]),
+            ServerRole::FrontEnd | ServerRole::Host | ServerRole::Hub => "",
+        };
+        let recipient_validation = if self.dice.percent(50) {
+            RecipientValidation::Authoritative
+        } else {
+            RecipientValidation::Off
+        };
+        self.parts.servers.push(Server {
+            organization,
+            name,
+            fqdn,
+            role,
+            site: site.to_owned(),
+            addresses: Vec::new(),
+            dns_view: DnsView::Public,
+            directory: matches!(
+                role,
+                ServerRole::Mailbox | ServerRole::Hub | ServerRole::FrontEnd
+            ),
+            recipient_validation,
+            services,
+            version: None,
+            front_end_for: Vec::new(),
+            settings: Settings::default(),
+        });
+        ServerId::new(index)
+    }
+
+    fn certificates(&mut self) {
+        let servers: Vec<ServerId> = (0..self.parts.servers.len()).map(ServerId::new).collect();
+        for index in 0..self.dice.below(5) {
+            let names = self.dice.list(1, 2, certificate_name);
+            // No two begin on the same day, so that one of them is the newest.
+            let begin = i64::try_from(index).expect("small") * 2 - 7;
+            let holders = self.dice.subset(&servers, 1, 4);
+            let not_before = self.dice.maybe(90, |_| moment(begin));
+            let not_after = self.dice.maybe(60, |dice| {
+                moment(begin + 2 + i64::try_from(dice.below(12)).expect("small"))
+            });
+            let trusted = self.dice.percent(70);
+            self.parts.certificates.push(Certificate {
+                subject: format!("CN=subject{}", self.dice.below(2)),
+                issuer: "CN=issuer".to_owned(),
+                names,
+                not_before,
+                not_after,
+                trusted,
+                servers: holders,
+                settings: Settings::default(),
+            });
+        }
+    }
+
+    fn domains(&mut self, organization: OrganizationId, shape: Shape) {
+        let chosen = self.dice.subset(&DOMAINS, 1, 5);
+        for (index, domain) in chosen.into_iter().enumerate() {
+            // The very domain, everything below it, or one entry for each.
+            let forms: &[bool] = match self.dice.below(10) {
+                0..6 => &[false],
+                6..9 => &[true],
+                _ => &[false, true],
+            };
+            for subdomains in forms {
+                let kind = match shape {
+                    Shape::Forest => *self.dice.pick(&[
+                        DomainType::Authoritative,
+                        DomainType::ExternalRelay,
+                        DomainType::InternalRelay,
+                    ]),
+                    Shape::Tenant | Shape::Outside => *self
+                        .dice
+                        .pick(&[DomainType::Authoritative, DomainType::InternalRelay]),
+                };
+                self.parts.accepted_domains.push(AcceptedDomain {
+                    organization,
+                    name: format!("{}/{domain}/{subdomains}", organization.index()),
+                    domain: domain.clone(),
+                    subdomains: *subdomains,
+                    kind,
+                    default: index == 0,
+                    settings: Settings::default(),
+                });
+            }
+        }
+        for domain in self.dice.subset(&DOMAINS, 0, 4) {
+            let target_delivery_domain = self.dice.percent(70);
+            self.parts.remote_domains.push(RemoteDomain {
+                organization,
+                name: format!("{}/{domain}", organization.index()),
+                domain,
+                target_delivery_domain,
+                settings: Settings::default(),
+            });
+        }
+    }
+
+    fn servers_of(&self, organization: OrganizationId, role: ServerRole) -> Vec<ServerId> {
+        (0..self.parts.servers.len())
+            .filter(|index| {
+                let server = &self.parts.servers[*index];
+                server.organization == organization && server.role == role
+            })
+            .map(ServerId::new)
+            .collect()
+    }
+
+    fn send_connectors(&mut self, organization: OrganizationId, shape: Shape) {
+        let (inside, edges) = match shape {
+            Shape::Forest => (
+                self.servers_of(organization, ServerRole::Mailbox),
+                self.servers_of(organization, ServerRole::Edge),
+            ),
+            Shape::Tenant => (self.servers_of(organization, ServerRole::Hub), Vec::new()),
+            Shape::Outside => (self.servers_of(organization, ServerRole::Host), Vec::new()),
+        };
+        for name in self.dice.subset(&CONNECTOR_NAMES, 0, 6) {
+            let pool = if !edges.is_empty() && self.dice.percent(40) {
+                &edges
+            } else {
+                &inside
+            };
+            let sources = self.dice.subset(pool, 1, 2);
+            let connector = self.send_connector(organization, shape, name, sources);
+            self.parts.send_connectors.push(connector);
+        }
+        if self.dice.percent(80) && !edges.is_empty() {
+            let sources = self.dice.subset(&edges, 1, 2);
+            let mut connector = self.send_connector(organization, shape, "EdgeSync", sources);
+            connector.address_spaces = vec![space(DomainPattern::InternalDomains, 1)];
+            connector.routing = Routing::Servers(self.dice.subset(&inside, 1, 3));
+            self.parts.send_connectors.push(connector);
+        }
+    }
+
+    fn send_connector(
+        &mut self,
+        organization: OrganizationId,
+        shape: Shape,
+        name: &str,
+        sources: Vec<ServerId>,
+    ) -> SendConnector {
+        let dice = &mut *self.dice;
+        let routing = if dice.percent(60) {
+            Routing::Dns
+        } else {
+            Routing::SmartHosts(dice.list(1, 2, |dice| {
+                SmartHost::Name(dice.pick(&DOMAINS).clone())
+            }))
+        };
+        let level = *dice.pick(&[
+            None,
+            Some(TlsAuthLevel::EncryptionOnly),
+            Some(TlsAuthLevel::CertificateValidation),
+            Some(TlsAuthLevel::DomainValidation),
+        ]);
+        SendConnector {
+            organization,
+            name: name.to_owned(),
+            enabled: dice.percent(85),
+            address_spaces: dice.list(1, 3, |dice| {
+                let cost = *dice.pick(&[1, 1, 10, 100]);
+                space(pattern(dice, shape), cost)
+            }),
+            scoped: dice.percent(25),
+            sources,
+            routing,
+            use_external_dns: dice.percent(50),
+            require_tls: dice.percent(50),
+            tls_auth_level: level,
+            tls_domain: dice.maybe(60, certificate_name),
+            tls_certificate_name: dice.maybe(40, |dice| {
+                format!("<I>CN=issuer<S>CN=subject{}", dice.below(3))
+            }),
+            fqdn: dice.maybe(40, |dice| {
+                certificate_name(dice).domain().clone()
+            }),
+            max_message_size: match dice.below(3) {
+                0 => Limit::Unlimited,
+                _ => Limit::Bytes(size_limit(dice)),
+            },
+            cloud_services_mail_enabled: dice.percent(50),
+            rank: match shape {
+                Shape::Tenant => u8::try_from(dice.below(2)).expect("small"),
+                Shape::Forest | Shape::Outside => 0,
+            },
+            settings: Settings::default(),
+        }
+    }
+
+    fn receive_connectors(&mut self, organization: OrganizationId, shape: Shape) {
+        let servers: Vec<ServerId> = (0..self.parts.servers.len())
+            .filter(|index| self.parts.servers[*index].organization == organization)
+            .map(ServerId::new)
+            .collect();
+        for server in servers {
+            let roles: Vec<TransportRole> = self.parts.servers[server.index()]
+                .services
+                .iter()
+                .map(|service| service.transport_role)
+                .collect();
+            for name in self.dice.subset(&CONNECTOR_NAMES, 1, 4) {
+                let matcher = self.endpoint(&roles);
+                let connector = self.receive_connector(organization, server, name, matcher);
+                self.parts.receive_connectors.push(connector);
+            }
+        }
+        if shape == Shape::Tenant {
+            let front_end = (0..self.parts.servers.len())
+                .find(|index| self.parts.servers[*index].is_front_end())
+                .map(ServerId::new)
+                .expect("every world has a front end");
+            // Names of both tenants' connectors come from one list, so that only a name decides.
+            let names: Vec<String> = self
+                .dice
+                .subset(&CONNECTOR_NAMES, 0, 3)
+                .iter()
+                .map(|name| format!("{name}{}", organization.index()))
+                .collect();
+            for name in names {
+                let matcher = Matcher::Peer {
+                    tls_sender_certificate_name: self.dice.maybe(70, certificate_name),
+                    sender_ip_addresses: self.dice.list(0, 2, |dice| *dice.pick(&RANGES)),
+                };
+                let connector = self.receive_connector(organization, front_end, &name, matcher);
+                self.parts.receive_connectors.push(connector);
+            }
+        }
+    }
+
+    fn endpoint(&mut self, roles: &[TransportRole]) -> Matcher {
+        // Two services of one server do not share a port.
+        let transport_role = *self.dice.pick(roles);
+        let ports = match transport_role {
+            TransportRole::FrontendTransport => self.dice.subset(&PORTS[..2], 1, 2),
+            TransportRole::HubTransport if roles.len() == 1 => self.dice.subset(&PORTS, 1, 2),
+            TransportRole::HubTransport => vec![PORTS[2]],
+        };
+        let mut remote_ip_ranges = self.dice.list(1, 2, |dice| *dice.pick(&RANGES));
+        if self.dice.percent(40) {
+            remote_ip_ranges = vec![IpRange::ALL_V4, IpRange::ALL_V6];
+        }
+        Matcher::Endpoint {
+            transport_role,
+            ports,
+            remote_ip_ranges,
+        }
+    }
+
+    fn receive_connector(
+        &mut self,
+        organization: OrganizationId,
+        server: ServerId,
+        name: &str,
+        matcher: Matcher,
+    ) -> ReceiveConnector {
+        let dice = &mut *self.dice;
+        let groups = [
+            PermissionGroup::AnonymousUsers,
+            PermissionGroup::AnonymousUsers,
+            PermissionGroup::ExchangeServers,
+            PermissionGroup::ExchangeServers,
+            PermissionGroup::ExchangeUsers,
+            PermissionGroup::ExchangeLegacyServers,
+            PermissionGroup::Partners,
+        ];
+        ReceiveConnector {
+            organization,
+            server,
+            name: name.to_owned(),
+            enabled: dice.percent(85),
+            matcher,
+            permission_groups: dice.subset(&groups, 1, 6).into_iter().collect(),
+            externally_secured: dice.percent(15),
+            anonymous_relay: dice.percent(20),
+            tls_domain_capabilities: dice.list(0, 2, |dice| TlsDomainCapability {
+                domain: certificate_name(dice),
+                accept_cloud_services_mail: dice.percent(75),
+            }),
+            cloud_services_mail_enabled: dice.percent(50),
+            offers_tls: dice.percent(80),
+            require_tls: dice.percent(15),
+            tls_certificate_name: None,
+            fqdn: None,
+            max_message_size: size_limit(dice),
+            max_hop_count: u32::try_from(dice.between(1, 5)).expect("small"),
+            max_local_hop_count: u32::try_from(dice.below(4)).expect("small"),
+            max_attributions: dice.maybe(50, |dice| {
+                u32::try_from(dice.between(1, 3)).expect("small")
+            }),
+            settings: Settings::default(),
+        }
+    }
+
+    fn recipients(&mut self, organization: OrganizationId, shape: Shape) {
+        let first = self.parts.recipients.len();
+        let count = match shape {
+            Shape::Forest | Shape::Tenant => self.dice.between(2, 9),
+            Shape::Outside => 0,
+        };
+        for index in 0..count {
+            let kind = self.kind(organization, shape, first, count);
+            let kinds_mail = self.dice.list(1, 3, mailbox);
+            let mut addresses: Vec<Mailbox> = Vec::new();
+            for address in kinds_mail {
+                if !addresses.contains(&address) {
+                    addresses.push(address);
+                }
+            }
+            let require = matches!(kind, RecipientKind::RemoteGroup { .. });
+            self.parts.recipients.push(Recipient {
+                organization,
+                name: format!("recipient{}.{index}", organization.index()),
+                addresses,
+                kind,
+                require_sender_authentication: require || self.dice.percent(30),
+                settings: Settings::default(),
+            });
+        }
+    }
+
+    fn kind(
+        &mut self,
+        organization: OrganizationId,
+        shape: Shape,
+        first: usize,
+        count: usize,
+    ) -> RecipientKind {
+        let homes = match shape {
+            Shape::Forest | Shape::Outside => self.servers_of(organization, ServerRole::Mailbox),
+            Shape::Tenant => self.servers_of(organization, ServerRole::Hub),
+        };
+        let dice = &mut *self.dice;
+        match (dice.below(10), shape) {
+            (0..3, _) => RecipientKind::Mailbox {
+                server: *dice.pick(&homes),
+                echo: dice.percent(40),
+            },
+            (3..6, _) => RecipientKind::MailUser {
+                flavour: *dice.pick(&[MailUserFlavour::MailUser, MailUserFlavour::RemoteMailbox]),
+                target_address: dice.maybe(85, mailbox),
+                echo: dice.percent(40),
+            },
+            (6.., Shape::Tenant) => {
+                let mut member = |dice: &mut Dice| {
+                    if dice.percent(20) {
+                        Member::Nobody(mailbox(dice))
+                    } else {
+                        Member::Recipient(RecipientId::new(first + dice.below(count)))
+                    }
+                };
+                RecipientKind::Group {
+                    members: dice.list(0, 5, &mut member),
+                    subscribers: dice.list(0, 5, &mut member),
+                }
+            }
+            (6.., Shape::Forest | Shape::Outside) => RecipientKind::RemoteGroup {
+                target_address: dice.maybe(40, mailbox),
+                mail_enabled: dice.percent(65),
+            },
+        }
+    }
+}
+
+fn space(pattern: DomainPattern, cost: u8) -> AddressSpace {
+    AddressSpace {
+        pattern,
+        cost,
+        location: None,
+    }
+}
+
+/// A random address space of an organization; only the cloud has one for all accepted domains.
+fn pattern(dice: &mut Dice, shape: Shape) -> DomainPattern {
+    let domain = dice.pick(&DOMAINS).clone();
+    match (dice.below(8), shape) {
+        (0..3, _) => DomainPattern::Exact(domain),
+        (3..6, _) => DomainPattern::WithSubdomains(domain),
+        (6, Shape::Tenant) => DomainPattern::AllAcceptedDomains,
+        (6.., _) => DomainPattern::Any,
+    }
+}
