@@ -18,7 +18,7 @@ const BYTES_MAX: u64 = 256 << 20;
 const WORLD_FILES: [&str; 2] = ["world.toml", "world.json"];
 
 /// Reads the file of a world: the path itself, or the world's file in the folder it names.
-pub(super) fn read_world(path: &Path) -> Result<Source, Diagnostic> {
+pub(super) fn read_world(path: &Path) -> Result<Source, Box<Diagnostic>> {
     match fs::metadata(path) {
         Err(error) => Err(unopened(path, &error)),
         Ok(about) if about.is_dir() => read_folder(path),
@@ -43,7 +43,7 @@ impl Folder {
     }
 
     /// Reads a file that the world names at a place.
-    pub(super) fn read(&self, name: &str, place: &Location) -> Result<Source, Diagnostic> {
+    pub(super) fn read(&self, name: &str, place: &Location) -> Result<Source, Box<Diagnostic>> {
         match self {
             Self::At(folder) => read(&folder.join(name)).map_err(|mut diagnostic| {
                 if diagnostic.location.as_ref().is_none_or(|at| at.line == 0) {
@@ -53,32 +53,27 @@ impl Folder {
             }),
             Self::Nowhere => {
                 let message = format!("`{name}`: this world is not a file, so it has no files");
-                Err(
-                    Diagnostic::new("unreadable-file", Some(place.clone()), message)
-                        .help("write the records themselves, with `Records`"),
-                )
+                let diagnostic = Diagnostic::new("unreadable-file", Some(place.clone()), message);
+                Err(diagnostic
+                    .help("write the records themselves, with `Records`")
+                    .into())
             }
         }
     }
 }
 
-fn read_folder(path: &Path) -> Result<Source, Diagnostic> {
+fn read_folder(path: &Path) -> Result<Source, Box<Diagnostic>> {
     let names = names_in(path);
-    match WORLD_FILES
-        .iter()
-        .find(|file| names.iter().any(|name| name == *file))
-    {
-        Some(file) => read(&path.join(file)),
-        None if names.is_empty() => {
-            let message = format!("`{}` is an empty folder", path.display());
-            Err(unreadable(path, message)
-                .help("put a `world.toml` in it; `hybridmx schema` prints its keys"))
-        }
-        None => {
-            let message = format!("`{}` is a folder without a `world.toml`", path.display());
-            Err(unreadable(path, message).help(near(path, &names)))
-        }
+    let is_here = |file: &&&str| names.iter().any(|name| name == *file);
+    if let Some(file) = WORLD_FILES.iter().find(is_here) {
+        return read(&path.join(file));
     }
+    let what = match names.is_empty() {
+        true => "an empty folder",
+        false => "a folder without a `world.toml`",
+    };
+    let message = format!("`{}` is {what}", path.display());
+    Err(unreadable(path, message, near(path, &names)))
 }
 
 /// What in a folder without a world's file may have been meant.
@@ -105,22 +100,26 @@ fn near(path: &Path, names: &[String]) -> String {
     }
 }
 
-fn read(path: &Path) -> Result<Source, Diagnostic> {
+fn read(path: &Path) -> Result<Source, Box<Diagnostic>> {
     let name = path.display().to_string();
     let bytes = read_bytes(path)?;
     if bytes.len() as u64 > BYTES_MAX {
         let message = format!("`{name}` is larger than {} MB", BYTES_MAX >> 20);
-        return Err(unreadable(path, message).help("give a file that describes a world"));
+        return Err(unreadable(
+            path,
+            message,
+            "give a file that describes a world",
+        ));
     }
     let text = decode(&bytes).map_err(|problem| problem.diagnostic(&name, &bytes))?;
     Ok(Source::new(&name, text))
 }
 
-fn read_bytes(path: &Path) -> Result<Vec<u8>, Diagnostic> {
+fn read_bytes(path: &Path) -> Result<Vec<u8>, Box<Diagnostic>> {
     let about = fs::metadata(path).map_err(|error| unopened(path, &error))?;
     if about.is_dir() {
         let message = format!("`{}` is a folder, and a file is wanted", path.display());
-        return Err(unreadable(path, message).help("give the name of a file in it"));
+        return Err(unreadable(path, message, "give the name of a file in it"));
     }
     let mut bytes = Vec::new();
     // One byte more than allowed tells a file that is too large from one that just fits.
@@ -130,12 +129,12 @@ fn read_bytes(path: &Path) -> Result<Vec<u8>, Diagnostic> {
     Ok(bytes)
 }
 
-fn unopened(path: &Path, error: &io::Error) -> Diagnostic {
-    match error.kind() {
-        io::ErrorKind::NotFound => absent(path),
-        _ => unreadable(path, format!("`{}`: {}", path.display(), reason(error)))
-            .help("check that the file can be read by this user"),
+fn unopened(path: &Path, error: &io::Error) -> Box<Diagnostic> {
+    if error.kind() == io::ErrorKind::NotFound {
+        return absent(path);
     }
+    let message = format!("`{}`: {}", path.display(), reason(error));
+    unreadable(path, message, "check that this user may read the file")
 }
 
 /// The system's words, in lower case and without the number.
@@ -146,7 +145,7 @@ fn reason(error: &io::Error) -> String {
 }
 
 /// The first part of a path that does not exist, and what beside it has a similar name.
-fn absent(path: &Path) -> Diagnostic {
+fn absent(path: &Path) -> Box<Diagnostic> {
     let missing = path
         .ancestors()
         .take_while(|part| !part.as_os_str().is_empty() && !part.exists())
@@ -161,7 +160,7 @@ fn absent(path: &Path) -> Diagnostic {
         None => "give a file that ends in `.toml` or `.json`, or a folder with a `world.toml`"
             .to_owned(),
     };
-    unreadable(path, message).help(help)
+    unreadable(path, message, help)
 }
 
 /// The names in a folder, in order; none where it cannot be read.
@@ -178,9 +177,11 @@ fn names_in(folder: &Path) -> Vec<String> {
     names
 }
 
-fn unreadable(path: &Path, message: String) -> Diagnostic {
+fn unreadable(path: &Path, message: String, help: impl Into<String>) -> Box<Diagnostic> {
     let place = Location::of_file(&path.display().to_string());
     Diagnostic::new("unreadable-file", Some(place), message)
+        .help(help)
+        .into()
 }
 
 /// Why bytes are not text.

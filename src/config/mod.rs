@@ -69,7 +69,7 @@ pub struct World {
 pub fn load(path: &Path, now: Timestamp) -> (Option<World>, Vec<Diagnostic>) {
     match file::read_world(path) {
         Ok(source) => assemble(&source, &Folder::of(&source), now),
-        Err(diagnostic) => (None, vec![diagnostic]),
+        Err(diagnostic) => (None, vec![*diagnostic]),
     }
 }
 
@@ -83,7 +83,12 @@ pub fn read(file: &str, text: &str, now: Timestamp) -> (Option<World>, Vec<Diagn
 }
 
 fn assemble(source: &Source, folder: &Folder, now: Timestamp) -> (Option<World>, Vec<Diagnostic>) {
-    if source.text().trim_start_matches('\u{feff}').trim().is_empty() {
+    if source
+        .text()
+        .trim_start_matches('\u{feff}')
+        .trim()
+        .is_empty()
+    {
         return (None, vec![empty(source)]);
     }
     let is_json = source.file().to_ascii_lowercase().ends_with(".json");

@@ -37,6 +37,8 @@ pub(super) fn parse(source: &Source) -> (Option<Node>, Vec<Diagnostic>) {
         diagnostics.push(mistake.diagnostic(source));
         let blank = mistake.lines;
         if diagnostics.len() >= MISTAKES_MAX || text[blank.clone()].trim().is_empty() {
+            let last = diagnostics.pop().into_iter();
+            diagnostics.extend(last.map(|last| last.because("reading stops here")));
             return (None, diagnostics);
         }
         drop(table);
@@ -247,7 +249,10 @@ fn has_swallowed_header(raw: &str) -> bool {
 
 fn line_start(text: &str, at: usize) -> usize {
     let before = &text.as_bytes()[..at.min(text.len())];
-    before.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1)
+    before
+        .iter()
+        .rposition(|byte| *byte == b'\n')
+        .map_or(0, |at| at + 1)
 }
 
 /// The end of the line, before its line break.

@@ -39,7 +39,7 @@ pub(super) fn lower(build: &mut Build, objects: &[Object], source: &Source, fold
             (None, Some(file)) => match folder.read(&file.text, &file.location) {
                 Ok(file) => in_a_file(&name, view, &file),
                 Err(diagnostic) => {
-                    build.diagnostics.push(diagnostic);
+                    build.diagnostics.push(*diagnostic);
                     continue;
                 }
             },

@@ -78,12 +78,18 @@ fn check_golden(name: &str) -> Vec<Diagnostic> {
     let folder = root().join("tests/worlds");
     let (world, found) = config::read(name, &read(&folder.join(name)), now());
     assert!(world.is_none(), "{name} is accepted");
-    let said = found.iter().fold(String::new(), |said, each| said + &show(each));
+    let said = found
+        .iter()
+        .fold(String::new(), |said, each| said + &show(each));
     let golden = folder.join(name).with_extension("txt");
     if update() {
         write(&golden, said.as_bytes());
     }
-    assert_eq!(said, read(&golden), "UPDATE=1 rewrites {}", golden.display());
+    let differs = format!(
+        "{}, which UPDATE=1 rewrites, is not:\n{said}",
+        golden.display()
+    );
+    assert!(said == read(&golden), "{differs}");
     found
 }
 
@@ -114,34 +120,78 @@ fn unreadable_files_are_explained() {
     write(&folder.join("folder/world.toml/x"), b"");
     write(&folder.join("other/wrold.toml"), CONTOSO.as_bytes());
     write(&folder.join("broken/world.toml"), b"");
-    write(&folder.join("utf16.toml"), &utf16(&format!("\u{feff}{CONTOSO}")));
+    write(
+        &folder.join("utf16.toml"),
+        &utf16(&format!("\u{feff}{CONTOSO}")),
+    );
     write(&folder.join("utf16-without-mark.toml"), &utf16(CONTOSO));
     write(&folder.join("latin1.toml"), b"# x\nName = \"M\xfcller\"\n");
-    write(&folder.join("binary.toml"), b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0\x03\0>\0");
+    write(
+        &folder.join("binary.toml"),
+        b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0\x03\0>\0",
+    );
     make_folder(&folder.join("empty"));
     for (path, message, help) in [
         ("contosso", "does not exist", "did you mean `…/contoso`?"),
-        ("contosso/world.toml", "`…/contosso` does not exist", "did you mean `…/contoso`?"),
-        ("contoso/word.toml", "does not exist", "did you mean `…/contoso/world.toml`?"),
-        ("nothing-like-it", "does not exist", "give a file that ends in `.toml` or `.json`"),
+        (
+            "contosso/world.toml",
+            "`…/contosso` does not exist",
+            "did you mean `…/contoso`?",
+        ),
+        (
+            "contoso/word.toml",
+            "does not exist",
+            "did you mean `…/contoso/world.toml`?",
+        ),
+        (
+            "nothing-like-it",
+            "does not exist",
+            "give a file that ends in `.toml` or `.json`",
+        ),
         ("empty", "is an empty folder", "put a `world.toml` in it"),
-        ("other", "is a folder without a `world.toml`", "did you mean `…/other/wrold.toml`?"),
+        (
+            "other",
+            "is a folder without a `world.toml`",
+            "did you mean `…/other/wrold.toml`?",
+        ),
         (".", "is a folder without a `world.toml`", "binary.toml"),
-        ("folder", "`…/folder/world.toml` is a folder, and a file is wanted", "in it"),
-        ("broken", "`…/broken/world.toml` is empty", "`[[OnPremises]]`"),
+        (
+            "folder",
+            "`…/folder/world.toml` is a folder, and a file is wanted",
+            "in it",
+        ),
+        (
+            "broken",
+            "`…/broken/world.toml` is empty",
+            "`[[OnPremises]]`",
+        ),
         ("utf16.toml", "this is UTF-16", "save it as UTF-8"),
-        ("utf16-without-mark.toml", "this is UTF-16", "save it as UTF-8"),
-        ("latin1.toml", "the byte `0xFC` is not UTF-8", "save the file as UTF-8"),
+        (
+            "utf16-without-mark.toml",
+            "this is UTF-16",
+            "save it as UTF-8",
+        ),
+        (
+            "latin1.toml",
+            "the byte `0xFC` is not UTF-8",
+            "save the file as UTF-8",
+        ),
         ("binary.toml", "is not text", "give a UTF-8 file"),
     ] {
         let (world, found) = config::load(&folder.join(path), now());
         assert!(world.is_none() && found.len() == 1, "{path}: {found:#?}");
         assert_eq!(found[0].code, "unreadable-file");
         let said = show(&found[0]).replace(&folder.display().to_string(), "…");
-        assert!(said.contains(message) && said.contains(help), "{path}: {said}");
+        assert!(
+            said.contains(message) && said.contains(help),
+            "{path}: {said}"
+        );
     }
     let (_, found) = config::load(&folder.join("latin1.toml"), now());
-    let place = found[0].location.as_ref().map(|place| (place.line, place.column));
+    let place = found[0]
+        .location
+        .as_ref()
+        .map(|place| (place.line, place.column));
     assert_eq!(place, Some((2, 10)));
 }
 
@@ -152,36 +202,75 @@ fn a_byte_order_mark_moves_offsets_and_not_columns() {
     write(&folder.join("world.toml"), text.as_bytes());
     let world = world(config::load(&folder, now()));
     let server = &world.topology.parts().servers[0];
-    assert_eq!(slice(&text, server.settings.written("Fqdn")), "\"ex01.contoso.com\"");
+    assert_eq!(
+        slice(&text, server.settings.written("Fqdn")),
+        "\"ex01.contoso.com\""
+    );
     let text = "\u{feff}AsOf = 1\n";
     let (_, found) = config::read("w.toml", text, now());
-    assert_eq!(found[0].location.as_ref().map(ToString::to_string), Some("w.toml:1:1".into()));
+    assert_eq!(
+        found[0].location.as_ref().map(ToString::to_string),
+        Some("w.toml:1:1".into())
+    );
 }
 
 #[test]
 fn a_zone_may_stand_in_a_file_of_its_own() {
     let folder = scratch("zones");
-    let zone = |file: &str| format!("{SMALL}\n[[Dns.Zones]]\nName = \"contoso.com\"\nFile = \"{file}\"\n");
-    write(&folder.join("zones/contoso.zone"), b"@ MX 0 mail\nmail A 192.0.2.10\n");
-    write(&folder.join("zones/broken.zone"), b"@ MX 0 mail\nmail A 192.0.2.256\n");
-    write(&folder.join("world.toml"), zone("zones/contoso.zone").as_bytes());
+    let zone =
+        |file: &str| format!("{SMALL}\n[[Dns.Zones]]\nName = \"contoso.com\"\nFile = \"{file}\"\n");
+    write(
+        &folder.join("zones/contoso.zone"),
+        b"@ MX 0 mail\nmail A 192.0.2.10\n",
+    );
+    write(
+        &folder.join("zones/broken.zone"),
+        b"@ MX 0 mail\nmail A 192.0.2.256\n",
+    );
+    write(
+        &folder.join("world.toml"),
+        zone("zones/contoso.zone").as_bytes(),
+    );
     let world = world(config::load(&folder, now()));
-    let query = world.zones.query(View::Public, &domain("contoso.com"), RecordType::Mx);
+    let query = world
+        .zones
+        .query(View::Public, &domain("contoso.com"), RecordType::Mx);
     let Answer::Records(records) = query else {
         panic!("no answer: {query:?}");
     };
-    let place = records[0].location.as_ref().map(|place| place.file.to_string());
-    assert_eq!(place, Some(folder.join("zones/contoso.zone").display().to_string()));
+    let place = records[0]
+        .location
+        .as_ref()
+        .map(|place| place.file.to_string());
+    assert_eq!(
+        place,
+        Some(folder.join("zones/contoso.zone").display().to_string())
+    );
 
-    write(&folder.join("world.toml"), zone("zones/broken.zone").as_bytes());
+    write(
+        &folder.join("world.toml"),
+        zone("zones/broken.zone").as_bytes(),
+    );
     let (_, found) = config::load(&folder, now());
-    assert!(show(&found[0]).contains("zones/broken.zone:2:1"), "{found:#?}");
+    assert!(
+        show(&found[0]).contains("zones/broken.zone:2:1"),
+        "{found:#?}"
+    );
 
-    write(&folder.join("world.toml"), zone("zones/contosso.zone").as_bytes());
+    write(
+        &folder.join("world.toml"),
+        zone("zones/contosso.zone").as_bytes(),
+    );
     let (_, found) = config::load(&folder, now());
     assert_eq!(found[0].code, "unreadable-file");
-    assert_eq!(found[0].location.as_ref().map(|place| place.column), Some(8));
-    assert!(show(&found[0]).contains("zones/contoso.zone`?"), "{found:#?}");
+    assert_eq!(
+        found[0].location.as_ref().map(|place| place.column),
+        Some(8)
+    );
+    assert!(
+        show(&found[0]).contains("zones/contoso.zone`?"),
+        "{found:#?}"
+    );
 
     let (_, found) = config::read("world.toml", &zone("zones/contoso.zone"), now());
     assert_eq!(found[0].code, "unreadable-file");
@@ -193,7 +282,11 @@ fn damaged_worlds_are_refused_and_never_panic() {
         for name in ["w.toml", "w.json"] {
             let (world, found) = config::read(name, text, now());
             assert!(world.is_some() || !found.is_empty());
-            assert!(found.iter().all(|each| each.help.is_some() && each.location.is_some()));
+            assert!(
+                found
+                    .iter()
+                    .all(|each| each.help.is_some() && each.location.is_some())
+            );
         }
     };
     let json = to_json(SMALL);
@@ -239,7 +332,11 @@ fn contoso_is_in_order() {
         matches!(&sales, RecipientKind::Group { subscribers, .. } if subscribers.len() == 1),
         "{sales:?}"
     );
-    let partners: Vec<_> = parts.organizations.iter().map(|o| o.partners.len()).collect();
+    let partners: Vec<_> = parts
+        .organizations
+        .iter()
+        .map(|o| o.partners.len())
+        .collect();
     assert_eq!(partners, [1, 1, 0, 0, 0]);
 }
 
@@ -257,7 +354,11 @@ fn what_nobody_writes_is_implied() {
     let world = world(config::read("w.toml", SMALL, now()));
     let parts = world.topology.parts();
     assert_eq!(parts.as_of, now());
-    let servers: Vec<_> = parts.servers.iter().map(|each| each.name.as_str()).collect();
+    let servers: Vec<_> = parts
+        .servers
+        .iter()
+        .map(|each| each.name.as_str())
+        .collect();
     assert_eq!(servers, ["EX01", "EDGE01", "EOP", "EXO", "Internet"]);
     assert_eq!(server(parts, "EDGE01").site, "HQ");
     // The usual addresses are taken.
@@ -318,7 +419,12 @@ fn what_nobody_writes_is_implied() {
     let default = parts.accepted_domains.iter().filter(|each| each.default);
     let default: Vec<_> = default.map(|each| each.domain.as_str()).collect();
     assert_eq!(default, ["contoso.com", "contoso.com"]);
-    assert!(parts.certificates.iter().any(|each| each.subject == "CN=mail.protection.outlook.com"));
+    assert!(
+        parts
+            .certificates
+            .iter()
+            .any(|each| each.subject == "CN=mail.protection.outlook.com")
+    );
     let david = &parts.recipients[0];
     assert_eq!(david.name, "david@contoso.com");
     assert_eq!(david.addresses.len(), 2);
@@ -332,7 +438,10 @@ fn dns_follows_from_the_tenants_domains() {
         Answer::Failed(failure) => format!("{failure:?}"),
     };
     let a = |name| answer(name, RecordType::A);
-    assert_eq!(a("contoso-com.mail.protection.outlook.com"), "A(198.18.0.26)");
+    assert_eq!(
+        a("contoso-com.mail.protection.outlook.com"),
+        "A(198.18.0.26)"
+    );
     assert_eq!(a("eop.mail.protection.outlook.com"), "A(198.18.0.26)");
     assert_eq!(a("fabrikam-com.mail.protection.outlook.com"), "NameError");
     let mx = answer("contoso.onmicrosoft.com", RecordType::Mx);
@@ -373,12 +482,19 @@ Records = \"contoso-com A 203.0.113.9\"
     let parts = world.topology.parts();
     let named = |name: &str| {
         let mut connectors = parts.receive_connectors.iter();
-        connectors.find(|each| each.name == name).expect("a connector")
+        connectors
+            .find(|each| each.name == name)
+            .expect("a connector")
     };
     let front_end = named("default frontend ex01");
     assert_eq!(front_end.max_message_size.to_string(), "10MB");
     assert_eq!(front_end.permission_groups.len(), 3);
-    assert!(parts.receive_connectors.iter().all(|each| each.name != "Default Frontend EX01"));
+    assert!(
+        parts
+            .receive_connectors
+            .iter()
+            .all(|each| each.name != "Default Frontend EX01")
+    );
     let relay = named("Relay");
     assert!(relay.anonymous_relay && relay.offers_tls);
     let Matcher::Endpoint {
@@ -389,7 +505,10 @@ Records = \"contoso-com A 203.0.113.9\"
     else {
         panic!("{relay:?}");
     };
-    assert_eq!((*transport_role, ports[0]), (TransportRole::HubTransport, 2525));
+    assert_eq!(
+        (*transport_role, ports[0]),
+        (TransportRole::HubTransport, 2525)
+    );
     assert_eq!(remote_ip_ranges.len(), 1);
     let front_end = &server(parts, "EOP").addresses;
     assert!(front_end.contains(&"203.0.113.9".parse().expect("an address")));
@@ -423,7 +542,10 @@ Subscribers = [\"julie@contoso.com\"]
         other => panic!("not a group: {other:?}"),
     };
     let (members, subscribers) = lists("a@contoso.com");
-    assert_eq!(members, ["julie@contoso.com", "david@contoso.com", "nobody"]);
+    assert_eq!(
+        members,
+        ["julie@contoso.com", "david@contoso.com", "nobody"]
+    );
     assert_eq!(subscribers, ["david@contoso.com"]);
     assert_eq!(lists("b@contoso.com").1, ["julie@contoso.com"]);
 }
@@ -454,8 +576,14 @@ DomainType = \"INTERNALRELAY\"
     assert!(matches!(connector.routing, Routing::SmartHosts(_)));
     assert_eq!(connector.sources.len(), 1);
     let space = &connector.address_spaces[0];
-    assert_eq!(space.pattern, DomainPattern::WithSubdomains(domain("fabrikam.com")));
-    assert_eq!(slice(&text, space.location.as_ref()), "\"smtp:*.fabrikam.com;20\"");
+    assert_eq!(
+        space.pattern,
+        DomainPattern::WithSubdomains(domain("fabrikam.com"))
+    );
+    assert_eq!(
+        slice(&text, space.location.as_ref()),
+        "\"smtp:*.fabrikam.com;20\""
+    );
     let groups = &parts.accepted_domains[1];
     assert!(groups.subdomains && !groups.default);
     assert_eq!(groups.kind, DomainType::InternalRelay);
@@ -469,7 +597,10 @@ fn every_value_can_be_written_over() {
     let mut count = 0;
     for settings in all_settings(world.topology.parts()) {
         let header = slice(CONTOSO, settings.object.as_ref());
-        assert!(header.starts_with("[[") && header.ends_with("]]"), "{header}");
+        assert!(
+            header.starts_with("[[") && header.ends_with("]]"),
+            "{header}"
+        );
         for (key, place) in &settings.values {
             let value = slice(CONTOSO, Some(place));
             let line = format!("{key} = {value}");
@@ -513,7 +644,10 @@ fn places_in_json_and_inline_tables_are_braces() {
         assert_eq!(slice(&json, settings.object.as_ref()), "{");
         for (_, place) in &settings.values {
             let value = slice(&json, Some(place));
-            assert!(serde_json::from_str::<serde_json::Value>(value).is_ok(), "{value}");
+            assert!(
+                serde_json::from_str::<serde_json::Value>(value).is_ok(),
+                "{value}"
+            );
         }
     }
     let inline = "OnPremises = [{ Name = \"Contoso\" }]";
@@ -526,11 +660,18 @@ fn places_in_json_and_inline_tables_are_braces() {
 #[test]
 fn records_have_places() {
     let world = world(config::read("w.toml", CONTOSO, now()));
-    let stated = world.zones.all().iter().filter(|zone| zone.location.is_some());
+    let stated = world
+        .zones
+        .all()
+        .iter()
+        .filter(|zone| zone.location.is_some());
     let mut count = 0;
     for record in stated.flat_map(|zone| &zone.records) {
         if let Some(place) = &record.location {
-            let line = CONTOSO.lines().nth(place.line as usize - 1).expect("a line");
+            let line = CONTOSO
+                .lines()
+                .nth(place.line as usize - 1)
+                .expect("a line");
             assert_eq!(slice(CONTOSO, Some(place)), line);
             count += 1;
         }
@@ -543,7 +684,10 @@ fn records_have_places() {
 #[test]
 fn the_schema_names_every_key() {
     let schema = config::schema();
-    assert_eq!(schema["$schema"], "https://json-schema.org/draft/2020-12/schema");
+    assert_eq!(
+        schema["$schema"],
+        "https://json-schema.org/draft/2020-12/schema"
+    );
     let definitions = schema["$defs"].as_object().expect("definitions");
     assert!(definitions.len() > 20);
     for object in definitions.values().chain([&schema]) {
@@ -552,11 +696,17 @@ fn the_schema_names_every_key() {
         for (name, property) in properties {
             assert!(property["description"].is_string(), "{name}");
             let kinds = ["type", "anyOf", "$ref"];
-            assert!(kinds.iter().any(|kind| property.get(kind).is_some()), "{name}");
+            assert!(
+                kinds.iter().any(|kind| property.get(kind).is_some()),
+                "{name}"
+            );
         }
         let required = object.get("required").and_then(|list| list.as_array());
         for name in required.into_iter().flatten() {
-            assert!(properties.contains_key(name.as_str().expect("a name")), "{name}");
+            assert!(
+                properties.contains_key(name.as_str().expect("a name")),
+                "{name}"
+            );
         }
         check_references(&schema, object);
     }
@@ -631,13 +781,17 @@ fn check_instance(
 /// The world of a reading without errors.
 #[track_caller]
 fn world((world, found): (Option<World>, Vec<Diagnostic>)) -> World {
-    let said = found.iter().fold(String::new(), |said, each| said + &show(each));
+    let said = found
+        .iter()
+        .fold(String::new(), |said, each| said + &show(each));
     world.unwrap_or_else(|| panic!("{said}"))
 }
 
 fn server<'a>(parts: &'a Parts, name: &str) -> &'a Server {
     let mut servers = parts.servers.iter();
-    servers.find(|server| server.name == name).expect("a server")
+    servers
+        .find(|server| server.name == name)
+        .expect("a server")
 }
 
 /// What holds an address in the organization with an index.
@@ -705,7 +859,8 @@ fn strip(text: &str) -> String {
         match is_place {
             true if trimmed.ends_with(['{', '(']) => {
                 let closes = |line: &str| {
-                    line.strip_prefix(indent).is_some_and(|rest| rest.starts_with(['}', ')']))
+                    line.strip_prefix(indent)
+                        .is_some_and(|rest| rest.starts_with(['}', ')']))
                 };
                 lines.by_ref().find(|line| closes(line));
             }
@@ -729,7 +884,9 @@ fn to_json(text: &str) -> String {
             toml::Value::Datetime(moment) => moment.to_string().into(),
             toml::Value::Array(list) => list.iter().map(convert).collect(),
             toml::Value::Table(table) => {
-                let members = table.iter().map(|(key, value)| (key.clone(), convert(value)));
+                let members = table
+                    .iter()
+                    .map(|(key, value)| (key.clone(), convert(value)));
                 serde_json::Value::Object(members.collect())
             }
         }
@@ -758,7 +915,9 @@ fn update() -> bool {
 /// An empty folder for one test.
 #[expect(clippy::disallowed_methods, reason = "files are what is tested here")]
 fn scratch(name: &str) -> PathBuf {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("worlds").join(name);
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR"))
+        .join("worlds")
+        .join(name);
     let _ = std::fs::remove_dir_all(&folder);
     make_folder(&folder);
     folder

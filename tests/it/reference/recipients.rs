@@ -100,15 +100,16 @@ impl Desk<'_> {
 
     /// A recipient that another server resolved: it is not resolved a second time.
     fn resolved_before(&mut self, recipient: &Mailbox) {
-        let mailbox = self.holders(recipient).into_iter().find(|index| {
-            matches!(
-                self.parts.recipients[*index].kind,
-                RecipientKind::Mailbox { .. } | RecipientKind::Group { .. }
-            )
-        });
-        match mailbox {
-            Some(index) => self.to_mailbox(index, recipient, &Way::default()),
-            None => self.by_domain(recipient, &Way::default()),
+        match self.holders(recipient).as_slice() {
+            [only]
+                if matches!(
+                    self.parts.recipients[*only].kind,
+                    RecipientKind::Mailbox { .. }
+                ) =>
+            {
+                self.to_mailbox(*only, recipient, &Way::default());
+            }
+            _ => self.by_domain(recipient, &Way::default()),
         }
     }
 

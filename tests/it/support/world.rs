@@ -1,5 +1,6 @@
 //! Random topologies, built as the lists of objects they consist of.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::LazyLock;
 
@@ -505,14 +506,21 @@ impl Builder<'_> {
             PermissionGroup::ExchangeLegacyServers,
             PermissionGroup::Partners,
         ];
+        let mut permission_groups: BTreeSet<PermissionGroup> =
+            dice.subset(&groups, 1, 6).into_iter().collect();
+        let externally_secured = dice.percent(15);
+        if externally_secured {
+            // New-ReceiveConnector refuses `ExternalAuthoritative` without this group.
+            permission_groups.insert(PermissionGroup::ExchangeServers);
+        }
         ReceiveConnector {
             organization,
             server,
             name: name.to_owned(),
             enabled: dice.percent(85),
             matcher,
-            permission_groups: dice.subset(&groups, 1, 6).into_iter().collect(),
-            externally_secured: dice.percent(15),
+            permission_groups,
+            externally_secured,
             anonymous_relay: dice.percent(20),
             tls_domain_capabilities: dice.list(0, 2, |dice| TlsDomainCapability {
                 domain: certificate_name(dice),
