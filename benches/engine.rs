@@ -1,8 +1,6 @@
 //! How long the engine takes, on the shipped world: one walk in process, every rule, and the whole
 //! command as a process.
 
-#![expect(missing_docs, reason = "the functions that criterion makes have no place for them")]
-
 use std::hint::black_box;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -16,9 +14,7 @@ use hybridmx::verify;
 fn contoso() -> World {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("testnet/contoso");
     let now = "2026-11-22T00:00:00Z".parse().expect("a timestamp");
-    config::load(&path, now)
-        .0
-        .expect("the shipped world loads")
+    config::load(&path, now).0.expect("the shipped world loads")
 }
 
 fn question(world: &World, from: &str, to: &str) -> Question {

@@ -14,11 +14,14 @@
 //! - [`config`]: files in
 //! - [`report`], [`cli`]: answers out
 
+pub mod cli;
+pub mod clock;
 pub mod config;
 pub mod diag;
 pub mod dns;
 pub mod flow;
 pub mod mail;
 pub mod model;
+pub mod report;
 pub mod route;
 pub mod verify;

@@ -1,2 +1,401 @@
-//! The command line.
-fn main() {}
+//! The program: reads what was asked, asks the library, prints what `report` makes of the answer.
+//!
+//! One function for each subcommand; [`tell`] is the one place that prints.
+
+use std::ffi::OsString;
+use std::fmt::Display;
+use std::io::{self, ErrorKind, IsTerminal, Write};
+use std::path::Path;
+use std::process::ExitCode;
+
+use clap::Parser;
+use clap::error::{ContextKind, ContextValue};
+
+use hybridmx::cli::{self, Arguments, Command, Exit, FailOn, Format};
+use hybridmx::config::{self, World};
+use hybridmx::diag::{Diagnostic, Severity, did_you_mean};
+use hybridmx::flow::{NoOrigin, Question, origin, walk};
+use hybridmx::mail::{ByteSize, Mailbox, ReversePath};
+use hybridmx::model::{Recipient, RecipientKind, ServerId, Topology};
+use hybridmx::report::text::Palette;
+use hybridmx::report::{json, text, topic};
+use hybridmx::{clock, verify};
+
+fn main() -> ExitCode {
+    let words: Vec<OsString> = std::env::args_os().collect();
+    let answer = match Arguments::try_parse_from(&words) {
+        Ok(arguments) => run(&arguments.command),
+        Err(error) => command_line(&error, cli::wants_json(&words)),
+    };
+    tell(&answer).into()
+}
+
+/// What a command has to say, and how the program ends.
+struct Answer {
+    stdout: String,
+    stderr: String,
+    exit: Exit,
+}
+
+/// An answer, or why the input cannot be used.
+type Reply = Result<Answer, Vec<Diagnostic>>;
+
+/// One thing that is wrong with an argument.
+type Wrong = Box<Diagnostic>;
+
+fn run(command: &Command) -> Answer {
+    let (reply, format) = match command {
+        Command::Check(arguments) => (check(arguments), arguments.format),
+        Command::Explain(arguments) => (explain(arguments), arguments.format),
+        Command::Flows(arguments) => (flows(arguments), arguments.format),
+        Command::Schema => (Ok(schema()), Format::Text),
+        Command::Trace(arguments) => (trace(arguments), arguments.format),
+    };
+    reply.unwrap_or_else(|diagnostics| unusable(&diagnostics, format))
+}
+
+fn check(arguments: &cli::Check) -> Reply {
+    let (World { topology, zones }, stderr) = read(&arguments.world)?;
+    let report = verify::check(&topology, &zones);
+    let stdout = match arguments.format {
+        Format::Json => json::check(&topology, &report),
+        Format::Text => text::check(&topology, &report, palette(&io::stdout())),
+    };
+    let mildest = match arguments.fail_on {
+        FailOn::Error => Severity::Error,
+        FailOn::Warning => Severity::Warning,
+    };
+    let exit = if report.worst() >= Some(mildest) {
+        Exit::Bad
+    } else {
+        Exit::Good
+    };
+    Ok(Answer {
+        stdout,
+        stderr,
+        exit,
+    })
+}
+
+fn explain(arguments: &cli::Explain) -> Reply {
+    let topic = topic(&arguments.code.join(" ")).map_err(|unknown| vec![*unknown])?;
+    Ok(Answer::good(match arguments.format {
+        Format::Json => json::explain(&topic),
+        Format::Text => text::explain(&topic, palette(&io::stdout())),
+    }))
+}
+
+fn flows(arguments: &cli::Flows) -> Reply {
+    let (World { topology, zones }, stderr) = read(&arguments.world)?;
+    let rows = verify::flows(&topology, &zones);
+    let answer = Answer::good(match arguments.format {
+        Format::Json => json::flows(&topology, &rows),
+        Format::Text => text::flows(&topology, &rows, palette(&io::stdout())),
+    });
+    Ok(Answer { stderr, ..answer })
+}
+
+fn schema() -> Answer {
+    Answer::good(json::value(&config::schema()))
+}
+
+fn trace(arguments: &cli::Trace) -> Reply {
+    let (World { topology, zones }, stderr) = read(&arguments.world)?;
+    let question = question(&topology, arguments)?;
+    let flow = walk(&topology, &zones, &question);
+    let answer = Answer::good(match arguments.format {
+        Format::Json => json::trace(&topology, &flow),
+        Format::Text => text::trace(&topology, &flow, palette(&io::stdout())),
+    });
+    Ok(Answer { stderr, ..answer })
+}
+
+impl Answer {
+    fn good(stdout: String) -> Self {
+        Self {
+            stdout,
+            stderr: String::new(),
+            exit: Exit::Good,
+        }
+    }
+}
+
+/// The world, and as text what else there is to say about its files.
+fn read(path: &Path) -> Result<(World, String), Vec<Diagnostic>> {
+    let (world, diagnostics) = config::load(path, clock::now());
+    let wrong = |each: &Diagnostic| each.severity == Severity::Error;
+    match world {
+        Some(world) if !diagnostics.iter().any(wrong) => {
+            let remarks = text::diagnostics(&diagnostics, palette(&io::stderr()));
+            Ok((world, remarks))
+        }
+        Some(_) | None => Err(diagnostics),
+    }
+}
+
+/// What `trace` asks; everything that is wrong with it, if something is.
+fn question(topology: &Topology, arguments: &cli::Trace) -> Result<Question, Vec<Diagnostic>> {
+    let mut wrong = Vec::new();
+    let at = arguments.at.as_deref();
+    let at = noted(
+        at.map(|name| server(topology, name)).transpose(),
+        &mut wrong,
+    );
+    let from = noted(sender(topology, &arguments.from), &mut wrong);
+    let to = arguments.to.iter();
+    let to = to.filter_map(|written| noted(recipient(topology, written), &mut wrong));
+    let to: Vec<Mailbox> = to.collect();
+    let size = noted(size(&arguments.size), &mut wrong);
+    let (Some(at), Some(from), Some(size), []) = (at, from, size, wrong.as_slice()) else {
+        return Err(wrong);
+    };
+    let submission = origin(topology, &from, at).map_err(|why| vec![no_origin(topology, &why)])?;
+    Ok(Question {
+        from,
+        to,
+        size,
+        submission,
+    })
+}
+
+/// The value, or nothing after its diagnostic is noted.
+fn noted<T>(result: Result<T, Wrong>, wrong: &mut Vec<Diagnostic>) -> Option<T> {
+    result.map_err(|diagnostic| wrong.push(*diagnostic)).ok()
+}
+
+fn sender(topology: &Topology, written: &str) -> Result<ReversePath, Wrong> {
+    if written == "<>" {
+        return Ok(ReversePath::Null);
+    }
+    let mailboxes = topology.recipients().map(|(_, recipient)| recipient);
+    let mailboxes = mailboxes.filter(|recipient| is_mailbox(recipient));
+    address("--from", written, mailboxes)
+        .map(ReversePath::Mailbox)
+        .map_err(|diagnostic| match written {
+            "" => Box::new(diagnostic.because("the null reverse-path is written `<>`")),
+            _ => diagnostic,
+        })
+}
+
+fn recipient(topology: &Topology, written: &str) -> Result<Mailbox, Wrong> {
+    let recipients = topology.recipients().map(|(_, recipient)| recipient);
+    address("--to", written, recipients)
+}
+
+/// Reads an address, as it is or as mail clients and Exchange print it: `<david@contoso.com>`,
+/// `SMTP:david@contoso.com`.
+fn address<'a>(
+    option: &str,
+    written: &str,
+    known: impl Iterator<Item = &'a Recipient>,
+) -> Result<Mailbox, Wrong> {
+    let bare = written
+        .strip_prefix('<')
+        .and_then(|rest| rest.strip_suffix('>'))
+        .unwrap_or(written);
+    let bare = match bare.split_once(':') {
+        Some((kind, rest)) if kind.eq_ignore_ascii_case("smtp") => rest,
+        Some(_) | None => bare,
+    };
+    Mailbox::parse(bare).map_err(|why| {
+        let message = format!("`{written}` after {option} is not an address: {why}");
+        let help = match meant(bare, known) {
+            Some(close) => format!("did you mean `{close}`?"),
+            None => format!("write {option} david@contoso.com"),
+        };
+        Box::new(Diagnostic::new("invalid-value", None, message).help(help))
+    })
+}
+
+/// The address that somebody meant: one that begins so, else the closest, both parts close.
+fn meant<'a>(written: &str, known: impl Iterator<Item = &'a Recipient>) -> Option<String> {
+    let addresses = known.flat_map(|recipient| recipient.addresses.iter());
+    let addresses: Vec<String> = addresses.map(ToString::to_string).collect();
+    let (local_part, domain) = written.split_once('@').unwrap_or((written, ""));
+    let close = |address: &&str| {
+        let (own, at) = address.split_once('@').unwrap_or((address, ""));
+        did_you_mean(local_part, [own]).is_some()
+            && (domain.is_empty() || did_you_mean(domain, [at]).is_some())
+    };
+    let addresses = || addresses.iter().map(String::as_str);
+    // Without an `@` the domain is either missing, or runs on.
+    let whole = domain
+        .is_empty()
+        .then(|| did_you_mean(written, addresses()));
+    let parts = || did_you_mean(local_part, addresses().filter(close)).or(addresses().find(close));
+    whole.flatten().or_else(parts).map(str::to_owned)
+}
+
+fn size(written: &str) -> Result<ByteSize, Wrong> {
+    written.parse().map_err(|_| {
+        let message = format!("`{written}` after --size is not a size");
+        let help = "write `10MB`, `35840KB` or a number of bytes";
+        Box::new(Diagnostic::new("invalid-value", None, message).help(help))
+    })
+}
+
+fn server(topology: &Topology, written: &str) -> Result<ServerId, Wrong> {
+    let unknown = || {
+        let known = topology.servers().flat_map(|(_, server)| {
+            let names = [server.name.as_str(), server.fqdn.as_str()];
+            names.into_iter()
+        });
+        let help = match did_you_mean(written, known) {
+            Some(close) => format!("did you mean `{close}`?"),
+            None => format!("the servers are {}", listed(servers(topology))),
+        };
+        let message = format!("the world has no server `{written}`");
+        Box::new(Diagnostic::new("unknown-reference", None, message).help(help))
+    };
+    topology.server_named(written).ok_or_else(unknown)
+}
+
+fn servers(topology: &Topology) -> impl Iterator<Item = &str> {
+    topology.servers().map(|(_, server)| server.name.as_str())
+}
+
+/// The first names of a list, and how many there are beside.
+fn listed<T: Display>(names: impl Iterator<Item = T>) -> String {
+    const SHOWN: usize = 8;
+    let names: Vec<String> = names.map(|name| format!("`{name}`")).collect();
+    let shown = names[..names.len().min(SHOWN)].join(", ");
+    match names.len().saturating_sub(SHOWN) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
+    }
+}
+
+fn is_mailbox(recipient: &Recipient) -> bool {
+    matches!(recipient.kind, RecipientKind::Mailbox { .. })
+}
+
+/// Why there is no place to send from, and how to give one.
+fn no_origin(topology: &Topology, why: &NoOrigin) -> Diagnostic {
+    let diagnostic = Diagnostic::new("unknown-reference", None, why.to_string());
+    match why {
+        NoOrigin::NoHost => diagnostic
+            .help("describe a host under [[Internet.Hosts]], or name a server with --at SERVER"),
+        NoOrigin::NoMailbox(sender) => no_mailbox(topology, diagnostic, sender),
+    }
+}
+
+fn no_mailbox(topology: &Topology, diagnostic: Diagnostic, sender: &Mailbox) -> Diagnostic {
+    let all = || topology.recipients().map(|(_, recipient)| recipient);
+    let holder = all().find(|recipient| recipient.addresses.contains(sender));
+    let diagnostic = match holder {
+        Some(holder) => {
+            let kind = holder.kind.type_details();
+            diagnostic.because(format!(
+                "the address is that of a {kind}, which cannot send"
+            ))
+        }
+        None => diagnostic,
+    };
+    let device = "for a device that submits without authentication add --at SERVER";
+    let mailboxes = all().filter(|recipient| is_mailbox(recipient));
+    match meant(&sender.to_string(), mailboxes) {
+        Some(close) => diagnostic.help(format!("did you mean `{close}`? {device}")),
+        None => diagnostic.help(device),
+    }
+}
+
+/// An input that cannot be used.
+fn unusable(diagnostics: &[Diagnostic], format: Format) -> Answer {
+    let (stdout, stderr) = match format {
+        Format::Json => (json::diagnostics(diagnostics), String::new()),
+        Format::Text => {
+            let said = text::diagnostics(diagnostics, palette(&io::stderr()));
+            (String::new(), said)
+        }
+    };
+    Answer {
+        stdout,
+        stderr,
+        exit: Exit::Unusable,
+    }
+}
+
+/// A command line that asks for help, or cannot be read.
+fn command_line(error: &clap::Error, json: bool) -> Answer {
+    if !error.use_stderr() {
+        return Answer::good(rendered(error, palette(&io::stdout())));
+    }
+    if json {
+        return unusable(&[mistyped(error)], Format::Json);
+    }
+    Answer {
+        stdout: String::new(),
+        stderr: rendered(error, palette(&io::stderr())),
+        exit: Exit::Unusable,
+    }
+}
+
+fn rendered(error: &clap::Error, palette: Palette) -> String {
+    let text = error.render();
+    match palette {
+        Palette::Coloured => text.ansi().to_string(),
+        Palette::Plain => text.to_string(),
+    }
+}
+
+/// The first line of a complaint about the command line, and what may have been meant.
+fn mistyped(error: &clap::Error) -> Diagnostic {
+    let text = error.render().to_string();
+    let message = text.lines().next().unwrap_or_default();
+    let message = message.strip_prefix("error: ").unwrap_or(message);
+    let diagnostic = Diagnostic::new("invalid-value", None, message);
+    let suggestions = [
+        ContextKind::SuggestedSubcommand,
+        ContextKind::SuggestedArg,
+        ContextKind::SuggestedValue,
+    ];
+    let suggestion = suggestions
+        .into_iter()
+        .find_map(|kind| match error.get(kind) {
+            Some(ContextValue::String(word)) => Some(word.clone()),
+            // The closest comes last.
+            Some(ContextValue::Strings(words)) => words.last().cloned(),
+            _ => None,
+        });
+    match suggestion {
+        Some(word) => diagnostic.help(format!("did you mean `{word}`?")),
+        None => diagnostic.help("`hybridmx --help` lists the commands and their options"),
+    }
+}
+
+/// Colours for a terminal that can show them, unless the user wants none.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "NO_COLOR and TERM are the conventions of terminals, not settings of ours"
+)]
+fn palette(stream: &impl IsTerminal) -> Palette {
+    let unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    let dumb = std::env::var_os("TERM").is_none_or(|value| value == "dumb");
+    if stream.is_terminal() && !unwanted && !dumb {
+        Palette::Coloured
+    } else {
+        Palette::Plain
+    }
+}
+
+/// Prints an answer. A reader who has gone (`| head`) has all it wanted; any other failure to print
+/// ends the program as one of the outside.
+fn tell(answer: &Answer) -> Exit {
+    // Nobody can be told that the place for complaints is closed.
+    let _ = io::stderr().lock().write_all(answer.stderr.as_bytes());
+    match print(&answer.stdout) {
+        Ok(()) => answer.exit,
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => answer.exit,
+        Err(error) => {
+            let complaint = format!("error: cannot write to standard output: {error}\n");
+            let _ = io::stderr().lock().write_all(complaint.as_bytes());
+            Exit::Outside
+        }
+    }
+}
+
+fn print(text: &str) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    stdout.write_all(text.as_bytes())?;
+    stdout.flush()
+}

@@ -56,7 +56,7 @@ fn addresses(build: &mut Build, object: &Object) -> Option<Vec<Mailbox>> {
     if addresses.is_empty() && !unusable {
         build.report(
             "missing-key",
-            object.location(),
+            &object.location,
             "the recipient has no SMTP address",
             "add `PrimarySmtpAddress`, or `EmailAddresses` with an entry that begins with `SMTP:`",
         );
@@ -95,7 +95,7 @@ fn second_primary(
                 .as_ref()
                 == Some(second)
         })
-        .map_or(object.location(), |word| &word.location);
+        .map_or(&object.location, |word| &word.location);
     let message = format!("`{second}` is marked as primary, and so is `{primary}`");
     Some(
         Diagnostic::new("conflicting-settings", Some(place.clone()), message).help(format!(

@@ -1,9 +1,9 @@
 //! Files → a world: a [`Topology`] and its [`Zones`]. Reading never stops at the first mistake.
 //!
-//! A world is one document in TOML or JSON. An encoding (`toml`, `json`) gives located objects
-//! (`object`), which one table of keys (`keys`) checks; a dialect (`onprem`, `exchange_online`)
-//! or `surroundings` lowers them to the model, and `zones` to DNS. After that nobody asks who
-//! wrote what.
+//! A world is one document in TOML or JSON. An encoding (`toml`, `json`) gives a located tree;
+//! `reader` holds it against one table of keys (`keys`) and gives objects (`object`); a dialect
+//! (`onprem`, `exchange_online`) or `surroundings` lowers them to the model, and `zones` to DNS.
+//! After that nobody asks who wrote what.
 //!
 //! Not here: what follows from a world (`route`, `flow`, `verify`). Text goes in; a world and
 //! diagnostics come out, and no world where one of them is an error.
@@ -33,6 +33,7 @@ mod json;
 mod keys;
 mod object;
 mod onprem;
+mod reader;
 mod schema;
 mod sending;
 mod surroundings;
@@ -99,7 +100,7 @@ fn assemble(source: &Source, folder: &Folder, now: Timestamp) -> (Option<World>,
     };
     let is_broken = !diagnostics.is_empty();
     let world = node.map(|node| {
-        let (object, found) = object::read(&keys::WORLD, &node, source);
+        let (object, found) = reader::read(&keys::WORLD, &node, source);
         diagnostics.extend(found);
         let build = lower(&object, source, folder, now);
         diagnostics.extend(build.diagnostics);
@@ -150,7 +151,7 @@ fn lower(world: &Object, source: &Source, folder: &Folder, now: Timestamp) -> Bu
     if !world.has("OnPremises") && !world.has("ExchangeOnline") {
         build.report(
             "missing-key",
-            world.location(),
+            &world.location,
             "the world describes no organization",
             "add `[[OnPremises]]`, `[[ExchangeOnline]]`, or both",
         );

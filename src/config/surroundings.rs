@@ -87,7 +87,7 @@ fn host_name(build: &mut Build, object: &Object, name: &Word) -> Option<Domain> 
     if domain.is_none() {
         build.report(
             "missing-key",
-            object.location(),
+            &object.location,
             format!(
                 "`{}` has no `Fqdn`, and its name is no host name",
                 name.text

@@ -80,7 +80,7 @@ fn refuse_neither(build: &mut Build, object: &Object) {
     let name = object.text("Name").unwrap_or_default();
     build.report(
         "missing-key",
-        object.location(),
+        &object.location,
         format!("the zone `{name}` has neither `Records` nor `File`"),
         "add `Records`, or `File` with the name of a master file; `Records = \"\"` is an empty zone",
     );

@@ -1,7 +1,7 @@
 //! Names as values: zones in memory, and whom a domain's mail goes to. Asks nobody.
 //!
 //! Not here: a resolver that sends packets (`net`), and the lab's name server (`lab`).
-//! Master-file text goes in; [`Zones`] answer queries, and [`targets`] orders the hosts of a domain.
+//! Master-file text goes in; [`Zones`] answer queries, and [`targets()`] orders the hosts of a domain.
 //!
 //! Invariant: in a described zone an absent name does not exist; a name in no described zone is
 //! unknown, never absent.

@@ -172,22 +172,23 @@ impl Zones {
                 return Answer::Failed(Failure::Unknown(name));
             };
             let (apex, view) = (&zone.name, zone.view);
-            let records = || {
-                self.zones
-                    .iter()
-                    .filter(|z| z.name == *apex && z.view == view)
-                    .flat_map(|z| &z.records)
+            let records: Vec<&Record> = self
+                .zones
+                .iter()
+                .filter(|other| other.name == *apex && other.view == view)
+                .flat_map(|other| &other.records)
+                .collect();
+            let at = |owner: &Domain, wildcard: bool| -> Vec<&Record> {
+                let own = |record: &&&Record| {
+                    record.owner.wildcard == wildcard && record.owner.domain == *owner
+                };
+                records.iter().filter(own).copied().collect()
             };
-            let exact = |record: &&Record| !record.owner.wildcard && record.owner.domain == name;
-            let exists = records().any(|r| !r.owner.wildcard && r.owner.domain.is_within(&name))
-                || name == *apex;
-            let found: Vec<&Record> = if exists {
-                records().filter(exact).collect()
+            let found = if exists(&records, &name) || name == *apex {
+                at(&name, false)
             } else {
-                match closest_wildcard(records(), &name, apex) {
-                    Some(parent) => records()
-                        .filter(|r| r.owner.wildcard && r.owner.domain == parent)
-                        .collect(),
+                match closest_wildcard(&records, &name, apex) {
+                    Some(parent) => at(&parent, true),
                     None => return Answer::Failed(Failure::NameError),
                 }
             };
@@ -215,25 +216,25 @@ impl Zones {
     }
 }
 
+/// Whether a name, or one below it, owns a record (RFC 2308: an empty non-terminal exists).
+fn exists(records: &[&Record], name: &Domain) -> bool {
+    records
+        .iter()
+        .any(|record| !record.owner.wildcard && record.owner.domain.is_within(name))
+}
+
 /// The wildcard that covers a name which does not exist: the one at its closest encloser (RFC 4592
 /// §3.3.1).
-fn closest_wildcard<'a>(
-    records: impl Iterator<Item = &'a Record> + Clone,
-    name: &Domain,
-    apex: &Domain,
-) -> Option<Domain> {
+fn closest_wildcard(records: &[&Record], name: &Domain, apex: &Domain) -> Option<Domain> {
     let mut encloser = name.parent();
     while let Some(parent) = encloser {
         if records
-            .clone()
-            .any(|r| r.owner.wildcard && r.owner.domain == parent)
+            .iter()
+            .any(|record| record.owner.wildcard && record.owner.domain == parent)
         {
             return Some(parent);
         }
-        let exists = records
-            .clone()
-            .any(|r| !r.owner.wildcard && r.owner.domain.is_within(&parent));
-        if exists || parent == *apex {
+        if exists(records, &parent) || parent == *apex {
             return None;
         }
         encloser = parent.parent();

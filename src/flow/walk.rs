@@ -217,6 +217,12 @@ impl Walk<'_> {
         if !refused && !submitter && !self.topology.server(server).is_front_end() {
             path.holder = Some(server);
         }
+        for copy in categorized.copies {
+            let mut path = path.clone();
+            path.record(copy.steps.iter().cloned());
+            path.group = path.group.or(copy.expanded_from);
+            self.follow(&copy, path);
+        }
         for failure in categorized.failures {
             let mut path = path.clone();
             path.record(failure.steps);
@@ -230,12 +236,6 @@ impl Walk<'_> {
                 path,
                 End::new(suppressed.recipient, Disposition::Suppressed, status),
             );
-        }
-        for copy in categorized.copies {
-            let mut path = path.clone();
-            path.record(copy.steps.iter().cloned());
-            path.group = path.group.or(copy.expanded_from);
-            self.follow(&copy, path);
         }
     }
 
@@ -552,7 +552,8 @@ impl Walk<'_> {
                 self.flag_trust(&item, &admission, next, &mut path);
                 self.visit(&item, path);
             }
-            Err((status, step)) => {
+            Err(refusal) => {
+                let route::Refusal { status, step } = *refusal;
                 let looped = step.because.iter().any(|reason| {
                     matches!(
                         reason,

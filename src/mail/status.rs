@@ -271,6 +271,14 @@ const EXPLANATIONS: &[Explanation] = &[
         source: ON_PREMISES_NDR,
     },
     Explanation {
+        enhanced: EnhancedStatus::new(5, 4, 6),
+        reply: "550 5.4.6 RESOLVER.FWD.Loop; recipient forwarding loop",
+        said_by: "Exchange Server, Exchange Online",
+        meaning: "the recipient's mail is sent on to a recipient whose mail is sent back: nobody ever has it",
+        look_at: "the external addresses of the mail users that name each other",
+        source: "Exchange Server, \"Recipient resolution in Exchange Server\"",
+    },
+    Explanation {
         enhanced: EnhancedStatus::new(5, 4, 14),
         reply: "554 5.4.14 Hop count exceeded - possible mail loop ATTR34",
         said_by: "Exchange Online; always the cloud side",

@@ -246,6 +246,13 @@ pub mod replies {
     /// Two recipients share the address.
     pub static AMBIGUOUS: Status =
         Status::new(550, (5, 1, 4), "RESOLVER.ADR.Ambiguous; ambiguous address");
+    /// Recipients whose mail goes to each other and to nobody else. Choice: the text is not
+    /// documented.
+    pub static FORWARDING_LOOP: Status = Status::new(
+        550,
+        (5, 4, 6),
+        "RESOLVER.FWD.Loop; recipient forwarding loop",
+    );
     /// A mailbox that wants authenticated senders.
     pub static MAILBOX_REFUSES: Status = Status::new(
         550,

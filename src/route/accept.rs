@@ -10,16 +10,17 @@
 //! Microsoft 365" and "Use Directory-Based Edge Blocking to reject messages sent to invalid
 //! recipients".
 
+use std::cmp::Reverse;
 use std::net::IpAddr;
 
 use super::firewall;
-use super::item::{Admission, Arrival, Connection, MailItem, Peer, Transfer, Verdict};
+use super::item::{Admission, Arrival, Connection, MailItem, Peer, Refusal, Transfer, Verdict};
 use super::loops;
 use super::step::{Event, Reason, Rejected, Step, Subject};
 use crate::mail::{Directionality, Domain, Limit, Mailbox, NamePattern, ReversePath, Status};
 use crate::model::{
     DomainType, Matcher, OrganizationId, PermissionGroup, ReceiveConnector, ReceiveConnectorId,
-    RecipientValidation, ServerId, Topology, TransportRole, replies,
+    RecipientId, RecipientKind, RecipientValidation, ServerId, Topology, TransportRole, replies,
 };
 
 /// Answers RCPT TO.
@@ -246,9 +247,23 @@ fn is_blocked(
     match topology.server(server).recipient_validation {
         RecipientValidation::Off => false,
         RecipientValidation::Authoritative => {
-            kind == DomainType::Authoritative
-                && topology.recipients_at(organization, recipient).is_empty()
+            let holders = topology.recipients_at(organization, recipient);
+            let known = holders.iter().any(|id| is_known(topology, server, *id));
+            kind == DomainType::Authoritative && !known
         }
+    }
+}
+
+/// Whether a server that validates recipients knows one. EdgeSync does not replicate recipients that
+/// refuse mail from outside (Exchange Server, "EdgeSync replication data").
+fn is_known(topology: &Topology, server: ServerId, id: RecipientId) -> bool {
+    let recipient = topology.recipient(id);
+    let replicated = topology.server(server).directory || !recipient.require_sender_authentication;
+    match recipient.kind {
+        RecipientKind::RemoteGroup { mail_enabled, .. } => replicated && mail_enabled,
+        RecipientKind::Mailbox { .. }
+        | RecipientKind::MailUser { .. }
+        | RecipientKind::Group { .. } => replicated,
     }
 }
 
@@ -263,16 +278,7 @@ fn attribute(
     step: &mut Step,
 ) -> Taken {
     let matched = matching_peer(topology, server, connection, reverse_path, recipient, step);
-    let owner = topology
-        .server(server)
-        .front_end_for
-        .iter()
-        .map(|(organization, _)| *organization)
-        .find(|organization| {
-            topology
-                .accepted_domain_for(*organization, &recipient.domain)
-                .is_some()
-        });
+    let owner = owner(topology, server, &recipient.domain);
     if let Some((by, organization)) = matched {
         let admission = Admission {
             connector: endpoint,
@@ -305,6 +311,25 @@ fn attribute(
         directionality: Directionality::Incoming,
     };
     Ok((admission, Reason::TenantOfRecipient))
+}
+
+/// The tenant of a front end that a domain belongs to: the one whose accepted domain covers it most
+/// closely, by name among equals.
+fn owner(topology: &Topology, server: ServerId, domain: &Domain) -> Option<OrganizationId> {
+    let tenants = &topology.server(server).front_end_for;
+    tenants
+        .iter()
+        .filter_map(|(tenant, _)| {
+            let accepted = topology.accepted_domain(topology.accepted_domain_for(*tenant, domain)?);
+            let breadth = Reverse((accepted.domain.labels().count(), !accepted.subdomains));
+            Some((
+                breadth,
+                topology.organization(*tenant).name.as_str(),
+                *tenant,
+            ))
+        })
+        .min()
+        .map(|(_, _, tenant)| tenant)
 }
 
 /// How surely an inbound connector recognises a session; the least is the surest.
@@ -383,7 +408,11 @@ fn recognise(
         Some(wanted) => matching_names(connection, wanted),
         None => Vec::new(),
     };
-    let contains = |address: IpAddr| sender_ip_addresses.iter().any(|range| range.contains(address));
+    let contains = |address: IpAddr| {
+        sender_ip_addresses
+            .iter()
+            .any(|range| range.contains(address))
+    };
     if names.is_empty() && !connection.remote_address.is_some_and(contains) {
         return Err(match tls_sender_certificate_name {
             Some(wanted) => Reason::CertificateDoesNotMatch(wanted.to_string()),
@@ -392,7 +421,9 @@ fn recognise(
     }
     let recognition = Recognition {
         by_address: names.is_empty(),
-        foreign_certificate: !names.iter().any(|name| is_registered(topology, tenant, name)),
+        foreign_certificate: !names
+            .iter()
+            .any(|name| is_registered(topology, tenant, name)),
         foreign_sender: !reverse_path.domain().is_some_and(accepted),
         foreign_recipient: !accepted(&recipient.domain),
     };
@@ -428,14 +459,14 @@ fn is_registered(topology: &Topology, tenant: OrganizationId, name: &NamePattern
 /// Answers the end of DATA: the message as this server takes it, or the reply that refuses.
 ///
 /// # Errors
-/// The status of the refusal and its step.
+/// The refusal.
 pub fn admit(
     topology: &Topology,
     server: ServerId,
     connection: &Connection,
     admission: &Admission,
     transfer: &Transfer,
-) -> Result<(MailItem, Step), (Status, Step)> {
+) -> Result<(MailItem, Step), Box<Refusal>> {
     let this = topology.server(server);
     let profile = topology.organization(this.organization).profile;
     let first = &transfer.recipients[0];
@@ -455,20 +486,20 @@ pub fn admit(
             size: transfer.size,
             limit,
         });
-        return Err((replies::TOO_LARGE.clone(), step));
+        return Err(refusal(&replies::TOO_LARGE, step));
     }
     let mut trace = transfer.trace.clone();
     let entry = entry_service(topology, server, connector);
     for service in &this.services[entry..] {
         let checked = service_connector(topology, server, connector, service.transport_role);
         if let Err(reason) = loops::check_hops(checked, &service.received_by, &trace) {
-            return Err((profile.hop_count_exceeded.clone(), step.because(reason)));
+            return Err(refusal(&profile.hop_count_exceeded, step.because(reason)));
         }
         trace.received_by.push(service.received_by.clone());
     }
     if this.is_front_end() {
         if let Err(reason) = loops::check_attributions(connector, admission.organization, &trace) {
-            return Err((profile.hop_count_exceeded.clone(), step.because(reason)));
+            return Err(refusal(&profile.hop_count_exceeded, step.because(reason)));
         }
         loops::count_attribution(&mut trace, admission.organization);
     }
@@ -489,6 +520,13 @@ pub fn admit(
         trace,
     };
     Ok((item, step.because(why)))
+}
+
+fn refusal(status: &Status, step: Step) -> Box<Refusal> {
+    Box::new(Refusal {
+        status: status.clone(),
+        step,
+    })
 }
 
 /// The first service of a server that a session on this connector passes.

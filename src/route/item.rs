@@ -279,3 +279,12 @@ pub struct Verdict {
     /// Why.
     pub step: Step,
 }
+
+/// A message refused at the end of DATA.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// The reply.
+    pub status: Status,
+    /// Why.
+    pub step: Step,
+}

@@ -4,7 +4,7 @@
 //! Not here: how messages move (`relay`), what DNS answers (`dns`), and what happens at the next
 //! server (`flow`).
 //!
-//! Three doors, all pure: [`accept`] with its second moment [`admit`], [`categorize`], [`outcome`].
+//! Three doors, all pure: [`accept()`] with its second moment [`admit()`], [`categorize()`], [`outcome()`].
 //! Each gives its decision together with [`Step`]s: what won, what lost, and why each lost.
 //!
 //! Invariant: every recipient of an item ends in at least one copy, failure or suppression, and
@@ -32,7 +32,7 @@ pub use accept::{accept, admit, endpoint};
 pub use categorize::categorize;
 pub use item::{
     Admission, Arrival, Categorized, ClientCertificate, Connection, Copy, Failure, MailItem,
-    NextHop, Peer, Presented, Suppressed, TlsDemand, Trace, Transfer, Verdict,
+    NextHop, Peer, Presented, Refusal, Suppressed, TlsDemand, Trace, Transfer, Verdict,
 };
 pub use outcome::{Happened, Outcome, outcome};
 pub use select::{NoWinner, Selection, covers, select};

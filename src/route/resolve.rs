@@ -52,6 +52,7 @@ pub(super) fn resolve(topology: &Topology, item: &MailItem, recipient: &Mailbox)
         topology,
         item,
         seen: Vec::new(),
+        redirected: Vec::new(),
         resolution: Resolution::default(),
     };
     resolver.resolve(recipient, None, Vec::new());
@@ -61,7 +62,7 @@ pub(super) fn resolve(topology: &Topology, item: &MailItem, recipient: &Mailbox)
 /// A recipient that another server of the organization resolved: only its mailbox is looked for.
 #[must_use]
 pub(super) fn locate(topology: &Topology, item: &MailItem, recipient: &Mailbox) -> Resolved {
-    let place = match topology.recipients_at(item.organization, recipient) {
+    let place = match holders(topology, item, recipient).as_slice() {
         [id] => match topology.recipient(*id).kind {
             RecipientKind::Mailbox { server, .. } => Place::Mailbox(server, *id),
             RecipientKind::MailUser { .. }
@@ -104,18 +105,41 @@ pub(super) fn resolve_without_directory(
     }
 }
 
+/// The recipients that hold an address. A written-back group that is not mail-enabled is none, so it
+/// makes nobody else's address ambiguous either.
+fn holders(topology: &Topology, item: &MailItem, address: &Mailbox) -> Vec<RecipientId> {
+    let found = topology.recipients_at(item.organization, address);
+    found
+        .iter()
+        .copied()
+        .filter(|id| !is_not_mail_enabled(topology, *id))
+        .collect()
+}
+
+fn is_not_mail_enabled(topology: &Topology, id: RecipientId) -> bool {
+    matches!(
+        topology.recipient(id).kind,
+        RecipientKind::RemoteGroup {
+            mail_enabled: false,
+            ..
+        }
+    )
+}
+
 struct Resolver<'a> {
     topology: &'a Topology,
     item: &'a MailItem,
     /// Recipients met in this expansion.
     seen: Vec<RecipientId>,
+    /// Recipients whose target addresses led to the present one.
+    redirected: Vec<RecipientId>,
     resolution: Resolution,
 }
 
 impl Resolver<'_> {
     fn resolve(&mut self, address: &Mailbox, group: Option<RecipientId>, steps: Vec<Step>) {
-        match self.topology.recipients_at(self.item.organization, address) {
-            [] => self.unknown(address, group, steps, Reason::NotFound),
+        match holders(self.topology, self.item, address).as_slice() {
+            [] => self.unknown(address, group, steps),
             [id] => self.known(*id, address, group, steps),
             several => {
                 let step = Step::new(Event::Fail, address)
@@ -126,13 +150,14 @@ impl Resolver<'_> {
     }
 
     /// Nobody here has the address: the accepted domain decides.
-    fn unknown(
-        &mut self,
-        address: &Mailbox,
-        group: Option<RecipientId>,
-        steps: Vec<Step>,
-        why: Reason,
-    ) {
+    fn unknown(&mut self, address: &Mailbox, group: Option<RecipientId>, steps: Vec<Step>) {
+        // Whoever holds the address all the same is not mail-enabled.
+        let held = self.topology.recipients_at(self.item.organization, address);
+        let why = if held.is_empty() {
+            Reason::NotFound
+        } else {
+            Reason::NotMailEnabled
+        };
         let accepted = self
             .topology
             .accepted_domain_for(self.item.organization, &address.domain);
@@ -170,12 +195,18 @@ impl Resolver<'_> {
         mut steps: Vec<Step>,
     ) {
         let recipient = self.topology.recipient(id);
-        if let RecipientKind::RemoteGroup {
-            mail_enabled: false,
-            ..
-        } = recipient.kind
-        {
-            return self.unknown(address, group, steps, Reason::NotMailEnabled);
+        if self.redirected.contains(&id) {
+            // Exchange Server "Recipient resolution", broken recipient loops.
+            let step = Step::new(Event::Fail, address)
+                .chosen(Subject::Recipient(id))
+                .because(Reason::AlreadyExpanded);
+            return self.fail(
+                address,
+                replies::FORWARDING_LOOP.clone(),
+                false,
+                steps,
+                step,
+            );
         }
         if self.seen.contains(&id) {
             let step = Step::new(Event::DuplicateExpand, address)
@@ -273,12 +304,13 @@ impl Resolver<'_> {
                 .chosen(Subject::Recipient(id))
                 .because(Reason::TargetAddress(target.clone())),
         );
-        let holders = self.topology.recipients_at(self.item.organization, target);
-        let another = holders
+        let another = holders(self.topology, self.item, target)
             .iter()
-            .any(|holder| *holder != id && !self.seen.contains(holder));
+            .any(|holder| *holder != id);
         if another {
-            self.resolve(target, group, steps)
+            self.redirected.push(id);
+            self.resolve(target, group, steps);
+            self.redirected.pop();
         } else {
             self.elsewhere(target, group, steps)
         }
@@ -309,12 +341,28 @@ impl Resolver<'_> {
             expanded_from: None,
             steps: steps.clone(),
         });
-        for member in subscribers {
+        // Groups that contain each other are a harmless loop, whoever redirected to them.
+        let redirected = std::mem::take(&mut self.redirected);
+        for (index, member) in subscribers.iter().enumerate() {
             match member {
-                Member::Nobody(address) => self.resolve(address, Some(id), steps.clone()),
+                Member::Nobody(_) if subscribers[..index].contains(member) => {}
+                Member::Nobody(address) => self.stranger(address, id, steps.clone()),
                 Member::Recipient(member) => self.subscriber(*member, id, steps.clone()),
             }
         }
+        self.redirected = redirected;
+    }
+
+    /// A subscriber who is in no directory, and so has no wish for the own posts.
+    fn stranger(&mut self, address: &Mailbox, group: RecipientId, mut steps: Vec<Step>) {
+        if self.item.reverse_path.mailbox() != Some(address) {
+            return self.resolve(address, Some(group), steps);
+        }
+        steps.push(Step::new(Event::Drop, address).because(Reason::EchoOff));
+        self.resolution.suppressed.push(Suppressed {
+            recipient: address.clone(),
+            steps,
+        });
     }
 
     fn subscriber(&mut self, member: RecipientId, group: RecipientId, mut steps: Vec<Step>) {
@@ -344,7 +392,8 @@ impl Resolver<'_> {
                 return;
             }
         }
-        self.resolve(&primary, Some(group), steps);
+        // A group names objects: that an address of theirs is ambiguous does not matter.
+        self.known(member, &primary, Some(group), steps);
     }
 
     fn is_sender(&self, recipient: &Recipient) -> bool {

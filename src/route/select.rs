@@ -274,7 +274,7 @@ pub(super) fn select_on_edge(
         .send_connectors_of(organization)
         .iter()
         .copied()
-        .find(|id| {
+        .filter(|id| {
             let connector = topology.send_connector(*id);
             connector.enabled
                 && connector.sources.contains(&server)
@@ -282,7 +282,8 @@ pub(super) fn select_on_edge(
                     .address_spaces
                     .iter()
                     .any(|space| space.pattern == DomainPattern::InternalDomains)
-        });
+        })
+        .min_by_key(|id| topology.send_connector(*id).name.as_str());
     let Some(inside) = inside.filter(|_| taken_inside(topology, organization, domain)) else {
         return selection;
     };
@@ -293,26 +294,45 @@ pub(super) fn select_on_edge(
             && item.arrival == Arrival::Internal
             && is_target_delivery_domain(topology, organization, domain)
     });
-    match (explicit, selection.winner) {
-        (Some(_), _) => selection.because = Reason::EdgeTargetDelivery(domain.clone()),
-        (None, winner) => {
-            selection.because = Reason::EdgeTakesInside(domain.clone());
-            selection
-                .rejected
-                .retain(|loser| loser.candidate != Subject::SendConnector(inside));
-            if let Ok(loser) = winner
-                && loser != inside
-            {
-                let reason = Reason::EdgeTakesInside(domain.clone());
-                selection.rejected.push(Rejected {
-                    candidate: Subject::SendConnector(loser),
-                    reason,
-                });
-            }
-            selection.winner = Ok(inside);
-        }
+    if explicit.is_some() {
+        selection.because = Reason::EdgeTargetDelivery(domain.clone());
+    } else {
+        take_inside(topology, &mut selection, inside, domain, item.size);
     }
     selection
+}
+
+/// Replaces what won by the connector that leads inside. Size comes first here too: what is too large
+/// to go inside goes nowhere.
+fn take_inside(
+    topology: &Topology,
+    selection: &mut Selection,
+    inside: SendConnectorId,
+    domain: &Domain,
+    size: ByteSize,
+) {
+    let because = Reason::EdgeTakesInside(domain.clone());
+    if let Ok(loser) = selection.winner
+        && loser != inside
+    {
+        selection.rejected.push(Rejected {
+            candidate: Subject::SendConnector(loser),
+            reason: because.clone(),
+        });
+    }
+    selection.because = because;
+    if topology
+        .send_connector(inside)
+        .max_message_size
+        .admits(size)
+    {
+        selection
+            .rejected
+            .retain(|loser| loser.candidate != Subject::SendConnector(inside));
+        selection.winner = Ok(inside);
+    } else {
+        selection.winner = Err(NoWinner::TooLarge);
+    }
 }
 
 fn is_target_delivery_domain(

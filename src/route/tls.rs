@@ -95,9 +95,10 @@ fn newest(
     topology
         .certificates()
         .filter(|(_, certificate)| certificate.servers.contains(&server) && fits(certificate))
-        // The first of equally new ones, so that the order of the world decides nothing but ties.
+        // Among equally new ones the names decide, so that the order of the world decides nothing.
         .min_by_key(|(_, certificate)| {
-            std::cmp::Reverse((certificate.not_before, certificate.not_after))
+            let age = std::cmp::Reverse((certificate.not_before, certificate.not_after));
+            (age, &certificate.names, !certificate.trusted)
         })
         .map(|(id, _)| id)
 }

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::check::{Context, Found, in_words};
+use super::context::{Context, Found, in_words};
 use super::edit;
 use super::finding::{Finding, Fix, Side};
 use super::hybrid::{self, Pair};

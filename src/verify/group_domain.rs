@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use super::check::{Context, Found, in_words, is_troubled};
+use super::context::{Context, Found, in_words, is_troubled};
 use super::edit;
 use super::finding::{Edit, Finding, Fix, Side};
 use super::hybrid::{self, Pair};

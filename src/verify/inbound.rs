@@ -1,7 +1,7 @@
 //! Does the tenant recognise the on-premises servers? (Exchange Online, "Configure a certificate-based
 //! connector to relay email messages through Microsoft 365".)
 
-use super::check::{Context, Found, in_words, is_troubled};
+use super::context::{Context, Found, in_words, is_troubled};
 use super::edit;
 use super::finding::{Finding, Fix, Side};
 use super::hybrid::{self, Pair};

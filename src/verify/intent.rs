@@ -3,7 +3,7 @@
 //! An expectation speaks of ordinary sizes. Forks that are dropped by design satisfy everything,
 //! unless the expectation is about them.
 
-use super::check::{Context, Found};
+use super::context::{Context, Found};
 use super::finding::Finding;
 use super::questions::{Asked, Relation};
 use crate::diag::{Diagnostic, Location, did_you_mean};
@@ -131,7 +131,7 @@ fn selects_senders(context: &Context<'_>, text: &str) -> bool {
         .survey
         .asked
         .iter()
-        .any(|asked| context.survey.from_name(asked) == text);
+        .any(|asked| context.survey.sender_name(asked) == text);
     let known = |address: &Mailbox| {
         origin(
             context.topology,
@@ -204,8 +204,8 @@ fn selected(context: &Context<'_>, asked: &Asked, from: &str, to: &str) -> bool 
         &context.survey.senders[asked.from],
         &context.survey.recipients[asked.to],
     );
-    let from_name = context.survey.from_name(asked);
-    let sends = from == from_name || selects(from, &sender.name, sender.kind, &sender.members);
+    let sender_name = context.survey.sender_name(asked);
+    let sends = from == sender_name || selects(from, &sender.name, sender.kind, &sender.members);
     sends && selects(to, &recipient.name, recipient.kind, &recipient.members)
 }
 

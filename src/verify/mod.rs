@@ -10,6 +10,7 @@
 //! Exchange hybrid, "Transport routing in Exchange hybrid deployments".
 
 mod check;
+mod context;
 mod directory;
 mod edit;
 mod finding;

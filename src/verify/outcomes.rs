@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::check::{Context, Found, in_words};
+use super::context::{Context, Found, in_words};
 use super::finding::Finding;
 use super::questions::Asked;
 use crate::diag::{Diagnostic, Location};

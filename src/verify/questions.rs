@@ -98,7 +98,7 @@ pub(super) struct Survey {
 
 impl Survey {
     /// The name of the senders of a question, as `flows` prints it.
-    pub(super) fn from_name(&self, asked: &Asked) -> String {
+    pub(super) fn sender_name(&self, asked: &Asked) -> String {
         format!(
             "{}{}",
             self.senders[asked.from].name,
@@ -128,7 +128,7 @@ pub fn flows(topology: &Topology, zones: &Zones) -> Vec<Row> {
                         .server(flow.question.submission.server())
                         .name
                         .clone(),
-                    from_class: survey.from_name(asked),
+                    from_class: survey.sender_name(asked),
                     to_class: survey.recipients[asked.to].name.clone(),
                     index,
                     size: *size,
@@ -251,8 +251,8 @@ fn devices(topology: &Topology) -> Vec<(ServerId, Mailbox)> {
 
 /// Every address that people write to, by what each organization makes of it.
 fn recipient_classes(topology: &Topology) -> Vec<RecipientClass> {
-    let mut classes: BTreeMap<(&'static str, String), Vec<(Mailbox, Option<RecipientId>)>> =
-        BTreeMap::new();
+    type Members = Vec<(Mailbox, Option<RecipientId>)>;
+    let mut classes: BTreeMap<(&'static str, String), Members> = BTreeMap::new();
     for address in written_addresses(topology) {
         let holders: Vec<RecipientId> = topology
             .organizations()

@@ -1,7 +1,7 @@
 //! Open relays: strangers who may send anywhere (Exchange Server, "Allow anonymous relay on Exchange
 //! servers").
 
-use super::check::{Context, Found};
+use super::context::{Context, Found};
 use super::finding::{Finding, Fix, Side};
 use crate::diag::Diagnostic;
 use crate::model::{IpRange, Matcher, PermissionGroup, ReceiveConnector};

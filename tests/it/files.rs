@@ -9,31 +9,56 @@ pub(crate) fn now() -> jiff::Timestamp {
 }
 
 /// The text of a file.
-#[expect(clippy::disallowed_methods, reason = "tests read the files of the repository")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "tests read the files of the repository"
+)]
 pub(crate) fn read_text(path: &Path) -> String {
     std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
 /// Whether there is a file.
-#[expect(clippy::disallowed_methods, reason = "tests read the files of the repository")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "tests read the files of the repository"
+)]
 pub(crate) fn is_file(path: &Path) -> bool {
     path.is_file()
 }
 
 /// The folders in a folder.
-#[expect(clippy::disallowed_methods, reason = "tests read the files of the repository")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "tests read the files of the repository"
+)]
 pub(crate) fn folders(path: &Path) -> Vec<PathBuf> {
-    let entries = std::fs::read_dir(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    entries.filter_map(|entry| Some(entry.ok()?.path())).filter(|path| path.is_dir()).collect()
+    let entries =
+        std::fs::read_dir(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    entries
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| path.is_dir())
+        .collect()
 }
 
 /// Compares a text with a golden file; `UPDATE=1` writes the file anew instead.
-#[expect(clippy::disallowed_methods, reason = "golden files are rewritten on demand")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "golden files are rewritten on demand"
+)]
 pub(crate) fn golden(path: &Path, actual: &str) {
     if std::env::var_os("UPDATE").is_some() {
         std::fs::write(path, actual).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         return;
     }
-    let expected = if is_file(path) { read_text(path) } else { String::new() };
-    assert_eq!(actual, expected, "{} differs; UPDATE=1 rewrites it", path.display());
+    let expected = if is_file(path) {
+        read_text(path)
+    } else {
+        String::new()
+    };
+    assert_eq!(
+        actual,
+        expected,
+        "{} differs; UPDATE=1 rewrites it",
+        path.display()
+    );
 }

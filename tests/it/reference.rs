@@ -8,6 +8,7 @@
 //! `SEED=n cargo test --test it reference` runs one seed and prints where the two part.
 
 mod acceptance;
+mod certificates;
 mod connectors;
 mod laws;
 mod names;
@@ -93,18 +94,11 @@ fn admission_is_what_the_documents_say() {
             // That they refuse alike is another test.
             return (question, String::new(), String::new());
         };
-        let expected =
-            match acceptance::refusal(parts, server, &connection, &accepted, &transfer) {
-                Some(status) => status.to_string(),
-                None => {
-                    acceptance::auth_as(parts, server, &connection, accepted.promote, &transfer)
-                        .to_string()
-                }
-            };
-        let actual = match route::admit(topology, server, &connection, &admission, &transfer) {
-            Ok((item, _)) => item.auth_as.to_string(),
-            Err((status, _)) => status.to_string(),
-        };
+        let expected = acceptance::admit(parts, server, &connection, &accepted, &transfer);
+        let actual = route::admit(topology, server, &connection, &admission, &transfer)
+            .map(|(item, _)| words::admitted(item))
+            .map_err(|refusal| refusal.status);
+        let (expected, actual) = (format!("{expected:?}"), format!("{actual:?}"));
         (question, expected, actual)
     });
 }
@@ -119,5 +113,35 @@ fn resolution_and_routing_are_what_the_documents_say() {
         let actual = words::fates(topology, &route::categorize(topology, server, &item));
         let question = format!("categorize at {}, {item:?}", words::server(parts, server));
         (question, expected.join("\n           "), actual.join("\n           "))
+    });
+}
+
+#[test]
+fn certificates_are_judged_as_the_documents_say() {
+    compare(|dice, topology| {
+        let parts = topology.parts();
+        let certificate = dice.maybe(80, |_| ()).and(parts.certificates.first());
+        let demand = question::tls_demand(dice);
+        let offered = dice.percent(80);
+        let expected = certificates::judge(&demand, offered, certificate, parts.as_of);
+        let actual = route::judge(&demand, offered, certificate, parts.as_of).ok();
+        let question = format!("judge {demand:?}, offered {offered}, {certificate:?}");
+        (question, format!("{expected:?}"), format!("{actual:?}"))
+    });
+}
+
+#[test]
+fn the_certificate_shown_is_what_the_documents_say() {
+    compare(|dice, topology| {
+        let parts = topology.parts();
+        let server = question::server(dice, parts);
+        if parts.send_connectors.is_empty() {
+            return (String::new(), String::new(), String::new());
+        }
+        let connector = dice.pick(&parts.send_connectors);
+        let expected = certificates::presented(parts, server, connector);
+        let actual = words::presented(&route::presented(topology, server, Some(connector)));
+        let question = format!("presented by {}, {connector:?}", words::server(parts, server));
+        (question, expected, actual)
     });
 }

@@ -18,7 +18,10 @@ fn worlds(prefix: &str) -> Vec<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("testnet");
     let mut found: Vec<PathBuf> = folders(&root)
         .into_iter()
-        .filter(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(prefix)))
+        .filter(|path| {
+            path.file_name()
+                .is_some_and(|name| name.to_string_lossy().starts_with(prefix))
+        })
         .collect();
     found.sort();
     found
@@ -26,12 +29,19 @@ fn worlds(prefix: &str) -> Vec<PathBuf> {
 
 fn load(path: &Path) -> World {
     let (world, diagnostics) = config::load(path, now());
-    assert!(diagnostics.is_empty(), "{}: {diagnostics:#?}", path.display());
+    assert!(
+        diagnostics.is_empty(),
+        "{}: {diagnostics:#?}",
+        path.display()
+    );
     world.expect("a world without diagnostics is loaded")
 }
 
 fn counted(report: &Report) -> Vec<&str> {
-    let findings = report.findings.iter().filter(|finding| finding.diagnostic.severity > Severity::Note);
+    let findings = report
+        .findings
+        .iter()
+        .filter(|finding| finding.diagnostic.severity > Severity::Note);
     findings.map(|finding| finding.diagnostic.code).collect()
 }
 
@@ -40,8 +50,15 @@ fn findings_text(report: &Report) -> String {
     let mut text = String::new();
     for finding in &report.findings {
         let diagnostic = &finding.diagnostic;
-        let place = diagnostic.location.as_ref().map_or_else(String::new, |at| format!("{}:{}", at.line, at.column));
-        let _ = writeln!(text, "{}[{}] {place}: {}", diagnostic.severity, diagnostic.code, diagnostic.message);
+        let place = diagnostic
+            .location
+            .as_ref()
+            .map_or_else(String::new, |at| format!("{}:{}", at.line, at.column));
+        let _ = writeln!(
+            text,
+            "{}[{}] {place}: {}",
+            diagnostic.severity, diagnostic.code, diagnostic.message
+        );
         for reason in &diagnostic.because {
             let _ = writeln!(text, "  because: {reason}");
         }
@@ -54,10 +71,19 @@ fn findings_text(report: &Report) -> String {
 
 #[test]
 fn healthy_worlds_have_no_errors_and_no_warnings() {
-    for path in worlds("").into_iter().filter(|path| !path.to_string_lossy().contains("broken-")) {
+    for path in worlds("")
+        .into_iter()
+        .filter(|path| !path.to_string_lossy().contains("broken-"))
+    {
         let world = load(&path);
         let report = verify::check(&world.topology, &world.zones);
-        assert_eq!(counted(&report), Vec::<&str>::new(), "{}:\n{}", path.display(), findings_text(&report));
+        assert_eq!(
+            counted(&report),
+            Vec::<&str>::new(),
+            "{}:\n{}",
+            path.display(),
+            findings_text(&report)
+        );
     }
 }
 
@@ -66,16 +92,28 @@ fn every_broken_world_gives_exactly_its_finding() {
     let broken = worlds("broken-");
     assert!(broken.len() >= 10, "{broken:?}");
     for path in broken {
-        let name = path.file_name().expect("a folder has a name").to_string_lossy().into_owned();
+        let name = path
+            .file_name()
+            .expect("a folder has a name")
+            .to_string_lossy()
+            .into_owned();
         let world = load(&path);
         let report = verify::check(&world.topology, &world.zones);
         let codes = counted(&report);
-        let [code] = codes[..] else { panic!("{name}: {}", findings_text(&report)) };
+        let [code] = codes[..] else {
+            panic!("{name}: {}", findings_text(&report))
+        };
         // A fault with several outcomes has a world for each: `broken-<code>-<outcome>`.
         let own = name.strip_prefix("broken-").expect("the folders begin so");
-        assert!(own == code || own.starts_with(&format!("{code}-")), "{name} gives {code}");
+        assert!(
+            own == code || own.starts_with(&format!("{code}-")),
+            "{name} gives {code}"
+        );
         let witness = report.findings[0].witness.as_ref();
-        assert!(witness.is_some_and(|flow| flow.forks.iter().any(|fork| fork.disposition.is_failure())), "{name}");
+        assert!(
+            witness.is_some_and(|flow| flow.forks.iter().any(|fork| fork.disposition.is_failure())),
+            "{name}"
+        );
         golden(&path.join("findings.txt"), &findings_text(&report));
     }
 }
@@ -85,16 +123,29 @@ fn the_edits_of_a_finding_mend_its_world() {
     for path in worlds("broken-") {
         let world = load(&path);
         let report = verify::check(&world.topology, &world.zones);
-        let edits: Vec<&Edit> =
-            report.findings[0].fix.iter().flat_map(|fix| &fix.edits).collect();
+        let edits: Vec<&Edit> = report.findings[0]
+            .fix
+            .iter()
+            .flat_map(|fix| &fix.edits)
+            .collect();
         assert!(!edits.is_empty(), "{}", path.display());
         let file = path.join("world.toml");
         let text = apply(&read_text(&file), &file, &edits);
         let (mended, diagnostics) = config::read(&file.to_string_lossy(), &text, now());
-        assert!(diagnostics.is_empty(), "{}: {diagnostics:#?}", path.display());
+        assert!(
+            diagnostics.is_empty(),
+            "{}: {diagnostics:#?}",
+            path.display()
+        );
         let mended = mended.expect("a world without diagnostics is loaded");
         let report = verify::check(&mended.topology, &mended.zones);
-        assert_eq!(counted(&report), Vec::<&str>::new(), "{}:\n{}", path.display(), findings_text(&report));
+        assert_eq!(
+            counted(&report),
+            Vec::<&str>::new(),
+            "{}:\n{}",
+            path.display(),
+            findings_text(&report)
+        );
     }
 }
 
@@ -104,7 +155,11 @@ fn apply(text: &str, file: &Path, edits: &[&Edit]) -> String {
     let mut edits = edits.to_vec();
     edits.sort_by_key(|edit| std::cmp::Reverse(edit.location.offset));
     for edit in edits {
-        assert_eq!(Path::new(&*edit.location.file), file, "an edit of another file");
+        assert_eq!(
+            Path::new(&*edit.location.file),
+            file,
+            "an edit of another file"
+        );
         let end = edit.location.offset + edit.location.length;
         text.replace_range(edit.location.offset..end, &edit.set);
     }
@@ -153,7 +208,8 @@ fn messages_go_where_the_documents_say() {
             continue;
         }
         let world = load(&path);
-        let cases: BTreeMap<String, Vec<Case>> = toml::from_str(&read_text(&file)).expect("flows.toml is read");
+        let cases: BTreeMap<String, Vec<Case>> =
+            toml::from_str(&read_text(&file)).expect("flows.toml is read");
         for case in cases.values().flatten() {
             check(&world, &file, case);
             checked += 1;
@@ -164,20 +220,50 @@ fn messages_go_where_the_documents_say() {
 
 fn check(world: &World, file: &Path, case: &Case) {
     let topology = &world.topology;
-    assert!(!case.source.is_empty(), "{}: a case names its source", file.display());
+    assert!(
+        !case.source.is_empty(),
+        "{}: a case names its source",
+        file.display()
+    );
     let from: ReversePath = case.from.parse().expect("an address");
-    let at = case.at.as_ref().map(|name| topology.server_named(name).expect("a server"));
+    let at = case
+        .at
+        .as_ref()
+        .map(|name| topology.server_named(name).expect("a server"));
     let submission = origin(topology, &from, at).expect("a sender");
     let to = vec![Mailbox::parse(&case.to).expect("an address")];
-    let flow = walk(topology, &world.zones, &Question { from, to, size: ByteSize(10_240), submission });
-    let about = format!("{}: {} → {} ({})", file.display(), case.from, case.to, case.source);
-    assert_eq!(flow.forks.len(), case.forks.len(), "{about}\n{}", said(world, &flow.forks));
+    let flow = walk(
+        topology,
+        &world.zones,
+        &Question {
+            from,
+            to,
+            size: ByteSize(10_240),
+            submission,
+        },
+    );
+    let about = format!(
+        "{}: {} → {} ({})",
+        file.display(),
+        case.from,
+        case.to,
+        case.source
+    );
+    assert_eq!(
+        flow.forks.len(),
+        case.forks.len(),
+        "{about}\n{}",
+        said(world, &flow.forks)
+    );
     for (fork, expected) in flow.forks.iter().zip(&case.forks) {
         check_fork(world, &about, fork, expected);
     }
     let said = said(world, &flow.forks);
     for line in &case.because {
-        assert!(said.lines().any(|other| other.contains(line)), "{about}\nexpected: {line}\n{said}");
+        assert!(
+            said.lines().any(|other| other.contains(line)),
+            "{about}\nexpected: {line}\n{said}"
+        );
     }
 }
 
@@ -191,21 +277,40 @@ fn check_fork(world: &World, about: &str, fork: &Fork, expected: &Expected) {
     if fork.disposition.is_failure() {
         assert_eq!(fork.status.as_ref().map(status), expected.status, "{about}");
     }
-    if let Disposition::Deferred | Disposition::Unreachable | Disposition::Looped = fork.disposition {
-        assert_eq!(fork.final_status.as_ref().map(status), expected.final_status, "{about}");
+    if let Disposition::Deferred | Disposition::Unreachable | Disposition::Looped = fork.disposition
+    {
+        assert_eq!(
+            fork.final_status.as_ref().map(status),
+            expected.final_status,
+            "{about}"
+        );
     }
-    assert_eq!(fork.trust.map(|trust| trust.to_string()), expected.trust, "{about}");
+    assert_eq!(
+        fork.trust.map(|trust| trust.to_string()),
+        expected.trust,
+        "{about}"
+    );
     let path: Vec<String> = fork.hops.iter().map(|hop| name(hop.server)).collect();
     assert_eq!(path, expected.path, "{about}");
     let connectors = fork.hops.iter().filter_map(|hop| hop.connector);
-    let connectors: Vec<&str> = connectors.map(|id| topology.send_connector(id).name.as_str()).collect();
+    let connectors: Vec<&str> = connectors
+        .map(|id| topology.send_connector(id).name.as_str())
+        .collect();
     assert_eq!(connectors, expected.connectors, "{about}");
     let flags = fork.flags.iter().map(|flag| {
-        let expected = if flag.expected { "expected" } else { flag.reason };
+        let expected = if flag.expected {
+            "expected"
+        } else {
+            flag.reason
+        };
         format!("{} {expected}", flag.kind)
     });
     assert_eq!(flags.collect::<Vec<_>>(), expected.flags, "{about}");
-    assert_eq!(fork.cycle.iter().map(|id| name(*id)).collect::<Vec<_>>(), expected.cycle, "{about}");
+    assert_eq!(
+        fork.cycle.iter().map(|id| name(*id)).collect::<Vec<_>>(),
+        expected.cycle,
+        "{about}"
+    );
 }
 
 /// Every decision of every fork, a line each.
@@ -214,12 +319,25 @@ fn said(world: &World, forks: &[Fork]) -> String {
     for hop in forks.iter().flat_map(|fork| &fork.hops) {
         let server = &world.topology.server(hop.server).name;
         for step in &hop.steps {
-            let subject = step.chosen.as_ref().map(|subject| subject.name(&world.topology)).unwrap_or_default();
+            let subject = step
+                .chosen
+                .as_ref()
+                .map(|subject| subject.name(&world.topology))
+                .unwrap_or_default();
             for reason in &step.because {
-                let _ = writeln!(text, "{server}: {} {subject}: {reason}", step.event.as_str());
+                let _ = writeln!(
+                    text,
+                    "{server}: {} {subject}: {reason}",
+                    step.event.as_str()
+                );
             }
             for loser in &step.rejected {
-                let _ = writeln!(text, "{server}: not {}: {}", loser.candidate.name(&world.topology), loser.reason);
+                let _ = writeln!(
+                    text,
+                    "{server}: not {}: {}",
+                    loser.candidate.name(&world.topology),
+                    loser.reason
+                );
             }
         }
     }

@@ -551,6 +551,20 @@ Subscribers = [\"julie@contoso.com\"]
 }
 
 #[test]
+fn what_real_organizations_contain_is_no_mistake() {
+    let twice = "[[OnPremises.MailUsers]]\nPrimarySmtpAddress = \"david@contoso.com\"\n";
+    let text = SMALL.replace(
+        "[[ExchangeOnline]]",
+        &format!("{twice}{twice}[[ExchangeOnline]]"),
+    );
+    let world = world(config::read("w.toml", &text, now()));
+    let topology = &world.topology;
+    let organization = topology.parts().recipients[0].organization;
+    let address = Mailbox::parse("david@contoso.com").expect("an address");
+    assert_eq!(topology.recipients_at(organization, &address).len(), 3);
+}
+
+#[test]
 fn values_have_exchanges_defaults_and_any_case() {
     let text = SMALL.replace(
         "[[OnPremises.Mailboxes]]",

@@ -234,7 +234,11 @@ pub(super) static STATUS: Format = Format {
 pub(super) static BYTES: Format = Format {
     noun: "a size",
     example: "36MB",
-    check: |text| parsed::<ByteSize>(text),
+    check: |text| {
+        text.parse::<ByteSize>()
+            .map(drop)
+            .map_err(|_| Mistake::new(format!("`{text}` is not a size with an end")))
+    },
 };
 
 /// A size, or `Unlimited`.

@@ -82,7 +82,7 @@ pub(super) fn connectors(
         for (key, connector) in pair {
             if subscription.flag(key) {
                 let settings = Settings {
-                    object: Some(subscription.location().clone()),
+                    object: Some(subscription.location.clone()),
                     values: Vec::new(),
                 };
                 add(

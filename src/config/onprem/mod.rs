@@ -165,7 +165,7 @@ fn mailbox_server(
     if first.is_none() {
         build.report(
             "missing-key",
-            object.location(),
+            &object.location,
             "the mailbox is on no server: the organization has no Mailbox server",
             "add a server with `[[OnPremises.Servers]]`",
         );

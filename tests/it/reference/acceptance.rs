@@ -88,7 +88,7 @@ pub(crate) fn serving<'a>(
 }
 
 /// The number of addresses in a range, if the client is one of them. Of a client without an address
-/// only a range of all addresses is known to hold it.
+/// only the range of everyone is known to hold it.
 fn size_if_serving(range: &IpRange, client: Option<IpAddr>) -> Option<u128> {
     let text = range.to_string();
     let (first, last) = text.split_once('-').unwrap_or((&text, &text));
@@ -104,7 +104,7 @@ fn size_if_serving(range: &IpRange, client: Option<IpAddr>) -> Option<u128> {
                 && ordinal(client) <= ordinal(last);
             inside.then_some(size)
         }
-        None => (*range == IpRange::ALL_V4 || *range == IpRange::ALL_V6).then_some(size),
+        None => (text == "0.0.0.0-255.255.255.255").then_some(size),
     }
 }
 
@@ -225,12 +225,7 @@ fn front_end<'a>(
             directionality: Directionality::Originating,
         });
     }
-    let tenant = here
-        .front_end_for
-        .iter()
-        .map(|(tenant, _)| *tenant)
-        .find(|tenant| accepted(parts, *tenant, &recipient.domain).is_some());
-    let Some(tenant) = tenant else {
+    let Some(tenant) = owner(parts, here, &recipient.domain) else {
         let profile = parts.organizations[here.organization.index()].profile;
         return Err(profile.relay_denied.clone());
     };
@@ -248,6 +243,20 @@ fn front_end<'a>(
         promote: false,
         directionality: Directionality::Incoming,
     })
+}
+
+/// The tenant that a domain belongs to: the one with the closest accepted domain.
+fn owner(parts: &Parts, here: &Server, domain: &Domain) -> Option<OrganizationId> {
+    let mut owners = Vec::new();
+    for (tenant, _) in &here.front_end_for {
+        if let Some(entry) = accepted(parts, *tenant, domain) {
+            let name = &parts.organizations[tenant.index()].name;
+            let length = entry.domain.as_str().len();
+            owners.push((usize::MAX - length, entry.subdomains, name, *tenant));
+        }
+    }
+    owners.sort();
+    owners.first().map(|(_, _, _, tenant)| *tenant)
 }
 
 /// The inbound connector that recognises the client, and whose tenant owns the certificate's domain or
@@ -311,17 +320,61 @@ fn registered(parts: &Parts, tenant: OrganizationId, name: &str) -> bool {
         .any(|domain| accepted(parts, tenant, &domain).is_some())
 }
 
-/// Who vouches for the sender of a message that arrives on an accepted session (Exchange Server,
-/// "Header firewall in Exchange Server"; Exchange Online, New-InboundConnector).
-pub(crate) fn auth_as(
+/// What a server takes over at the end of DATA.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Admitted {
+    /// Who vouches for the sender.
+    pub(crate) auth_as: AuthAs,
+    /// The names in the Received fields, this server's own at the end.
+    pub(crate) received_by: Vec<Domain>,
+    /// How often it entered the organization it is for, this time included where that is counted.
+    pub(crate) entries: u32,
+    /// Whether its recipients need not be resolved again.
+    pub(crate) resolved: bool,
+}
+
+/// Answers the end of DATA on a session that `accept` let in: sizes, hops, earlier entries.
+pub(crate) fn admit(
     parts: &Parts,
     server: ServerId,
     connection: &Connection,
-    promote: bool,
+    accepted: &Accepted<'_>,
     transfer: &Transfer,
-) -> AuthAs {
+) -> Result<Admitted, Status> {
+    let here = &parts.servers[server.index()];
+    let profile = parts.organizations[here.organization.index()].profile;
     let connector = serving(parts, server, connection).expect("the session was accepted");
-    match standing(connector, connection).expect("the session was accepted") {
+    let standing = standing(connector, connection).expect("the session was accepted");
+    let bypass = matches!(standing, Standing::Server | Standing::ExternallySecured);
+    if transfer.size > connector.max_message_size && !bypass {
+        return Err(replies::TOO_LARGE.clone());
+    }
+    let mut received_by = transfer.trace.received_by.clone();
+    for (limits, own) in services(parts, server, connector) {
+        let total = received_by.len();
+        let local = received_by.iter().filter(|by| *by == own).count();
+        let local_test = limits.max_local_hop_count > 0;
+        if total > limits.max_hop_count as usize
+            || local_test && local > limits.max_local_hop_count as usize
+        {
+            return Err(profile.hop_count_exceeded.clone());
+        }
+        received_by.push(own.clone());
+    }
+    let entries = entries(here, connector, accepted.organization, transfer)
+        .ok_or(profile.hop_count_exceeded.clone())?;
+    Ok(Admitted {
+        auth_as: auth_as(standing, accepted.promote, transfer),
+        received_by,
+        entries,
+        resolved: transfer.resolved && standing == Standing::Server,
+    })
+}
+
+/// Who vouches for the sender (Exchange Server, "Header firewall in Exchange Server"; Exchange Online,
+/// New-InboundConnector).
+fn auth_as(standing: Standing, promote: bool, transfer: &Transfer) -> AuthAs {
+    match standing {
         Standing::Server => transfer.organization.unwrap_or(AuthAs::Internal),
         Standing::User | Standing::ExternallySecured => AuthAs::Internal,
         Standing::Anonymous if promote => transfer.cross_premises.unwrap_or(AuthAs::Anonymous),
@@ -329,50 +382,23 @@ pub(crate) fn auth_as(
     }
 }
 
-/// The refusal at the end of DATA, if there is one: sizes, hops, earlier entries.
-pub(crate) fn refusal(
-    parts: &Parts,
-    server: ServerId,
-    connection: &Connection,
-    accepted: &Accepted<'_>,
+/// How often the message entered the tenant, if not too often. Only Exchange Online Protection counts.
+fn entries(
+    here: &Server,
+    connector: &ReceiveConnector,
+    tenant: OrganizationId,
     transfer: &Transfer,
-) -> Option<Status> {
-    let connector = serving(parts, server, connection).expect("the session was accepted");
-    let standing = standing(connector, connection).expect("the session was accepted");
-    let bypass = matches!(standing, Standing::Server | Standing::ExternallySecured);
-    if transfer.size > connector.max_message_size && !bypass {
-        return Some(replies::TOO_LARGE.clone());
-    }
-    let here = &parts.servers[server.index()];
-    let mut fields: Vec<&Domain> = transfer.trace.received_by.iter().collect();
-    for (limits, received_by) in services(parts, server, connector) {
-        let total = fields.len();
-        let local = fields.iter().filter(|by| **by == received_by).count();
-        if total > limits.max_hop_count as usize
-            || limits.max_local_hop_count > 0 && local > limits.max_local_hop_count as usize
-        {
-            let profile = parts.organizations[here.organization.index()].profile;
-            return Some(profile.hop_count_exceeded.clone());
+) -> Option<u32> {
+    let mut earlier = 0;
+    for (organization, count) in &transfer.trace.attributions {
+        if *organization == tenant {
+            earlier += count;
         }
-        fields.push(received_by);
     }
-    // Only Exchange Online Protection counts how often a message entered a tenant.
-    if here.front_end_for.is_empty() {
-        return None;
-    }
-    let earlier: u32 = transfer
-        .trace
-        .attributions
-        .iter()
-        .filter(|(organization, _)| *organization == accepted.organization)
-        .map(|(_, count)| *count)
-        .sum();
     match connector.max_attributions {
-        Some(limit) if earlier >= limit => {
-            let profile = parts.organizations[here.organization.index()].profile;
-            Some(profile.hop_count_exceeded.clone())
-        }
-        Some(_) | None => None,
+        _ if here.front_end_for.is_empty() => Some(earlier),
+        Some(limit) if earlier >= limit => None,
+        Some(_) | None => Some(earlier + 1),
     }
 }
 

@@ -9,6 +9,7 @@ use hybridmx::model::{
 };
 use hybridmx::route::{Arrival, MailItem};
 
+use super::certificates::presented;
 use super::connectors::{Choice, choose, choose_on_edge};
 use super::names::{accepted, domain_type};
 
@@ -165,6 +166,9 @@ impl Desk<'_> {
     /// One recipient object.
     fn object(&mut self, index: usize, address: &Mailbox, way: &Way) {
         let recipient = &self.parts.recipients[index];
+        if way.chain.contains(&index) {
+            return self.fail(address, &replies::FORWARDING_LOOP, false);
+        }
         if self.met.contains(&index) {
             return self.suppress(address);
         }
@@ -175,7 +179,7 @@ impl Desk<'_> {
             let waits = self.parts.organizations[recipient.organization.index()]
                 .profile
                 .restrictions_in_dialogue
-                && self.item.arrival == Arrival::External;
+                && self.item.arrival != Arrival::Submission;
             return self.fail(address, &status, waits);
         }
         match &recipient.kind {
@@ -187,11 +191,11 @@ impl Desk<'_> {
             RecipientKind::MailUser {
                 target_address: Some(target),
                 ..
-            } => self.to_target(index, recipient, target, way),
-            RecipientKind::RemoteGroup { target_address, .. } => {
-                let target = target_address.as_ref().unwrap_or(recipient.primary());
-                self.to_target(index, recipient, target, way);
-            }
+            } => self.to_target(index, target, way),
+            RecipientKind::RemoteGroup { target_address, .. } => match target_address {
+                Some(target) => self.to_target(index, target, way),
+                None => self.by_domain(recipient.primary(), way),
+            },
             RecipientKind::Group { subscribers, .. } => {
                 self.group(index, recipient, subscribers);
             }
@@ -199,8 +203,8 @@ impl Desk<'_> {
     }
 
     /// Mail for somebody who is elsewhere. The target address may be another recipient's.
-    fn to_target(&mut self, index: usize, recipient: &Recipient, target: &Mailbox, way: &Way) {
-        if recipient.addresses.contains(target) {
+    fn to_target(&mut self, index: usize, target: &Mailbox, way: &Way) {
+        if self.holders(target) == [index] {
             return self.by_domain(target, way);
         }
         let mut further = way.clone();
@@ -241,8 +245,14 @@ impl Desk<'_> {
             chain: Vec::new(),
         };
         self.to_mailbox(index, group.primary(), &Way::default());
+        let mut named: Vec<&Member> = Vec::new();
         for subscriber in subscribers {
-            self.subscriber(subscriber, &way);
+            let again = named.contains(&subscriber);
+            named.push(subscriber);
+            // Named twice, a stranger gets one copy; a recipient met twice is a matter of `object`.
+            if !again || matches!(subscriber, Member::Recipient(_)) {
+                self.subscriber(subscriber, &way);
+            }
         }
     }
 
@@ -253,16 +263,7 @@ impl Desk<'_> {
         };
         match subscriber {
             Member::Nobody(address) if Some(address) == sender.as_ref() => self.suppress(address),
-            Member::Nobody(address) => {
-                let before = self.lines.clone();
-                self.nobody(address, way);
-                // Named twice, it gets one copy.
-                let last = self.lines.last().cloned().unwrap_or_default();
-                if before.contains(&last) {
-                    self.lines = before;
-                    self.suppress(address);
-                }
-            }
+            Member::Nobody(address) => self.address(address, way),
             Member::Recipient(id) => {
                 let recipient = &self.parts.recipients[id.index()];
                 let own = sender.is_some_and(|sender| recipient.addresses.contains(&sender));
@@ -270,7 +271,7 @@ impl Desk<'_> {
                     RecipientKind::Mailbox { echo, .. } | RecipientKind::MailUser { echo, .. } => {
                         echo
                     }
-                    RecipientKind::Group { .. } | RecipientKind::RemoteGroup { .. } => true,
+                    RecipientKind::Group { .. } | RecipientKind::RemoteGroup { .. } => false,
                 };
                 if own && !echo {
                     self.suppress(recipient.primary());
@@ -350,7 +351,8 @@ impl Desk<'_> {
             && accepted(self.parts, connector.organization, &address.domain).is_some();
         let cross_premises = crosses.then_some(self.item.auth_as);
         let tls = tls(connector, &address.domain);
-        format!("{hop} via {} None {cross_premises:?}{tls}", connector.name)
+        let shown = presented(self.parts, self.server, connector);
+        format!("{hop} via {} None {cross_premises:?}{tls} {shown}", connector.name)
     }
 
     /// Other servers of the organization: a Mailbox server's transport service, an Edge server's

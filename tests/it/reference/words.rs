@@ -4,9 +4,9 @@ use std::fmt::Write as _;
 
 use hybridmx::mail::Status;
 use hybridmx::model::{Parts, RecipientId, SendConnectorId, ServerId, TlsAuthLevel, Topology};
-use hybridmx::route::{Categorized, Copy, NextHop, NoWinner, Peer, Selection, Verdict};
+use hybridmx::route::{Categorized, Copy, MailItem, NextHop, NoWinner, Peer, Presented, Selection, Verdict};
 
-use super::acceptance::Accepted;
+use super::acceptance::{Accepted, Admitted};
 
 /// A server's name.
 pub(crate) fn server(parts: &Parts, id: ServerId) -> String {
@@ -49,6 +49,31 @@ pub(crate) fn verdict(topology: &Topology, verdict: &Verdict) -> String {
         directionality: admission.directionality,
     });
     accepted(topology.parts(), answer.as_ref().map_err(|status| *status))
+}
+
+/// What a server took over.
+pub(crate) fn admitted(item: MailItem) -> Admitted {
+    let entries = item.trace.attributions.iter();
+    Admitted {
+        auth_as: item.auth_as,
+        entries: entries
+            .filter(|(organization, _)| *organization == item.organization)
+            .map(|(_, count)| count)
+            .sum(),
+        resolved: item.resolved,
+        received_by: item.trace.received_by,
+    }
+}
+
+/// The certificate that is shown.
+pub(crate) fn presented(presented: &Presented) -> String {
+    match presented {
+        Presented::Certificate(certificate) => {
+            format!("{:?} trusted {}", certificate.names, certificate.trusted)
+        }
+        Presented::SelfSigned => "self-signed".to_owned(),
+        Presented::Missing(_) => "missing".to_owned(),
+    }
 }
 
 /// What becomes of every recipient, one line each, sorted.
@@ -99,7 +124,8 @@ fn copy(topology: &Topology, copy: &Copy) -> String {
                 (Some(TlsAuthLevel::DomainValidation), Some(name)) => name.to_string(),
                 _ => String::new(),
             };
-            format!(" tls {} {:?} {name}", copy.tls.required, copy.tls.level)
+            let shown = presented(&copy.presented);
+            format!(" tls {} {:?} {name} {shown}", copy.tls.required, copy.tls.level)
         }
         _ => String::new(),
     };

@@ -1,9 +1,9 @@
 //! Random questions about a world: sessions, envelopes and messages.
 
 use hybridmx::mail::{AuthAs, ByteSize, Directionality, Domain, ReversePath};
-use hybridmx::model::{OrganizationId, Parts, ServerId};
+use hybridmx::model::{OrganizationId, Parts, ServerId, TlsAuthLevel};
 use hybridmx::route::{
-    Arrival, ClientCertificate, Connection, MailItem, Peer, Trace, Transfer,
+    Arrival, ClientCertificate, Connection, MailItem, Peer, TlsDemand, Trace, Transfer,
 };
 
 use super::Dice;
@@ -85,6 +85,22 @@ pub(crate) fn item(dice: &mut Dice, parts: &Parts, server: ServerId) -> MailItem
         organization,
         resolved: dice.percent(15),
         trace: trace(dice, parts, server),
+    }
+}
+
+/// What a connector may demand of the next hop; a level only where TLS is demanded at all.
+pub(crate) fn tls_demand(dice: &mut Dice) -> TlsDemand {
+    let required = dice.percent(80);
+    let level = *dice.pick(&[
+        None,
+        Some(TlsAuthLevel::EncryptionOnly),
+        Some(TlsAuthLevel::CertificateValidation),
+        Some(TlsAuthLevel::DomainValidation),
+    ]);
+    TlsDemand {
+        required,
+        level: level.filter(|_| required),
+        name: Some(certificate_name(dice)),
     }
 }
 

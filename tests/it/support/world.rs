@@ -276,7 +276,8 @@ impl Builder<'_> {
             // No two begin on the same day, so that one of them is the newest.
             let begin = i64::try_from(index).expect("small") * 2 - 7;
             let holders = self.dice.subset(&servers, 1, 4);
-            let not_before = self.dice.maybe(90, |_| moment(begin));
+            let stated = if index == 0 { 60 } else { 100 };
+            let not_before = self.dice.maybe(stated, |_| moment(begin));
             let not_after = self.dice.maybe(60, |dice| {
                 moment(begin + 2 + i64::try_from(dice.below(12)).expect("small"))
             });

@@ -1,0 +1,242 @@
+//! The command line: its words, its help, and the exit codes.
+//!
+//! What was written is kept as it was written. What it means (addresses, sizes, names of servers) is
+//! found out by `main`, which has the world at hand and can say what was meant instead.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Where every class of Exchange hybrid mail goes, why, and what breaks it
+///
+/// hybridmx reads a description of an Exchange hybrid deployment (on-premises servers, Send and
+/// Receive connectors, accepted domains, Exchange Online with its Microsoft 365 Groups, and DNS) and
+/// follows mail through it, hop by hop, as Exchange's transport would. Nothing is sent.
+#[derive(Debug, Parser)]
+#[command(
+    name = "hybridmx",
+    version,
+    max_term_width = 100,
+    after_help = "`hybridmx COMMAND --help` has examples.",
+    after_long_help = LONG_AFTER
+)]
+pub struct Arguments {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const LONG_AFTER: &str = "\
+Examples:
+  hybridmx check testnet/contoso
+  hybridmx trace testnet/contoso --from david@contoso.com --to engineering@groups.contoso.com
+  hybridmx flows testnet/contoso
+  hybridmx explain 5.7.133
+
+Exit codes:
+  0  the answer is good
+  1  the answer is bad: `check` found something at or above --fail-on
+  2  the world or the command line cannot be used
+  3  the outside failed, such as a full disk";
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Find what is broken: every rule, every class of flow, every expectation
+    Check(Check),
+    /// Explain a rule of `check`, or a reply code of an NDR or a queue
+    Explain(Explain),
+    /// List where every class of mail goes
+    Flows(Flows),
+    /// Print the JSON Schema of worlds, for editors
+    Schema,
+    /// Follow one message: every hop, what was chosen there, what lost and why
+    Trace(Trace),
+}
+
+/// How an answer is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For programs; the format is versioned
+    Json,
+    /// For people
+    Text,
+}
+
+/// The severities that can make `check` fail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum FailOn {
+    /// Errors only
+    Error,
+    /// Errors and warnings
+    Warning,
+}
+
+/// Arguments of `check`.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  hybridmx check world.toml                     before the change, and after it
+  hybridmx check testnet/contoso --fail-on warning
+  hybridmx check world.toml --format json       findings with witness flows and fixes
+
+Each finding names the setting, shows a message that suffers from it, and how to mend it:
+`Set-SendConnector`, `New-AcceptedDomain` or the DNS record as you would type it.
+Exit code 1 if there is a finding at or above --fail-on; notes never count.")]
+pub struct Check {
+    /// A world: a .toml or .json file, or a folder with a world.toml
+    pub world: PathBuf,
+    /// How to write the answer
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+    /// The mildest finding that makes the exit code 1
+    #[arg(long, value_enum, value_name = "SEVERITY", default_value_t = FailOn::Error)]
+    pub fail_on: FailOn,
+}
+
+/// Arguments of `trace`.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  hybridmx trace world.toml --from david@contoso.com --to engineering@groups.contoso.com
+      a mailbox user writes to a Microsoft 365 Group, authenticated at the user's own server
+  hybridmx trace world.toml --from ann@fabrikam.com --to julie@contoso.com --size 40MB
+      mail from the Internet, larger than a connector's MaxMessageSize
+  hybridmx trace world.toml --from scanner@contoso.com --to julie@contoso.com --at EX01
+      a device hands it to EX01 without authentication
+  hybridmx trace world.toml --from '<>' --to david@contoso.com
+      a notification: nobody is told if it fails
+
+Each hop lists the tracking-log events (RECEIVE, RESOLVE, EXPAND, SENDEXTERNAL, ...) with the
+connector or object that decided, its place in the world's file, and every candidate that lost.")]
+pub struct Trace {
+    /// A world: a .toml or .json file, or a folder with a world.toml
+    pub world: PathBuf,
+    /// The sender; '<>' for the null reverse-path
+    #[arg(long, value_name = "ADDRESS", allow_hyphen_values = true)]
+    pub from: String,
+    /// A recipient; repeat the option for several
+    #[arg(
+        long,
+        value_name = "ADDRESS",
+        required = true,
+        allow_hyphen_values = true
+    )]
+    pub to: Vec<String>,
+    /// The server that gets it from a client without authentication
+    #[arg(long, value_name = "SERVER")]
+    pub at: Option<String>,
+    /// The size of the message, such as 10MB, 35840KB or 36700160
+    #[arg(
+        long,
+        value_name = "SIZE",
+        default_value = "10KB",
+        allow_hyphen_values = true
+    )]
+    pub size: String,
+    /// How to write the answer
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+}
+
+/// Arguments of `flows`.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  hybridmx flows world.toml
+  hybridmx flows world.toml --format json
+
+One row for each end of each class of mail: senders and recipients that routing cannot tell apart
+share a row. `hybridmx trace` shows how a row comes about.")]
+pub struct Flows {
+    /// A world: a .toml or .json file, or a folder with a world.toml
+    pub world: PathBuf,
+    /// How to write the answer
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+}
+
+/// Arguments of `explain`.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  hybridmx explain group-domain-not-accepted    a rule, as `check` prints it
+  hybridmx explain 5.7.133                      an enhanced status
+  hybridmx explain 550 5.7.133                  as an NDR or a queue's LastError prints it
+  hybridmx explain 550                          every status that is said with 550")]
+pub struct Explain {
+    /// A rule code, a reply code, an enhanced status, or a pasted reply
+    #[arg(required = true, num_args = 1..)]
+    pub code: Vec<String>,
+    /// How to write the answer
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+}
+
+/// How the program ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// The answer is good.
+    Good,
+    /// The answer is bad.
+    Bad,
+    /// The input or the command line cannot be used.
+    Unusable,
+    /// The outside failed.
+    Outside,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(match exit {
+            Exit::Good => 0,
+            Exit::Bad => 1,
+            Exit::Unusable => 2,
+            Exit::Outside => 3,
+        })
+    }
+}
+
+/// Whether a command line asks for JSON, for those that cannot be read as a whole.
+#[must_use]
+pub fn wants_json(words: &[OsString]) -> bool {
+    let is = |word: &OsString, text: &str| word.to_str() == Some(text);
+    words.iter().any(|word| is(word, "--format=json"))
+        || words
+            .windows(2)
+            .any(|pair| is(&pair[0], "--format") && is(&pair[1], "json"))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn json_is_recognised_in_a_broken_command_line() {
+        let asks = |line: &str| {
+            let words: Vec<OsString> = line.split(' ').map(OsString::from).collect();
+            wants_json(&words)
+        };
+        assert!(asks("hybridmx chek x --format json"));
+        assert!(asks("hybridmx check x --format=json --oops"));
+        assert!(!asks("hybridmx check json --format text"));
+    }
+
+    #[test]
+    fn the_null_reverse_path_is_a_value() {
+        let line = ["hybridmx", "trace", "w", "--from", "<>", "--to", "a@b.c"];
+        let Command::Trace(trace) = Arguments::try_parse_from(line).unwrap().command else {
+            panic!("not a trace");
+        };
+        assert_eq!((trace.from.as_str(), trace.size.as_str()), ("<>", "10KB"));
+    }
+}

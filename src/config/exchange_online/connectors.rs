@@ -1,0 +1,151 @@
+//! Inbound and outbound connectors (Exchange Online, "Configure mail flow using connectors in
+//! Exchange Online").
+
+use super::servers::{MAX_ATTRIBUTIONS, Tenant, endpoint};
+use crate::config::build::Build;
+use crate::config::object::Object;
+use crate::config::sending::{self, conflict};
+use crate::mail::{Limit, NamePattern};
+use crate::model::{
+    AddressSpace, DomainPattern, Matcher, ReceiveConnector, SendConnector, ServerId, TransportRole,
+};
+
+/// Adds the inbound connectors of a tenant that attribute sessions to it.
+pub(super) fn inbound(build: &mut Build, tenant: &Tenant<'_>, front_end: ServerId) {
+    let objects = tenant.object.objects("InboundConnectors");
+    let names = objects.iter().filter_map(|object| object.word("Name"));
+    build.refuse_duplicates("inbound connector", names);
+    for object in objects {
+        refuse_cloud_services(build, object);
+        if object.text("ConnectorType") == Some("OnPremises") {
+            refuse_nobody(build, object);
+            let connector = inbound_connector(tenant, front_end, object);
+            build.parts.receive_connectors.extend(connector);
+        }
+    }
+}
+
+fn inbound_connector(
+    tenant: &Tenant<'_>,
+    front_end: ServerId,
+    object: &Object,
+) -> Option<ReceiveConnector> {
+    let name = object.text("Name")?;
+    let service = (TransportRole::HubTransport, 25);
+    let certificate = object.text("TlsSenderCertificateName");
+    Some(ReceiveConnector {
+        enabled: object.flag("Enabled"),
+        matcher: Matcher::Peer {
+            tls_sender_certificate_name: certificate.and_then(|n| NamePattern::parse(n).ok()),
+            sender_ip_addresses: object.parse_list("SenderIPAddresses"),
+        },
+        cloud_services_mail_enabled: object.flag("CloudServicesMailEnabled"),
+        require_tls: object.flag("RequireTls"),
+        max_attributions: Some(MAX_ATTRIBUTIONS),
+        settings: object.settings(),
+        ..endpoint(tenant.organization, front_end, name, service)
+    })
+}
+
+/// An inbound connector for the own organization needs something to know its peers by.
+fn refuse_nobody(build: &mut Build, object: &Object) {
+    let keys = ["TlsSenderCertificateName", "SenderIPAddresses"];
+    if keys.iter().any(|key| object.states(key)) {
+        return;
+    }
+    let name = object.text("Name").unwrap_or_default();
+    build.report(
+        "missing-key",
+        &object.location,
+        format!("`{name}` has neither `TlsSenderCertificateName` nor `SenderIPAddresses`"),
+        "add `TlsSenderCertificateName`: a name in the certificate that the on-premises servers present",
+    );
+}
+
+fn refuse_cloud_services(build: &mut Build, object: &Object) {
+    let key = "CloudServicesMailEnabled";
+    let is_partner = object.text("ConnectorType") == Some("Partner");
+    if object.flag(key) && is_partner && !object.is_unusable("ConnectorType") {
+        conflict(
+            build,
+            object,
+            key,
+            format!("`{key}` is true, and `ConnectorType` is Partner"),
+            format!("write `ConnectorType = \"OnPremises\"`, or remove `{key}`"),
+        );
+    }
+}
+
+/// Adds the outbound connectors of a tenant.
+pub(super) fn outbound(build: &mut Build, tenant: &Tenant<'_>) {
+    let objects = tenant.object.objects("OutboundConnectors");
+    let names = objects.iter().filter_map(|object| object.word("Name"));
+    build.refuse_duplicates("outbound connector", names);
+    for object in objects {
+        refuse_cloud_services(build, object);
+        let connector = outbound_connector(build, tenant, object);
+        build.parts.send_connectors.extend(connector);
+    }
+}
+
+fn outbound_connector(
+    build: &mut Build,
+    tenant: &Tenant<'_>,
+    object: &Object,
+) -> Option<SendConnector> {
+    let address_spaces = recipient_domains(build, object);
+    let routing = sending::routing(build, object, "UseMXRecord");
+    let level = sending::tls_auth_level(object, "TlsSettings");
+    Some(SendConnector {
+        organization: tenant.organization,
+        name: object.text("Name")?.to_owned(),
+        enabled: object.flag("Enabled"),
+        address_spaces,
+        scoped: false,
+        sources: vec![tenant.hub],
+        routing,
+        use_external_dns: false,
+        require_tls: level.is_some(),
+        tls_auth_level: level,
+        tls_domain: sending::tls_domain(build, object, "TlsSettings"),
+        tls_certificate_name: None,
+        fqdn: None,
+        max_message_size: Limit::Unlimited,
+        cloud_services_mail_enabled: object.flag("CloudServicesMailEnabled"),
+        // Between equals, the connector to the own organization goes before one to a partner.
+        rank: u8::from(object.text("ConnectorType") != Some("OnPremises")),
+        settings: object.settings(),
+    })
+}
+
+/// The domains of an outbound connector, which must name some or take all of the tenant's own.
+fn recipient_domains(build: &mut Build, object: &Object) -> Vec<AddressSpace> {
+    let mut spaces = sending::address_spaces(object.list("RecipientDomains"));
+    let all = object.flag("AllAcceptedDomains");
+    if all && object.text("ConnectorType") == Some("Partner") {
+        conflict(
+            build,
+            object,
+            "AllAcceptedDomains",
+            "`AllAcceptedDomains` is true, and `ConnectorType` is Partner".to_owned(),
+            "write `ConnectorType = \"OnPremises\"`, or name `RecipientDomains`".to_owned(),
+        );
+    }
+    if !all && !object.states("RecipientDomains") {
+        let name = object.text("Name").unwrap_or_default();
+        build.report(
+            "missing-key",
+            &object.location,
+            format!("`{name}` has no `RecipientDomains`"),
+            "add `RecipientDomains`, as in `[\"contoso.com\"]`, or `AllAcceptedDomains = true`",
+        );
+    }
+    if all {
+        spaces.push(AddressSpace {
+            pattern: DomainPattern::AllAcceptedDomains,
+            cost: 1,
+            location: Some(object.at("AllAcceptedDomains").clone()),
+        });
+    }
+    spaces
+}

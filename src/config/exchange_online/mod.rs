@@ -1,0 +1,105 @@
+//! Exchange Online's dialect: the objects of tenants → the model.
+//!
+//! Not here: the spelling of keys and their defaults (`keys`), and DNS (`zones`).
+//!
+//! Implied, as soon as there is a tenant: one front end `EOP` (Exchange Online Protection) for all
+//! of them, and for each a hub `EXO` that holds its mailboxes and routes; the certificate that both
+//! present; the initial domain among the accepted domains.
+//!
+//! Inbound connectors of type OnPremises become Receive connectors of the front end that match by
+//! peer; those of type Partner restrict sessions and attribute none, so they have no place in the
+//! model. Outbound connectors become Send connectors of the hub.
+//!
+//! Sources: Exchange Online, "Configure mail flow using connectors in Exchange Online", "Accepted
+//! domains in Exchange Online"; Exchange PowerShell, "New-InboundConnector",
+//! "New-OutboundConnector", "Set-UnifiedGroup".
+
+mod connectors;
+mod recipients;
+mod servers;
+
+use self::servers::Tenant;
+use super::build::Build;
+use super::object::Object;
+use crate::mail::Domain;
+use crate::model::{
+    AcceptedDomain, DomainType, EXCHANGE_ONLINE, Fallback, Organization, OrganizationId,
+    OrganizationKind,
+};
+
+/// Adds the tenants of a world.
+pub(super) fn lower(build: &mut Build, objects: &[Object]) {
+    let names = objects.iter().filter_map(|object| object.word("Name"));
+    build.refuse_duplicates("tenant", names);
+    let organizations: Vec<(&Object, OrganizationId)> = objects
+        .iter()
+        .map(|object| (object, organization(build, object)))
+        .collect();
+    let Some((_, first)) = organizations.first() else {
+        return;
+    };
+    let front_end = servers::front_end(build, *first);
+    let several = organizations.len() > 1;
+    for (object, organization) in organizations {
+        let tenant = Tenant {
+            object,
+            organization,
+            hub: servers::hub(build, organization, object, several),
+        };
+        let served = &mut build.parts.servers[front_end.index()].front_end_for;
+        served.push((organization, tenant.hub));
+        accepted_domains(build, &tenant);
+        connectors::inbound(build, &tenant, front_end);
+        connectors::outbound(build, &tenant);
+        recipients::lower(build, &tenant);
+    }
+    servers::certificate(build, front_end);
+}
+
+fn organization(build: &mut Build, object: &Object) -> OrganizationId {
+    build.organization(Organization {
+        name: object.text("Name").unwrap_or_default().to_owned(),
+        kind: OrganizationKind::ExchangeOnline,
+        fallback: Fallback::Mx,
+        partners: Vec::new(),
+        profile: &EXCHANGE_ONLINE,
+        settings: object.settings(),
+    })
+}
+
+fn accepted_domains(build: &mut Build, tenant: &Tenant<'_>) {
+    let objects = tenant.object.objects("AcceptedDomains");
+    for object in objects {
+        if object.text("DomainType") == Some("ExternalRelay") {
+            build.report(
+                "invalid-value",
+                object.at("DomainType"),
+                "`ExternalRelay` exists on premises only",
+                "write `Authoritative` or `InternalRelay`",
+            );
+        }
+    }
+    build.accepted_domains(tenant.organization, objects);
+    imply_initial_domain(build, tenant);
+}
+
+fn imply_initial_domain(build: &mut Build, tenant: &Tenant<'_>) {
+    let Some(initial) = tenant.object.parse::<Domain>("Name") else {
+        return;
+    };
+    let all = build.parts.accepted_domains.iter();
+    let mut ours = all.filter(|domain| domain.organization == tenant.organization);
+    if ours.clone().any(|domain| domain.domain == initial) {
+        return;
+    }
+    let has_default = ours.any(|domain| domain.default);
+    build.parts.accepted_domains.push(AcceptedDomain {
+        organization: tenant.organization,
+        name: initial.to_string(),
+        domain: initial,
+        subdomains: false,
+        kind: DomainType::Authoritative,
+        default: !has_default,
+        settings: tenant.object.settings(),
+    });
+}

@@ -1,0 +1,175 @@
+//! The servers of the cloud: implied, as nobody administers them.
+
+use std::collections::BTreeSet;
+use std::net::Ipv4Addr;
+
+use crate::config::build::Build;
+use crate::config::object::Object;
+use crate::mail::{ByteSize, Domain, NamePattern};
+use crate::model::{
+    Certificate, DnsView, IpRange, Matcher, OrganizationId, PermissionGroup, ReceiveConnector,
+    RecipientValidation, Server, ServerId, ServerRole, Service, Settings, TransportRole,
+};
+
+/// The name under which Exchange Online Protection serves every tenant.
+const PROTECTION: &str = "mail.protection.outlook.com";
+
+/// Choice: the default MaxReceiveSize of a cloud mailbox.
+const MAX_RECEIVE_SIZE: ByteSize = ByteSize(36 << 20);
+
+/// Choice: the fourth attribution of a message to one tenant is a loop, because the text of 5.4.14
+/// names attribution and no document its limit.
+pub(super) const MAX_ATTRIBUTIONS: u32 = 3;
+
+/// A tenant, and the server that stands for its transport and mailboxes.
+pub(super) struct Tenant<'a> {
+    pub(super) object: &'a Object,
+    pub(super) organization: OrganizationId,
+    pub(super) hub: ServerId,
+}
+
+/// Adds Exchange Online Protection, which the first tenant owns in name.
+pub(super) fn front_end(build: &mut Build, organization: OrganizationId) -> ServerId {
+    let fqdn = host(&format!("eop.{PROTECTION}"));
+    let server = Server {
+        organization,
+        name: "EOP".to_owned(),
+        role: ServerRole::FrontEnd,
+        site: String::new(),
+        addresses: vec![build.free_address(Ipv4Addr::new(198, 18, 0, 25))],
+        dns_view: DnsView::Public,
+        directory: true,
+        recipient_validation: RecipientValidation::Authoritative,
+        services: vec![Service {
+            transport_role: TransportRole::HubTransport,
+            received_by: fqdn.clone(),
+        }],
+        version: None,
+        front_end_for: Vec::new(),
+        settings: Settings::default(),
+        fqdn,
+    };
+    let id = build.server(server);
+    build.parts.receive_connectors.push(ReceiveConnector {
+        permission_groups: BTreeSet::from([PermissionGroup::AnonymousUsers]),
+        max_attributions: Some(MAX_ATTRIBUTIONS),
+        ..endpoint(organization, id, "EOP", (TransportRole::HubTransport, 25))
+    });
+    id
+}
+
+/// Adds the server that stands for a tenant's transport and mailboxes.
+pub(super) fn hub(
+    build: &mut Build,
+    organization: OrganizationId,
+    object: &Object,
+    several: bool,
+) -> ServerId {
+    let tenant = object.text("Name").unwrap_or_default();
+    let first_label = tenant.split('.').next().unwrap_or_default();
+    let fqdn = host(&format!("{first_label}.prod.outlook.com"));
+    let service = |transport_role| Service {
+        transport_role,
+        received_by: fqdn.clone(),
+    };
+    let roles = [
+        TransportRole::FrontendTransport,
+        TransportRole::HubTransport,
+    ];
+    let server = Server {
+        organization,
+        name: match several {
+            true => format!("EXO {tenant}"),
+            false => "EXO".to_owned(),
+        },
+        role: ServerRole::Hub,
+        site: String::new(),
+        addresses: vec![build.free_address(Ipv4Addr::new(198, 18, 1, 1))],
+        dns_view: DnsView::Public,
+        directory: true,
+        recipient_validation: RecipientValidation::Off,
+        services: roles.map(service).into(),
+        version: None,
+        front_end_for: Vec::new(),
+        settings: object.settings(),
+        fqdn: fqdn.clone(),
+    };
+    let id = build.server(server);
+    for (role, port) in [(roles[0], 25), (roles[1], 2525)] {
+        let name = format!("EXO {}", role.as_str());
+        build.parts.receive_connectors.push(ReceiveConnector {
+            permission_groups: BTreeSet::from([
+                PermissionGroup::ExchangeServers,
+                PermissionGroup::ExchangeUsers,
+            ]),
+            ..endpoint(organization, id, &name, (role, port))
+        });
+    }
+    id
+}
+
+/// A Receive connector of the cloud that listens for everyone and lets nobody submit.
+pub(super) fn endpoint(
+    organization: OrganizationId,
+    server: ServerId,
+    name: &str,
+    (transport_role, port): (TransportRole, u16),
+) -> ReceiveConnector {
+    ReceiveConnector {
+        organization,
+        server,
+        name: name.to_owned(),
+        enabled: true,
+        matcher: Matcher::Endpoint {
+            transport_role,
+            ports: vec![port],
+            remote_ip_ranges: vec![IpRange::ALL_V4, IpRange::ALL_V6],
+        },
+        permission_groups: BTreeSet::new(),
+        externally_secured: false,
+        anonymous_relay: false,
+        tls_domain_capabilities: Vec::new(),
+        cloud_services_mail_enabled: false,
+        offers_tls: true,
+        require_tls: false,
+        tls_certificate_name: None,
+        fqdn: None,
+        max_message_size: MAX_RECEIVE_SIZE,
+        max_hop_count: 60,
+        max_local_hop_count: 0,
+        max_attributions: None,
+        settings: Settings::default(),
+    }
+}
+
+/// A name that is a host name, because its parts are; of a tenant whose own name is broken, some.
+fn host(name: &str) -> Domain {
+    let fallback = || Domain::parse(PROTECTION).expect("the constant is a domain name");
+    Domain::parse(name).unwrap_or_else(|_| fallback())
+}
+
+/// The certificate of the cloud's servers, whose dates are Microsoft's affair.
+pub(super) fn certificate(build: &mut Build, front_end: ServerId) {
+    let hubs = build.parts.servers[front_end.index()].front_end_for.iter();
+    let servers = std::iter::once(front_end).chain(hubs.map(|(_, hub)| *hub));
+    let servers = servers.collect();
+    // The hub shows the certificate of the service whichever way it sends, so it covers its name too.
+    let names = [
+        PROTECTION.to_owned(),
+        format!("*.{PROTECTION}"),
+        "*.prod.outlook.com".to_owned(),
+    ];
+    build.parts.certificates.push(Certificate {
+        subject: format!("CN={PROTECTION}"),
+        issuer: "CN=Public CA".to_owned(),
+        names: names
+            .iter()
+            .filter_map(|name| NamePattern::parse(name).ok())
+            .collect(),
+        not_before: None,
+        not_after: None,
+        trusted: true,
+        servers,
+        settings: Settings::default(),
+    });
+}

@@ -1,0 +1,142 @@
+//! What a step names: its kind, and the setting that decided with its place in the world's files.
+
+use crate::diag::Location;
+use crate::model::{MailUserFlavour, Matcher, OrganizationKind, RecipientKind, Settings, Topology};
+use crate::route::{Reason, Subject};
+
+/// The kind of a subject, as the reader calls it; empty where the name says it.
+pub(super) fn kind(topology: &Topology, subject: &Subject) -> &'static str {
+    match subject {
+        Subject::AcceptedDomain(_) => "accepted domain",
+        Subject::Host(_) => "host",
+        Subject::Mx(_) | Subject::UnreachableQueue => "",
+        Subject::ReceiveConnector(id) => match topology.receive_connector(*id).matcher {
+            Matcher::Endpoint { .. } => "Receive connector",
+            Matcher::Peer { .. } => "inbound connector",
+        },
+        Subject::Recipient(id) => recipient_kind(&topology.recipient(*id).kind),
+        Subject::SendConnector(id) => {
+            let owner = topology.send_connector(*id).organization;
+            match topology.organization(owner).kind {
+                OrganizationKind::ExchangeOnline => "outbound connector",
+                OrganizationKind::Internet | OrganizationKind::OnPremises => "Send connector",
+            }
+        }
+        Subject::Server(_) => "server",
+    }
+}
+
+/// Recipients as administrators speak of them.
+fn recipient_kind(kind: &RecipientKind) -> &'static str {
+    match kind {
+        RecipientKind::Mailbox { .. } => "mailbox",
+        RecipientKind::MailUser { flavour, .. } => match flavour {
+            MailUserFlavour::MailUser => "mail user",
+            MailUserFlavour::RemoteMailbox => "remote mailbox",
+        },
+        RecipientKind::Group { .. } => "Microsoft 365 Group",
+        RecipientKind::RemoteGroup { .. } => "written-back group",
+    }
+}
+
+/// Where the setting stands that made a subject win or lose: the one that the last of the reasons is
+/// about, else the one such a subject is usually judged by, else the object; `None` for what nobody
+/// wrote down.
+pub(super) fn location<'a>(
+    topology: &'a Topology,
+    subject: &Subject,
+    reasons: &[Reason],
+) -> Option<&'a Location> {
+    if let Subject::SendConnector(id) = subject
+        && let Some(space) = reasons.iter().find_map(address_space)
+    {
+        let spaces = &topology.send_connector(*id).address_spaces;
+        let found = spaces.iter().find(|each| each.pattern.to_string() == space);
+        if let Some(place) = found.and_then(|each| each.location.as_ref()) {
+            return Some(place);
+        }
+    }
+    let settings = settings(topology, subject)?;
+    let keys = reasons.iter().rev().flat_map(deciding_keys);
+    let mut keys = keys.chain(usual_keys(subject));
+    keys.find_map(|key| settings.written(key))
+        .or(settings.object.as_ref())
+}
+
+/// The settings of a subject, where the world describes it.
+fn settings<'a>(topology: &'a Topology, subject: &Subject) -> Option<&'a Settings> {
+    match subject {
+        Subject::AcceptedDomain(id) => Some(&topology.accepted_domain(*id).settings),
+        Subject::ReceiveConnector(id) => Some(&topology.receive_connector(*id).settings),
+        Subject::Recipient(id) => Some(&topology.recipient(*id).settings),
+        Subject::SendConnector(id) => Some(&topology.send_connector(*id).settings),
+        Subject::Server(id) => Some(&topology.server(*id).settings),
+        Subject::Host(_) | Subject::Mx(_) | Subject::UnreachableQueue => None,
+    }
+}
+
+/// The address space that a reason speaks of.
+fn address_space(reason: &Reason) -> Option<&str> {
+    if let Reason::AddressSpace(space) | Reason::LessSpecific(space) = reason {
+        Some(space)
+    } else {
+        None
+    }
+}
+
+/// The keys that a subject is usually judged by.
+fn usual_keys(subject: &Subject) -> &'static [&'static str] {
+    match subject {
+        Subject::AcceptedDomain(_) => &["DomainType"],
+        Subject::ReceiveConnector(_) => &[
+            "PermissionGroups",
+            "TlsSenderCertificateName",
+            "SenderIPAddresses",
+        ],
+        Subject::SendConnector(_) => &["AddressSpaces", "AllAcceptedDomains", "RecipientDomains"],
+        Subject::Recipient(_)
+        | Subject::Host(_)
+        | Subject::Mx(_)
+        | Subject::Server(_)
+        | Subject::UnreachableQueue => &[],
+    }
+}
+
+/// The keys that a reason is about; empty where it is about the object, or about no setting.
+fn deciding_keys(reason: &Reason) -> &'static [&'static str] {
+    match reason {
+        Reason::AddressNotInRange | Reason::NarrowestRange | Reason::WiderRange => {
+            &["RemoteIPRanges", "SenderIPAddresses"]
+        }
+        Reason::CertificateDoesNotMatch(_)
+        | Reason::CertificateDomainNotAccepted(_)
+        | Reason::Attributed => &["TlsSenderCertificateName", "SenderIPAddresses"],
+        Reason::Disabled => &["Enabled"],
+        Reason::DomainIs(..) => &["DomainType"],
+        Reason::EchoOff | Reason::EchoOn => &["EchoGroupMessageBackToSubscribedSender"],
+        Reason::ExternallySecured => &["AuthMechanism"],
+        Reason::GroupExpanded { .. } => &["Subscribers", "Members"],
+        Reason::HeadersNotCarried(_) | Reason::Promoted(_) => {
+            &["CloudServicesMailEnabled", "TlsDomainCapabilities"]
+        }
+        Reason::HopCount { local: false, .. } => &["MaxHopCount"],
+        Reason::HopCount { local: true, .. } => &["MaxLocalHopCount"],
+        Reason::NotASource => &["SourceTransportServers"],
+        Reason::NotMailEnabled => &["MailEnabled"],
+        Reason::OtherPort => &["Bindings"],
+        Reason::OutOfScope => &["IsScopedConnector"],
+        Reason::PermissionMissing(_) => &["PermissionGroups"],
+        Reason::PrimaryAddress(_) => &["PrimarySmtpAddress", "EmailAddresses"],
+        Reason::SenderNotAuthenticated => &["RequireSenderAuthenticationEnabled"],
+        Reason::TargetAddress(_) => &["RemoteRoutingAddress", "ExternalEmailAddress"],
+        Reason::TlsMissing => &["RequireTLS", "RequireTls"],
+        Reason::TooLarge { .. } => &["MaxMessageSize"],
+        _ => &[],
+    }
+}
+
+/// Reasons as one line.
+pub(super) fn because(reasons: &[Reason]) -> String {
+    let words: Vec<String> = reasons.iter().map(Reason::to_string).collect();
+    words.join("; ")
+}

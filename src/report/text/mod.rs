@@ -1,0 +1,22 @@
+//! Answers for people: aligned, coloured where the palette says so, one part on one line.
+//!
+//! Not here: what is said (`verify`, `flow`, `diag`); nothing is found out while it is written down.
+//! Each function gives a whole text that ends with a line feed.
+//!
+//! Bugs: lines are as long as what they say; the terminal breaks them.
+
+mod check;
+mod diagnostic;
+mod explain;
+mod flows;
+mod palette;
+mod path;
+mod table;
+mod trace;
+
+pub use check::check;
+pub use diagnostic::diagnostics;
+pub use explain::explain;
+pub use flows::flows;
+pub use palette::Palette;
+pub use trace::trace;

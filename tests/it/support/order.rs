@@ -1,0 +1,146 @@
+//! The same world in another order: every list shuffled, every id renumbered.
+
+use hybridmx::model::{
+    Member, OrganizationId, Parts, RecipientId, RecipientKind, Routing, ServerId,
+};
+use hybridmx::route::MailItem;
+
+use super::Dice;
+
+/// A world in another order, and where its objects went.
+pub(crate) struct Reordered {
+    /// The world.
+    pub(crate) parts: Parts,
+    organizations: Vec<usize>,
+    servers: Vec<usize>,
+    recipients: Vec<usize>,
+}
+
+impl Reordered {
+    /// Shuffles a world.
+    pub(crate) fn new(dice: &mut Dice, parts: &Parts) -> Self {
+        let mut parts = parts.clone();
+        let organizations = shuffle(dice, &mut parts.organizations);
+        let servers = shuffle(dice, &mut parts.servers);
+        let recipients = shuffle(dice, &mut parts.recipients);
+        shuffle(dice, &mut parts.accepted_domains);
+        shuffle(dice, &mut parts.remote_domains);
+        shuffle(dice, &mut parts.receive_connectors);
+        shuffle(dice, &mut parts.send_connectors);
+        shuffle(dice, &mut parts.certificates);
+        let mut reordered = Self {
+            parts: Parts::default(),
+            organizations,
+            servers,
+            recipients,
+        };
+        reordered.renumber(dice, &mut parts);
+        reordered.parts = parts;
+        reordered
+    }
+
+    /// Where a server went.
+    pub(crate) fn server(&self, id: ServerId) -> ServerId {
+        ServerId::new(self.servers[id.index()])
+    }
+
+    /// The same message in the other order's ids.
+    pub(crate) fn item(&self, item: &MailItem) -> MailItem {
+        let mut item = item.clone();
+        item.organization = self.organization(item.organization);
+        for (organization, _) in &mut item.trace.attributions {
+            *organization = self.organization(*organization);
+        }
+        item
+    }
+
+    fn organization(&self, id: OrganizationId) -> OrganizationId {
+        OrganizationId::new(self.organizations[id.index()])
+    }
+
+    fn renumber(&self, dice: &mut Dice, parts: &mut Parts) {
+        for organization in &mut parts.organizations {
+            for partner in &mut organization.partners {
+                *partner = self.organization(*partner);
+            }
+        }
+        for server in &mut parts.servers {
+            server.organization = self.organization(server.organization);
+            for (tenant, hub) in &mut server.front_end_for {
+                (*tenant, *hub) = (self.organization(*tenant), self.server(*hub));
+            }
+            shuffle(dice, &mut server.front_end_for);
+        }
+        for domain in &mut parts.accepted_domains {
+            domain.organization = self.organization(domain.organization);
+        }
+        for domain in &mut parts.remote_domains {
+            domain.organization = self.organization(domain.organization);
+        }
+        for certificate in &mut parts.certificates {
+            self.servers_in(dice, &mut certificate.servers);
+        }
+        self.renumber_connectors(dice, parts);
+        for recipient in &mut parts.recipients {
+            recipient.organization = self.organization(recipient.organization);
+            self.renumber_kind(&mut recipient.kind);
+        }
+    }
+
+    fn renumber_connectors(&self, dice: &mut Dice, parts: &mut Parts) {
+        for connector in &mut parts.receive_connectors {
+            connector.organization = self.organization(connector.organization);
+            connector.server = self.server(connector.server);
+            shuffle(dice, &mut connector.tls_domain_capabilities);
+        }
+        for connector in &mut parts.send_connectors {
+            connector.organization = self.organization(connector.organization);
+            self.servers_in(dice, &mut connector.sources);
+            shuffle(dice, &mut connector.address_spaces);
+            if let Routing::Servers(servers) = &mut connector.routing {
+                self.servers_in(dice, servers);
+            }
+        }
+    }
+
+    fn renumber_kind(&self, kind: &mut RecipientKind) {
+        match kind {
+            RecipientKind::Mailbox { server, .. } => *server = self.server(*server),
+            RecipientKind::Group {
+                members,
+                subscribers,
+            } => {
+                // Their order is what the directory says, and tells which of two equals is dropped.
+                for member in members.iter_mut().chain(subscribers) {
+                    if let Member::Recipient(id) = member {
+                        *id = RecipientId::new(self.recipients[id.index()]);
+                    }
+                }
+            }
+            RecipientKind::MailUser { .. } | RecipientKind::RemoteGroup { .. } => {}
+        }
+    }
+
+    fn servers_in(&self, dice: &mut Dice, servers: &mut [ServerId]) {
+        for server in servers.iter_mut() {
+            *server = self.server(*server);
+        }
+        shuffle(dice, servers);
+    }
+}
+
+/// Shuffles a list in place; gives the new position of each old one.
+fn shuffle<T>(dice: &mut Dice, list: &mut [T]) -> Vec<usize> {
+    // `olds[new]` is where the element at `new` stood before.
+    let mut olds: Vec<usize> = (0..list.len()).collect();
+    for last in (1..list.len()).rev() {
+        let other = dice.below(last + 1);
+        list.swap(last, other);
+        olds.swap(last, other);
+    }
+    let mut news = vec![0; list.len()];
+    for (new, old) in olds.into_iter().enumerate() {
+        news[old] = new;
+    }
+    news
+}
