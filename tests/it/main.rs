@@ -2,6 +2,9 @@
 
 mod architecture;
 mod cli;
+mod faults;
 mod files;
+mod reference;
+mod support;
 mod testnet;
 mod worlds;

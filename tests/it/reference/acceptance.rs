@@ -54,7 +54,14 @@ pub(crate) fn accept<'a>(
     if here.front_end_for.is_empty() {
         routing_server(parts, here, connector, connection, standing, recipient)
     } else {
-        front_end(parts, server, connector, connection, reverse_path, recipient)
+        front_end(
+            parts,
+            server,
+            connector,
+            connection,
+            reverse_path,
+            recipient,
+        )
     }
 }
 
@@ -121,7 +128,9 @@ fn standing(connector: &ReceiveConnector, connection: &Connection) -> Option<Sta
     match connection.peer {
         Peer::ExchangeServer if has(PermissionGroup::ExchangeServers) => Some(Standing::Server),
         Peer::User if has(PermissionGroup::ExchangeUsers) => Some(Standing::User),
-        Peer::Anonymous if connector.externally_secured && has(PermissionGroup::ExchangeServers) => {
+        Peer::Anonymous
+            if connector.externally_secured && has(PermissionGroup::ExchangeServers) =>
+        {
             Some(Standing::ExternallySecured)
         }
         Peer::Anonymous if has(PermissionGroup::AnonymousUsers) => Some(Standing::Anonymous),
