@@ -340,6 +340,14 @@ pub const CODES: &[Code] = &[
         source: "Exchange Server, \"Recipient resolution\"",
     },
     Code {
+        code: "cloud-services-mail-disabled",
+        severity: Severity::Error,
+        summary: "a connector between the two organizations leaves the organization headers behind",
+        matters: "mail of the own users arrives on the other side as Anonymous: it is filtered, and groups and recipients that require authenticated senders refuse it",
+        fix: "set CloudServicesMailEnabled to true on the connector",
+        source: "Exchange hybrid, \"Transport routing in Exchange hybrid deployments\"",
+    },
+    Code {
         code: "expectation-matches-nothing",
         severity: Severity::Error,
         summary: "an expectation names senders or recipients that do not exist",
@@ -354,6 +362,14 @@ pub const CODES: &[Code] = &[
         matters: "what the world's owner wants to be true is not",
         fix: "compare the flow with the expectation; one of the two is wrong",
         source: "",
+    },
+    Code {
+        code: "group-domain-mx-elsewhere",
+        severity: Severity::Error,
+        summary: "the MX record of the group domain does not point to Exchange Online Protection for the tenant",
+        matters: "mail for the groups goes to a third party: the hybrid Send connector refuses its certificate, and what gets through has lost its trust",
+        fix: "point the MX record to Exchange Online Protection",
+        source: GROUPS,
     },
     Code {
         code: "group-domain-mx-missing",
@@ -377,6 +393,14 @@ pub const CODES: &[Code] = &[
         summary: "the group domain is not an accepted domain on premises",
         matters: "the domain is outside the scope of the cross-premises headers: mail for groups arrives in the cloud as Anonymous, and groups that require authenticated senders refuse it with 5.7.133",
         fix: "New-AcceptedDomain with DomainType InternalRelay",
+        source: GROUPS,
+    },
+    Code {
+        code: "group-domain-not-in-tenant",
+        severity: Severity::Error,
+        summary: "the group domain is not an accepted domain of the tenant",
+        matters: "Exchange Online Protection takes no mail for it: 5.7.64",
+        fix: "add and verify the domain in the tenant",
         source: GROUPS,
     },
     Code {
@@ -428,6 +452,22 @@ pub const CODES: &[Code] = &[
         source: GROUPS,
     },
     Code {
+        code: "hybrid-certificate-unusable",
+        severity: Severity::Error,
+        summary: "a certificate that the hybrid connectors name is missing, out of date, or not trusted",
+        matters: "sending waits with 4.7.5, the cloud refuses to send with 4.4.317, and the tenant does not recognise the servers",
+        fix: "install a valid certificate of a public authority on every hybrid server, and name it in the connectors",
+        source: "Exchange hybrid, \"Certificate requirements for hybrid deployments\"",
+    },
+    Code {
+        code: "hybrid-connector-disabled",
+        severity: Severity::Error,
+        summary: "a hybrid Send connector is disabled, and nothing stands in its place",
+        matters: "mail for the cloud leaves by the Internet connector without organization headers, or not at all",
+        fix: "Set-SendConnector -Enabled $true",
+        source: "Exchange Server, \"Send connectors in Exchange Server\"",
+    },
+    Code {
         code: "inbound-connector-matches-no-certificate",
         severity: Severity::Error,
         summary: "no certificate that the hybrid Send connectors present satisfies the inbound connector",
@@ -444,6 +484,14 @@ pub const CODES: &[Code] = &[
         source: "Exchange Server, \"DSNs and NDRs in Exchange Server\"",
     },
     Code {
+        code: "mail-misrouted-by-size",
+        severity: Severity::Warning,
+        summary: "larger mail leaves its prescribed path",
+        matters: "connectors that are too small are not chosen, so a large message falls through to a less specific connector and loses its trust",
+        fix: "raise MaxMessageSize of the connector that should carry it",
+        source: "Exchange Server, \"Connector selection in external message routing\"",
+    },
+    Code {
         code: "mail-not-delivered",
         severity: Severity::Error,
         summary: "mail between recipients of the two organizations does not arrive",
@@ -458,6 +506,14 @@ pub const CODES: &[Code] = &[
         matters: "the server will be found and used to send spam",
         fix: "narrow RemoteIPRanges of the Receive connector, or take the permission Ms-Exch-SMTP-Accept-Any-Recipient away",
         source: "Exchange Server, \"Allow anonymous relay on Exchange servers\"",
+    },
+    Code {
+        code: "target-domain-not-on-hybrid-connector",
+        severity: Severity::Error,
+        summary: "no hybrid Send connector covers the domain of the target addresses",
+        matters: "mail from on premises to moved mailboxes leaves by the Internet connector without organization headers and arrives as Anonymous",
+        fix: "Set-SendConnector with the domain among AddressSpaces; the parameter replaces the list, so repeat what is there",
+        source: "Exchange hybrid, \"Transport routing in Exchange hybrid deployments\"",
     },
     Code {
         code: "trust-lost",

@@ -171,7 +171,9 @@ impl Targets {
             Self::Hosts(hosts) => hosts,
             Self::NullMx => return Err(NoHost::NullMx),
             Self::Failed(Failure::NameError) => return Err(NoHost::NameError),
-            Self::Failed(Failure::NoData | Failure::AliasLoop) => return Err(NoHost::NoAnswer),
+            Self::Failed(Failure::NoData | Failure::AliasLoop | Failure::ServerFailure) => {
+                return Err(NoHost::NoAnswer);
+            }
             Self::Failed(Failure::Unknown(name)) => return Err(NoHost::Unknown(name)),
         };
         // RFC 5321 §5.1: the server's own record and those after it are not used.
@@ -182,16 +184,23 @@ impl Targets {
             .into_iter()
             .take_while(|host| smart_host || !own(host))
             .collect();
-        if before.iter().any(|host| !host.addresses.is_empty()) {
-            return Ok(before
-                .into_iter()
-                .filter(|host| !host.addresses.is_empty())
-                .collect());
+        // What the world does not describe is not passed over: that host may well be there.
+        for host in &before {
+            match &host.failure {
+                Some(Failure::Unknown(name)) => return Err(NoHost::Unknown(name.clone())),
+                Some(_) => {}
+                None => break,
+            }
         }
-        Err(match before.into_iter().find_map(|host| host.failure) {
-            Some(Failure::Unknown(name)) => NoHost::Unknown(name),
-            Some(_) | None => NoHost::NoAnswer,
-        })
+        let usable: Vec<Target> = before
+            .into_iter()
+            .filter(|host| !host.addresses.is_empty())
+            .collect();
+        if usable.is_empty() {
+            Err(NoHost::NoAnswer)
+        } else {
+            Ok(usable)
+        }
     }
 }
 

@@ -312,9 +312,12 @@ impl fmt::Display for Reason {
                 copies,
                 unsubscribed,
             } => {
+                let plural = |count: usize| if count == 1 { "" } else { "s" };
                 write!(
                     f,
-                    "group mailbox and {copies} subscribers; {unsubscribed} members without a subscription"
+                    "group mailbox and {copies} subscriber{}; {unsubscribed} member{} without a subscription",
+                    plural(*copies),
+                    plural(*unsubscribed)
                 )
             }
             Self::HigherCost { cost, best } => write!(f, "cost {cost} is above {best}"),

@@ -7,9 +7,10 @@ use super::context::{Context, Found, in_words};
 use super::edit;
 use super::finding::{Finding, Fix, Side};
 use super::hybrid::{self, Pair};
-use super::questions::is_routing_address;
+use super::questions::{Asked, is_routing_address};
 use crate::diag::Diagnostic;
-use crate::mail::Mailbox;
+use crate::flow::Fork;
+use crate::mail::{EnhancedStatus, Mailbox};
 use crate::model::{
     DomainType, Member, OrganizationId, Recipient, RecipientId, RecipientKind, Topology,
 };
@@ -48,6 +49,7 @@ pub(super) fn ambiguous_addresses(context: &Context<'_>) -> Vec<Found> {
                 context.survey.recipients[asked.to]
                     .members
                     .contains(address)
+                    || is_refused_as_ambiguous(asked)
             });
             let witness = context.witness(&claims);
             let affected = context.affected(&claims).max(1);
@@ -62,6 +64,17 @@ pub(super) fn ambiguous_addresses(context: &Context<'_>) -> Vec<Found> {
             }
         });
     found.collect()
+}
+
+/// Whether a copy of a group, or the message itself, fails because an address is ambiguous.
+fn is_refused_as_ambiguous(asked: &Asked) -> bool {
+    let ambiguous = EnhancedStatus::new(5, 1, 4);
+    let status = |fork: &Fork| fork.status.as_ref().map(|status| status.enhanced);
+    asked
+        .ordinary()
+        .forks
+        .iter()
+        .any(|fork| status(fork) == Some(ambiguous))
 }
 
 fn address_place(recipient: &Recipient) -> Option<crate::diag::Location> {

@@ -5,7 +5,7 @@
 
 use super::context::{Context, Found};
 use super::finding::Finding;
-use super::questions::{Asked, Relation};
+use super::questions::Asked;
 use crate::diag::{Diagnostic, Location, did_you_mean};
 use crate::flow::{Disposition, Flow, Fork, Question, origin, walk};
 use crate::mail::{AuthAs, ByteSize, Domain, Mailbox, ReversePath};
@@ -21,20 +21,21 @@ pub(super) fn check(context: &Context<'_>) -> Vec<Found> {
 }
 
 fn examine(context: &Context<'_>, expectation: &Expectation) -> Vec<Found> {
-    let mut found = Vec::new();
-    for (text, place) in expectation
+    let senders = expectation
         .from
         .iter()
-        .filter(|(text, _)| !selects_senders(context, text))
-    {
-        found.push(nothing(context, text, place.clone(), "senders"));
-    }
-    for (text, place) in expectation
+        .filter(|(text, _)| !selects_senders(context, text));
+    let senders = senders.map(|(text, place)| nothing(context, text, place.clone(), "senders"));
+    let recipients = expectation
         .to
         .iter()
-        .filter(|(text, _)| !selects_recipients(context, text))
-    {
-        found.push(nothing(context, text, place.clone(), "recipients"));
+        .filter(|(text, _)| !selects_recipients(context, text));
+    let recipients =
+        recipients.map(|(text, place)| nothing(context, text, place.clone(), "recipients"));
+    let mut found: Vec<Found> = senders.chain(recipients).collect();
+    // What speaks of nobody is judged when it speaks of somebody.
+    if !found.is_empty() {
+        return found;
     }
     let failed = flows_of(context, expectation).into_iter().find_map(|flow| {
         let why = flow
@@ -87,6 +88,7 @@ fn nothing(context: &Context<'_>, text: &str, place: Option<Location>, what: &st
             .map(|class| class.name.as_str()),
     );
     let help = match did_you_mean(text, classes.chain(WORDS.iter().copied())) {
+        Some(known) if known == text => format!("the world has no {text}"),
         Some(known) => format!("did you mean `{known}`?"),
         None => format!(
             "name an address, `*@domain`, a class as `flows` prints it, or one of: {}",
@@ -144,7 +146,9 @@ fn selects_senders(context: &Context<'_>, text: &str) -> bool {
         || classes
             .iter()
             .any(|class| selects(text, &class.name, class.kind, &class.members))
-        || address(text).is_some_and(|address| known(&address))
+        || address(text).is_some_and(|address| {
+            classes.iter().any(|class| class.members.contains(&address)) || known(&address)
+        })
 }
 
 fn selects_recipients(context: &Context<'_>, text: &str) -> bool {
@@ -186,9 +190,9 @@ fn flows_of(context: &Context<'_>, expectation: &Expectation) -> Vec<Flow> {
             match (address(from), address(to)) {
                 (None, None) => flows.extend(
                     context
-                        .open()
-                        .filter(|(_, asked)| selected(context, asked, from, to))
-                        .map(|(_, a)| a.ordinary().clone()),
+                        .not_in_error()
+                        .filter(|asked| selected(context, asked, from, to))
+                        .map(|asked| asked.ordinary().clone()),
                 ),
                 (from_address, to_address) => {
                     flows.extend(asked_for(context, from, to, from_address, to_address))
@@ -266,19 +270,16 @@ fn asked_for(
     flows
 }
 
-/// Whether a finding already explains the flows between two addresses.
+/// Whether an error already explains the flows between two addresses.
 fn is_explained(context: &Context<'_>, sender: &Mailbox, recipient: &Mailbox) -> bool {
-    let concerns = |asked: &Asked| {
+    let concerns = |asked: &&Asked| {
         context.survey.senders[asked.from].members.contains(sender)
             && context.survey.recipients[asked.to]
                 .members
                 .contains(recipient)
     };
-    let asked = context.survey.asked.iter().any(concerns);
-    asked
-        && !context
-            .open()
-            .any(|(_, asked)| concerns(asked) && asked.relation >= Relation::Stranger)
+    let asked = context.survey.asked.iter().any(|asked| concerns(&asked));
+    asked && !context.not_in_error().any(|asked| concerns(&asked))
 }
 
 /// The first key that a fork does not satisfy, and how.

@@ -9,6 +9,7 @@
 //! Sources: Exchange Server, "Configure Microsoft 365 Groups with on-premises Exchange hybrid";
 //! Exchange hybrid, "Transport routing in Exchange hybrid deployments".
 
+mod carrier;
 mod check;
 mod context;
 mod directory;
@@ -16,6 +17,7 @@ mod edit;
 mod finding;
 mod group_domain;
 mod hybrid;
+mod hybrid_connectors;
 mod inbound;
 mod intent;
 mod outcomes;

@@ -10,7 +10,8 @@ use crate::dns::Zones;
 use crate::flow::{Flow, Fork, Question, Submission, walk};
 use crate::mail::{ByteSize, Domain, Limit, Mailbox, ReversePath};
 use crate::model::{
-    Matcher, Member, Recipient, RecipientId, RecipientKind, ServerId, ServerRole, Topology,
+    DomainType, Matcher, Member, Recipient, RecipientId, RecipientKind, ServerId, ServerRole,
+    Topology,
 };
 
 /// The size of an ordinary message: what a question asks about unless a limit is near.
@@ -269,6 +270,10 @@ fn recipient_classes(topology: &Topology) -> Vec<RecipientClass> {
             .or_default()
             .push((address, group));
     }
+    for address in unknown_recipients(topology) {
+        let key = address.domain.to_string();
+        classes.insert(("unknown recipients", key), vec![(address, None)]);
+    }
     let mut classes: Vec<RecipientClass> = classes
         .into_iter()
         .map(|((kind, _), members)| {
@@ -299,6 +304,27 @@ fn recipient_classes(topology: &Topology) -> Vec<RecipientClass> {
         class.name = name;
     }
     classes
+}
+
+/// An address that nobody has in every domain that some organization relays: where nobody says no, it
+/// may go round.
+fn unknown_recipients(topology: &Topology) -> BTreeSet<Mailbox> {
+    let relayed = topology
+        .accepted_domains()
+        .filter(|(_, accepted)| accepted.kind == DomainType::InternalRelay);
+    let nobody = |domain: &Domain| {
+        let free = |address: &Mailbox| {
+            topology
+                .organizations()
+                .all(|(id, _)| topology.recipients_at(id, address).is_empty())
+        };
+        (0..)
+            .map_while(|number: u32| Mailbox::parse(&format!("nobody{number}@{domain}")).ok())
+            .find(free)
+    };
+    relayed
+        .filter_map(|(_, accepted)| nobody(&accepted.domain))
+        .collect()
 }
 
 /// The addresses of all recipients and outside senders, less routing addresses: what lies in a

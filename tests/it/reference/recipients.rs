@@ -335,7 +335,7 @@ impl Desk<'_> {
     /// The next hop of a connector from this server.
     fn through(&self, connector: &SendConnector, address: &Mailbox) -> String {
         if !connector.sources.contains(&self.server) {
-            let hop = self.inside(&connector.sources, Some(connector));
+            let hop = self.inside(&self.towards(&connector.sources), Some(connector));
             return format!("{hop} {}", self.trust());
         }
         let hop = match &connector.routing {
@@ -359,6 +359,36 @@ impl Desk<'_> {
             "{hop} via {} None {cross_premises:?}{tls} {shown}",
             connector.name
         )
+    }
+
+    /// Source servers, or the Mailbox servers of the subscribed site where the nearest source is an
+    /// Edge server of another site (Exchange Server, "Edge Subscriptions in Exchange Server").
+    fn towards(&self, sources: &[ServerId]) -> Vec<ServerId> {
+        let nearest = self.nearest_first(sources);
+        let named = |name: &String| {
+            self.parts
+                .servers
+                .iter()
+                .find(|server| server.name == *name)
+        };
+        let Some(first) = nearest.first().and_then(named) else {
+            return sources.to_vec();
+        };
+        if first.role != ServerRole::Edge || first.site == self.here().site {
+            return sources.to_vec();
+        }
+        let mut beside = Vec::new();
+        for (index, server) in self.parts.servers.iter().enumerate() {
+            let own = server.organization == first.organization && server.site == first.site;
+            if own && server.role != ServerRole::Edge && server.directory {
+                beside.push(ServerId::new(index));
+            }
+        }
+        if beside.is_empty() {
+            sources.to_vec()
+        } else {
+            beside
+        }
     }
 
     /// Other servers of the organization: a Mailbox server's transport service, an Edge server's

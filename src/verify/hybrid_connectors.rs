@@ -1,0 +1,402 @@
+//! The connectors between the two organizations themselves: enabled, carrying organization headers,
+//! with certificates that can be used (Exchange hybrid, "Transport routing in Exchange hybrid
+//! deployments" and "Certificate requirements for hybrid deployments").
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::carrier::Carrier;
+use super::context::{Context, Found, in_words, is_troubled};
+use super::edit;
+use super::finding::{Edit, Finding, Fix, Side};
+use super::hybrid::{self, Pair};
+use super::questions::Asked;
+use crate::diag::{Diagnostic, Location};
+use crate::flow::{FlagKind, Flow, Submission};
+use crate::mail::{Domain, EnhancedStatus};
+use crate::model::{
+    Certificate, OrganizationId, RecipientKind, SendConnector, ServerId, Settings, Topology,
+};
+
+/// Every fault of the connectors of every hybrid deployment.
+pub(super) fn check(context: &Context<'_>) -> Vec<Found> {
+    let mut found = Vec::new();
+    for pair in hybrid::pairs(context.topology) {
+        found.extend(certificates(context, pair));
+        found.extend(disabled(context, pair));
+        found.extend(without_headers(context, pair));
+        found.extend(target_domains(context, pair));
+    }
+    found
+}
+
+/// Ends a finding: it explains the open questions that satisfy `explains`.
+fn conclude(
+    context: &Context<'_>,
+    mut diagnostic: Diagnostic,
+    fix: Vec<Fix>,
+    explains: impl Fn(&Asked) -> bool,
+) -> Found {
+    let claims = context.open_where(explains);
+    let witness = context.witness(&claims);
+    if let Some(words) = witness
+        .as_ref()
+        .filter(|flow| is_troubled(flow))
+        .and_then(|flow| in_words(context.topology, flow))
+    {
+        diagnostic = diagnostic.because(words);
+    }
+    let affected = context.affected(&claims);
+    Found {
+        finding: Finding {
+            diagnostic,
+            affected,
+            witness,
+            fix,
+        },
+        claims,
+    }
+}
+
+/// Whether a question is about mail of an organization's users.
+fn is_from(context: &Context<'_>, asked: &Asked, organization: OrganizationId) -> bool {
+    match context.survey.senders[asked.from].submission {
+        Submission::User(server) => context.topology.server(server).organization == organization,
+        Submission::Anonymous { .. } | Submission::Host(_) => false,
+    }
+}
+
+fn loses_trust(flow: &Flow) -> bool {
+    flow.forks.iter().any(|fork| {
+        fork.flags
+            .iter()
+            .any(|flag| flag.kind == FlagKind::WrongTrust)
+    })
+}
+
+/// The Send connectors that the hybrid wizard made, or that look like it.
+fn wizard_connectors(topology: &Topology, pair: Pair) -> Vec<&SendConnector> {
+    let own = topology
+        .send_connectors_of(pair.on_premises)
+        .iter()
+        .map(|id| topology.send_connector(*id));
+    own.filter(|connector| {
+        let tls_domain = connector
+            .tls_domain
+            .as_ref()
+            .map(|name| name.domain().as_str());
+        let target = connector
+            .address_spaces
+            .iter()
+            .any(|space| match &space.pattern {
+                crate::model::DomainPattern::Exact(domain) => {
+                    domain.as_str().ends_with(".mail.onmicrosoft.com")
+                }
+                _ => false,
+            });
+        connector.cloud_services_mail_enabled
+            || target
+            || tls_domain == Some("mail.protection.outlook.com")
+    })
+    .collect()
+}
+
+/// A hybrid Send connector that is switched off, with nothing in its place.
+fn disabled(context: &Context<'_>, pair: Pair) -> Vec<Found> {
+    let topology = context.topology;
+    let off = wizard_connectors(topology, pair)
+        .into_iter()
+        .filter(|connector| !connector.enabled);
+    let replaced = |connector: &&SendConnector| {
+        pair.hybrid_send_connectors(topology).iter().any(|id| {
+            let other = topology.send_connector(*id);
+            connector.address_spaces.iter().any(|space| {
+                other
+                    .address_spaces
+                    .iter()
+                    .any(|o| o.pattern == space.pattern)
+            })
+        })
+    };
+    off.filter(|connector| !replaced(connector))
+        .map(|connector| {
+            let place = connector.settings.at("Enabled").cloned();
+            let message = format!("the hybrid Send connector `{}` is disabled", connector.name);
+            let diagnostic = Diagnostic::new("hybrid-connector-disabled", place, message)
+                .help("enable it, or run the wizard");
+            let script = format!(
+                "Set-SendConnector -Identity \"{}\" -Enabled $true",
+                connector.name
+            );
+            let edits = connector
+                .settings
+                .written("Enabled")
+                .map(|at| edit::replace(at, "true".to_owned()));
+            let fix = Fix {
+                side: Side::OnPremises,
+                script,
+                edits: edits.into_iter().collect(),
+            };
+            conclude(context, diagnostic, vec![fix], |asked| {
+                is_from(context, asked, pair.on_premises) && is_troubled(asked.ordinary())
+            })
+        })
+        .collect()
+}
+
+/// Connectors of either side that leave the organization headers behind.
+fn without_headers(context: &Context<'_>, pair: Pair) -> Vec<Found> {
+    let topology = context.topology;
+    let mut found = Vec::new();
+    for connector in wizard_connectors(topology, pair) {
+        if connector.enabled && !connector.cloud_services_mail_enabled {
+            let script = format!(
+                "Set-SendConnector -Identity \"{}\" -CloudServicesMailEnabled $true",
+                connector.name
+            );
+            let about = (
+                "Send connector",
+                connector.name.as_str(),
+                &connector.settings,
+                Side::OnPremises,
+            );
+            found.extend(headers_left(
+                context,
+                pair.on_premises,
+                about,
+                "AddressSpaces",
+                script,
+            ));
+        }
+    }
+    for id in pair.inbound_connectors(topology) {
+        let connector = topology.receive_connector(id);
+        if !connector.cloud_services_mail_enabled {
+            let script = format!(
+                "Set-InboundConnector -Identity \"{}\" -CloudServicesMailEnabled $true",
+                connector.name
+            );
+            let about = (
+                "inbound connector",
+                connector.name.as_str(),
+                &connector.settings,
+                Side::ExchangeOnline,
+            );
+            found.extend(headers_left(
+                context,
+                pair.on_premises,
+                about,
+                "Name",
+                script,
+            ));
+        }
+    }
+    for id in topology.send_connectors_of(pair.tenant) {
+        let connector = topology.send_connector(*id);
+        let to_premises =
+            connector.enabled && connector.rank == 0 && !connector.cloud_services_mail_enabled;
+        if to_premises {
+            let script = format!(
+                "Set-OutboundConnector -Identity \"{}\" -CloudServicesMailEnabled $true",
+                connector.name
+            );
+            let about = (
+                "outbound connector",
+                connector.name.as_str(),
+                &connector.settings,
+                Side::ExchangeOnline,
+            );
+            found.extend(headers_left(context, pair.tenant, about, "Name", script));
+        }
+    }
+    found
+}
+
+/// A finding about `CloudServicesMailEnabled`, if mail of the sending organization loses its trust.
+fn headers_left(
+    context: &Context<'_>,
+    sending: OrganizationId,
+    (kind, name, settings, side): (&str, &str, &Settings, Side),
+    neighbour: &str,
+    script: String,
+) -> Option<Found> {
+    const KEY: &str = "CloudServicesMailEnabled";
+    let explains =
+        |asked: &Asked| is_from(context, asked, sending) && loses_trust(asked.ordinary());
+    if context.open_where(explains).is_empty() {
+        return None;
+    }
+    let place = settings.at(KEY).cloned();
+    let message = format!(
+        "the {kind} `{name}` leaves the organization headers behind: CloudServicesMailEnabled is false"
+    );
+    let diagnostic = Diagnostic::new("cloud-services-mail-disabled", place, message)
+        .help("set CloudServicesMailEnabled to true");
+    let edit: Option<Edit> = match (settings.written(KEY), settings.written(neighbour)) {
+        (Some(at), _) => Some(edit::replace(at, "true".to_owned())),
+        (None, Some(after)) => Some(edit::add_key(after, KEY, "true")),
+        (None, None) => None,
+    };
+    let fix = Fix {
+        side,
+        script,
+        edits: edit.into_iter().collect(),
+    };
+    Some(conclude(context, diagnostic, vec![fix], explains))
+}
+
+/// Where a certificate is named: place of the setting, and the server that must hold it.
+type Use<'a> = (&'a str, Option<Location>, ServerId);
+
+/// Certificates that the hybrid connectors name and that cannot be used: one finding for each.
+fn certificates(context: &Context<'_>, pair: Pair) -> Vec<Found> {
+    let topology = context.topology;
+    let mut troubles: BTreeMap<String, (Option<Location>, String)> = BTreeMap::new();
+    for (name, place, server) in uses(topology, pair) {
+        if let Some((at, message)) = unusable(topology, name, place, server) {
+            troubles.entry(message.clone()).or_insert((at, message));
+        }
+    }
+    troubles
+        .into_values()
+        .map(|(place, message)| {
+            let diagnostic = Diagnostic::new("hybrid-certificate-unusable", place, message)
+                .help("install a valid certificate of a public authority on every hybrid server, and name it in the connectors");
+            conclude(context, diagnostic, Vec::new(), |asked| {
+                let flow = asked.ordinary();
+                loses_trust(flow) || flow.forks.iter().any(|fork| fork.status.as_ref().is_some_and(|s| is_tls(s.enhanced)))
+            })
+        })
+        .collect()
+}
+
+fn is_tls(status: EnhancedStatus) -> bool {
+    [EnhancedStatus::new(4, 7, 5), EnhancedStatus::new(4, 4, 317)].contains(&status)
+}
+
+/// Every naming of a certificate by the connectors of the on-premises side.
+fn uses(topology: &Topology, pair: Pair) -> Vec<Use<'_>> {
+    let mut uses = Vec::new();
+    for connector in wizard_connectors(topology, pair)
+        .into_iter()
+        .filter(|connector| connector.enabled)
+    {
+        if let Some(name) = &connector.tls_certificate_name {
+            let place = connector.settings.at("TlsCertificateName");
+            uses.extend(
+                connector
+                    .sources
+                    .iter()
+                    .map(|server| (name.as_str(), place.cloned(), *server)),
+            );
+        }
+    }
+    for (_, connector) in topology.receive_connectors() {
+        let hybrid = connector.organization == pair.on_premises
+            && !connector.tls_domain_capabilities.is_empty();
+        if let Some(name) = connector
+            .tls_certificate_name
+            .as_ref()
+            .filter(|_| hybrid && connector.enabled)
+        {
+            uses.push((
+                name.as_str(),
+                connector.settings.at("TlsCertificateName").cloned(),
+                connector.server,
+            ));
+        }
+    }
+    uses
+}
+
+/// What is wrong with a named certificate on a server, and where.
+fn unusable(
+    topology: &Topology,
+    name: &str,
+    place: Option<Location>,
+    server: ServerId,
+) -> Option<(Option<Location>, String)> {
+    let named = |certificate: &&Certificate| {
+        certificate.servers.contains(&server)
+            && certificate
+                .tls_certificate_name()
+                .eq_ignore_ascii_case(name)
+    };
+    let held: Vec<&Certificate> = topology
+        .certificates()
+        .map(|(_, each)| each)
+        .filter(named)
+        .collect();
+    let now = topology.as_of();
+    if held.is_empty() {
+        let server = &topology.server(server).name;
+        return Some((
+            place,
+            format!("the certificate `{name}` is not on {server}"),
+        ));
+    }
+    if held
+        .iter()
+        .any(|certificate| certificate.trusted && certificate.is_valid_at(now))
+    {
+        return None;
+    }
+    let first = held.first()?;
+    let subject = &first.subject;
+    Some(if first.is_valid_at(now) {
+        let place = first.settings.at("RootCAType").cloned();
+        (
+            place,
+            format!("the certificate `{subject}` is not from an authority that others trust"),
+        )
+    } else {
+        (
+            first.settings.at("NotAfter").cloned(),
+            format!("the certificate `{subject}` is out of date"),
+        )
+    })
+}
+
+/// Domains of target addresses that no hybrid connector carries.
+fn target_domains(context: &Context<'_>, pair: Pair) -> Vec<Found> {
+    let topology = context.topology;
+    let mut domains: BTreeSet<&Domain> = BTreeSet::new();
+    for (_, recipient) in topology
+        .recipients()
+        .filter(|(_, recipient)| recipient.organization == pair.on_premises)
+    {
+        if let RecipientKind::MailUser {
+            target_address: Some(target),
+            ..
+        } = &recipient.kind
+            && topology
+                .accepted_domain_for(pair.tenant, &target.domain)
+                .is_some()
+        {
+            domains.insert(&target.domain);
+        }
+    }
+    let mut found = Vec::new();
+    for domain in domains {
+        let open = context.open_where(|asked| is_from(context, asked, pair.on_premises));
+        let carrier = Carrier {
+            topology,
+            pair,
+            domain,
+        };
+        let fault = carrier.not_on_hybrid_connector(
+            "target-domain-not-on-hybrid-connector",
+            "domain of target addresses",
+        );
+        if let Some((diagnostic, fix)) = fault.filter(|_| !open.is_empty()) {
+            let explains = |asked: &Asked| {
+                is_from(context, asked, pair.on_premises)
+                    && is_troubled(asked.ordinary())
+                    && context.survey.recipients[asked.to].kind == "cloud mailboxes"
+            };
+            if !context.open_where(explains).is_empty() {
+                found.push(conclude(context, diagnostic, fix, explains));
+            }
+        }
+    }
+    found
+}
