@@ -508,6 +508,14 @@ pub const CODES: &[Code] = &[
         source: "Exchange Server, \"Allow anonymous relay on Exchange servers\"",
     },
     Code {
+        code: "receive-connector-lacks-capability",
+        severity: Severity::Error,
+        summary: "the Receive connector that serves the cloud does not accept its organization headers",
+        matters: "mail of cloud users arrives on premises as Anonymous, and the cloud may not relay",
+        fix: "Set-ReceiveConnector -TlsDomainCapabilities mail.protection.outlook.com:AcceptCloudServicesMail",
+        source: "Exchange hybrid, \"Transport routing in Exchange hybrid deployments\"",
+    },
+    Code {
         code: "target-domain-not-on-hybrid-connector",
         severity: Severity::Error,
         summary: "no hybrid Send connector covers the domain of the target addresses",

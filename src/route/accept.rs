@@ -21,8 +21,9 @@ use super::loops;
 use super::step::{Event, Reason, Rejected, Step, Subject};
 use crate::mail::{Directionality, Domain, Limit, Mailbox, NamePattern, ReversePath, Status};
 use crate::model::{
-    DomainType, Matcher, OrganizationId, PermissionGroup, ReceiveConnector, ReceiveConnectorId,
-    RecipientId, RecipientKind, RecipientValidation, ServerId, Topology, TransportRole, replies,
+    DomainType, IpRange, Matcher, OrganizationId, PermissionGroup, ReceiveConnector,
+    ReceiveConnectorId, RecipientId, RecipientKind, RecipientValidation, ServerId, Topology,
+    TransportRole, replies,
 };
 
 /// Answers RCPT TO.
@@ -200,15 +201,16 @@ fn serves(connector: &ReceiveConnector, connection: &Connection) -> Option<Resul
     if !ports.contains(&connection.port) {
         return Some(Err(Reason::OtherPort));
     }
-    let containing = |range: &&crate::model::IpRange| match connection.remote_address {
-        Some(address) => range.contains(address),
+    let Some(address) = connection.remote_address else {
         // Of a stranger nothing is known, so only a connector for everyone can be relied on.
-        None => **range == crate::model::IpRange::ALL_V4,
+        let everyone = IpRange::are_for_everyone(remote_ip_ranges);
+        let breadth = everyone.then(|| IpRange::ALL_V4.breadth());
+        return Some(breadth.ok_or(Reason::AddressUnknown));
     };
     let narrowest = remote_ip_ranges
         .iter()
-        .filter(containing)
-        .map(crate::model::IpRange::breadth)
+        .filter(|range| range.contains(address))
+        .map(IpRange::breadth)
         .min();
     Some(narrowest.ok_or(Reason::AddressNotInRange))
 }

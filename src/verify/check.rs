@@ -15,7 +15,11 @@ use crate::model::Topology;
 type Rule = fn(&Context<'_>) -> Vec<Found>;
 
 const RULES: &[Rule] = &[
-    hybrid_connectors::check,
+    hybrid_connectors::certificates,
+    hybrid_connectors::disabled,
+    hybrid_connectors::without_headers,
+    hybrid_connectors::without_capability,
+    hybrid_connectors::target_domains,
     group_domain::check,
     inbound::check,
     directory::ambiguous_addresses,

@@ -6,7 +6,7 @@ use super::finding::Finding;
 use super::questions::{Asked, Survey};
 use crate::diag::Severity;
 use crate::dns::Zones;
-use crate::flow::{FlagKind, Flow, Fork, Submission};
+use crate::flow::{Disposition, FlagKind, Flow, Fork, Submission};
 use crate::mail::{EnhancedStatus, Mailbox};
 use crate::model::{OrganizationId, Topology};
 
@@ -74,10 +74,11 @@ impl<'a> Context<'a> {
     pub(super) fn is_amiss(&self, asked: &Asked) -> bool {
         let flow = asked.ordinary();
         is_flagged(flow)
-            || flow
-                .forks
-                .iter()
-                .any(|fork| fork.disposition.is_failure() && !self.is_wanted(asked, fork))
+            || flow.forks.iter().any(|fork| {
+                let fails =
+                    fork.disposition.is_failure() || fork.disposition == Disposition::Unknown;
+                fails && !self.is_wanted(asked, fork)
+            })
     }
 
     /// How many addresses the questions that go amiss stand for; all of them where none does.

@@ -11,22 +11,44 @@ use super::finding::{Edit, Finding, Fix, Side};
 use super::hybrid::{self, Pair};
 use super::questions::Asked;
 use crate::diag::{Diagnostic, Location};
-use crate::flow::{FlagKind, Flow, Submission};
+use crate::flow::{FlagKind, Flow, Fork, Hop, Submission};
 use crate::mail::{Domain, EnhancedStatus};
 use crate::model::{
-    Certificate, OrganizationId, RecipientKind, SendConnector, ServerId, Settings, Topology,
+    Certificate, OrganizationId, ReceiveConnectorId, RecipientKind, SendConnector, ServerId,
+    Settings, Topology,
 };
+use crate::route::{Event, Subject};
 
-/// Every fault of the connectors of every hybrid deployment.
-pub(super) fn check(context: &Context<'_>) -> Vec<Found> {
-    let mut found = Vec::new();
-    for pair in hybrid::pairs(context.topology) {
-        found.extend(certificates(context, pair));
-        found.extend(disabled(context, pair));
-        found.extend(without_headers(context, pair));
-        found.extend(target_domains(context, pair));
-    }
-    found
+/// Certificates that the hybrid connectors name and that cannot be used: one finding for each.
+pub(super) fn certificates(context: &Context<'_>) -> Vec<Found> {
+    of_every_pair(context, certificates_of)
+}
+
+/// Hybrid Send connectors that are switched off, with nothing in their place.
+pub(super) fn disabled(context: &Context<'_>) -> Vec<Found> {
+    of_every_pair(context, disabled_of)
+}
+
+/// Connectors of either side that leave the organization headers behind.
+pub(super) fn without_headers(context: &Context<'_>) -> Vec<Found> {
+    of_every_pair(context, without_headers_of)
+}
+
+/// Receive connectors that do not take the cloud's headers.
+pub(super) fn without_capability(context: &Context<'_>) -> Vec<Found> {
+    of_every_pair(context, without_capability_of)
+}
+
+/// Domains of target addresses that no hybrid connector carries.
+pub(super) fn target_domains(context: &Context<'_>) -> Vec<Found> {
+    of_every_pair(context, target_domains_of)
+}
+
+fn of_every_pair(context: &Context<'_>, rule: fn(&Context<'_>, Pair) -> Vec<Found>) -> Vec<Found> {
+    hybrid::pairs(context.topology)
+        .into_iter()
+        .flat_map(|pair| rule(context, pair))
+        .collect()
 }
 
 /// Ends a finding: it explains the open questions that satisfy `explains`.
@@ -101,7 +123,7 @@ fn wizard_connectors(topology: &Topology, pair: Pair) -> Vec<&SendConnector> {
 }
 
 /// A hybrid Send connector that is switched off, with nothing in its place.
-fn disabled(context: &Context<'_>, pair: Pair) -> Vec<Found> {
+fn disabled_of(context: &Context<'_>, pair: Pair) -> Vec<Found> {
     let topology = context.topology;
     let off = wizard_connectors(topology, pair)
         .into_iter()
@@ -144,7 +166,7 @@ fn disabled(context: &Context<'_>, pair: Pair) -> Vec<Found> {
 }
 
 /// Connectors of either side that leave the organization headers behind.
-fn without_headers(context: &Context<'_>, pair: Pair) -> Vec<Found> {
+fn without_headers_of(context: &Context<'_>, pair: Pair) -> Vec<Found> {
     let topology = context.topology;
     let mut found = Vec::new();
     for connector in wizard_connectors(topology, pair) {
@@ -244,11 +266,116 @@ fn headers_left(
     Some(conclude(context, diagnostic, vec![fix], explains))
 }
 
+/// Receive connectors that do not take the cloud's headers.
+fn without_capability_of(context: &Context<'_>, pair: Pair) -> Vec<Found> {
+    const KEY: &str = "TlsDomainCapabilities";
+    const VALUE: &str = "mail.protection.outlook.com:AcceptCloudServicesMail";
+    let topology = context.topology;
+    let mut connectors: BTreeSet<ReceiveConnectorId> = BTreeSet::new();
+    for (_, asked) in context.open() {
+        connectors.extend(
+            asked
+                .ordinary()
+                .forks
+                .iter()
+                .filter_map(|fork| loses_trust_at(topology, pair, fork)),
+        );
+    }
+    let mut found = Vec::new();
+    for id in connectors {
+        let connector = topology.receive_connector(id);
+        let explains = |asked: &Asked| {
+            asked
+                .ordinary()
+                .forks
+                .iter()
+                .any(|fork| loses_trust_at(topology, pair, fork) == Some(id))
+        };
+        if context.open_where(explains).is_empty() {
+            continue;
+        }
+        let name = format!(
+            "{}\\{}",
+            topology.server(connector.server).name,
+            connector.name
+        );
+        let place = connector.settings.at(KEY).or(topology
+            .server(connector.server)
+            .settings
+            .object
+            .as_ref());
+        let message = format!(
+            "the Receive connector `{name}` does not take the organization headers of the cloud"
+        );
+        let diagnostic = Diagnostic::new(
+            "receive-connector-lacks-capability",
+            place.cloned(),
+            message,
+        )
+        .help(format!("add `{VALUE}` to its {KEY}"));
+        let script =
+            format!("Set-ReceiveConnector -Identity \"{name}\" -TlsDomainCapabilities {VALUE}");
+        let value = edit::list([VALUE.to_owned()]);
+        let edit = match (
+            connector.settings.written(KEY),
+            connector.settings.written("Name"),
+        ) {
+            (Some(at), _) => Some(edit::replace(at, value)),
+            (None, Some(after)) => Some(edit::add_key(after, KEY, &value)),
+            (None, None) => None,
+        };
+        let fix = Fix {
+            side: Side::OnPremises,
+            script,
+            edits: edit.into_iter().collect(),
+        };
+        found.push(conclude(context, diagnostic, vec![fix], explains));
+    }
+    found
+}
+
+/// The on-premises Receive connector at which a message from the cloud loses its trust, for want of a
+/// capability.
+fn loses_trust_at(topology: &Topology, pair: Pair, fork: &Fork) -> Option<ReceiveConnectorId> {
+    let flag = fork
+        .flags
+        .iter()
+        .find(|flag| flag.kind == FlagKind::WrongTrust)?;
+    let organization = |hop: &Hop| topology.server(hop.server).organization;
+    let at = fork.hops.windows(2).position(|hops| {
+        hops[1].server == flag.server
+            && organization(&hops[0]) == pair.tenant
+            && organization(&hops[1]) == pair.on_premises
+    });
+    let at = at? + 1;
+    let by_hybrid = fork.hops[at]
+        .connector
+        .is_some_and(|id| topology.send_connector(id).cloud_services_mail_enabled);
+    if !by_hybrid {
+        return None;
+    }
+    let received = fork.hops[at]
+        .steps
+        .iter()
+        .find(|step| step.event == Event::Receive)?;
+    match received.chosen {
+        Some(Subject::ReceiveConnector(id)) => {
+            let entries = &topology.receive_connector(id).tls_domain_capabilities;
+            let service = |name: &str| name == "mail.protection.outlook.com";
+            let able = entries
+                .iter()
+                .any(|e| e.accept_cloud_services_mail && service(e.domain.domain().as_str()));
+            (!able).then_some(id)
+        }
+        _ => None,
+    }
+}
+
 /// Where a certificate is named: place of the setting, and the server that must hold it.
 type Use<'a> = (&'a str, Option<Location>, ServerId);
 
 /// Certificates that the hybrid connectors name and that cannot be used: one finding for each.
-fn certificates(context: &Context<'_>, pair: Pair) -> Vec<Found> {
+fn certificates_of(context: &Context<'_>, pair: Pair) -> Vec<Found> {
     let topology = context.topology;
     let mut troubles: BTreeMap<String, (Option<Location>, String)> = BTreeMap::new();
     for (name, place, server) in uses(topology, pair) {
@@ -357,7 +484,7 @@ fn unusable(
 }
 
 /// Domains of target addresses that no hybrid connector carries.
-fn target_domains(context: &Context<'_>, pair: Pair) -> Vec<Found> {
+fn target_domains_of(context: &Context<'_>, pair: Pair) -> Vec<Found> {
     let topology = context.topology;
     let mut domains: BTreeSet<&Domain> = BTreeSet::new();
     for (_, recipient) in topology

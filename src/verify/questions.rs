@@ -264,7 +264,7 @@ fn recipient_classes(topology: &Topology) -> Vec<RecipientClass> {
             .copied()
             .find(|id| is_group(topology.recipient(*id)));
         let kind = recipient_word(topology, &holders);
-        let key = describe(topology, &address, 0);
+        let key = describe(topology, &address, &mut Vec::new());
         classes
             .entry((kind, key))
             .or_default()
@@ -384,12 +384,13 @@ fn recipient_word(topology: &Topology, holders: &[RecipientId]) -> &'static str 
 
 /// What every organization makes of an address, as a text that is equal for addresses that routing
 /// cannot tell apart.
-fn describe(topology: &Topology, address: &Mailbox, depth: usize) -> String {
+fn describe(topology: &Topology, address: &Mailbox, behind: &mut Vec<Mailbox>) -> String {
     let mut text = address.domain.to_string();
-    // Target addresses that lead on and on end in a loop; ten of them tell enough apart.
-    if depth > 10 {
+    // Target addresses and groups that lead back to where they came from say nothing new.
+    if behind.contains(address) {
         return text;
     }
+    behind.push(address.clone());
     for (organization, _) in topology.organizations() {
         for id in topology.recipients_at(organization, address) {
             let recipient = topology.recipient(*id);
@@ -409,7 +410,7 @@ fn describe(topology: &Topology, address: &Mailbox, depth: usize) -> String {
                     let own = target_address.as_ref() == Some(address);
                     let target = target_address.as_ref().filter(|_| !own);
                     let target = target
-                        .map_or_else(String::new, |target| describe(topology, target, depth + 1));
+                        .map_or_else(String::new, |target| describe(topology, target, behind));
                     let _ = write!(text, ":{own}:({target})");
                 }
                 RecipientKind::RemoteGroup {
@@ -418,13 +419,13 @@ fn describe(topology: &Topology, address: &Mailbox, depth: usize) -> String {
                 } => {
                     let target = target_address
                         .as_ref()
-                        .map(|target| describe(topology, target, depth + 1));
+                        .map(|target| describe(topology, target, behind));
                     let _ = write!(text, ":{mail_enabled}:({})", target.unwrap_or_default());
                 }
                 RecipientKind::Group { subscribers, .. } => {
                     let mut copies: Vec<String> = subscribers
                         .iter()
-                        .map(|m| member(topology, m, depth))
+                        .map(|m| member(topology, m, behind))
                         .collect();
                     copies.sort_unstable();
                     let _ = write!(text, ":[{}]", copies.join(","));
@@ -432,13 +433,14 @@ fn describe(topology: &Topology, address: &Mailbox, depth: usize) -> String {
             }
         }
     }
+    behind.pop();
     text
 }
 
-fn member(topology: &Topology, member: &Member, depth: usize) -> String {
+fn member(topology: &Topology, member: &Member, behind: &mut Vec<Mailbox>) -> String {
     match member {
-        Member::Nobody(address) => describe(topology, address, depth + 1),
-        Member::Recipient(id) => describe(topology, topology.recipient(*id).primary(), depth + 1),
+        Member::Nobody(address) => describe(topology, address, behind),
+        Member::Recipient(id) => describe(topology, topology.recipient(*id).primary(), behind),
     }
 }
 

@@ -76,6 +76,8 @@ static RANGES: LazyLock<Vec<IpRange>> = LazyLock::new(|| {
         "192.0.2.1",
         "192.0.2.9",
         "198.51.100.0/24",
+        "0.0.0.0/1",
+        "128.0.0.0/1",
         "::/0",
         "2001:db8::/32",
         "2001:db8::1",
@@ -83,6 +85,9 @@ static RANGES: LazyLock<Vec<IpRange>> = LazyLock::new(|| {
     .map(|text| text.parse().expect("a range"))
     .to_vec()
 });
+
+/// The two ranges that are everyone together.
+const HALVES: std::ops::Range<usize> = 8..10;
 
 /// Sizes at, above and below the limits that connectors have.
 pub(crate) const SIZES: [u64; 4] = [1, 1000, 1001, 5001];
@@ -342,8 +347,8 @@ impl Builder<'_> {
                 });
             }
         }
-        for domain in self.dice.subset(&DOMAINS, 0, 4) {
-            let target_delivery_domain = self.dice.percent(70);
+        for domain in self.dice.subset(&DOMAINS, 2, 6) {
+            let target_delivery_domain = self.dice.percent(80);
             self.parts.remote_domains.push(RemoteDomain {
                 organization,
                 name: format!("{}/{domain}", organization.index()),
@@ -494,8 +499,11 @@ impl Builder<'_> {
             TransportRole::HubTransport => vec![PORTS[2]],
         };
         let mut remote_ip_ranges = self.dice.list(1, 2, |dice| *dice.pick(&RANGES));
-        if self.dice.percent(40) {
-            remote_ip_ranges = vec![IpRange::ALL_V4, IpRange::ALL_V6];
+        match self.dice.below(10) {
+            0..4 => remote_ip_ranges = vec![IpRange::ALL_V4, IpRange::ALL_V6],
+            // Everyone in two halves, or nearly.
+            4 => remote_ip_ranges = self.dice.subset(&RANGES[HALVES], 1, 2),
+            _ => {}
         }
         Matcher::Endpoint {
             transport_role,
@@ -594,7 +602,7 @@ impl Builder<'_> {
             match &mut recipient.kind {
                 RecipientKind::MailUser { target_address, .. }
                 | RecipientKind::RemoteGroup { target_address, .. } => {
-                    if target_address.is_some() && self.dice.percent(40) {
+                    if target_address.is_some() && self.dice.percent(60) {
                         *target_address = Some(self.dice.pick(&held).clone());
                     }
                 }
