@@ -214,6 +214,14 @@ fn sender_classes(topology: &Topology) -> Vec<SenderClass> {
             }
         })
         .collect();
+    // The organization's own people first.
+    let rank = |class: &SenderClass| match class.kind {
+        "on-premises mailboxes" => 0,
+        "cloud mailboxes" => 1,
+        "external senders" => 2,
+        _ => 3,
+    };
+    classes.sort_by_key(rank);
     let qualifiers = |class: &SenderClass| {
         let at = &topology.server(class.submission.server()).name;
         [format!("@{}", class.members[0].domain), format!("at {at}")]
