@@ -6,4 +6,5 @@ pub mod flow;
 pub mod mail;
 pub mod model;
 pub mod route;
+pub mod smtp;
 pub mod verify;
