@@ -231,15 +231,14 @@ impl ClientSession {
     /// Begins a mail transaction. SIZE and BODY are told where the server offers them; whether it
     /// can take an 8-bit message at all is for the driver to ask ([`Self::extensions`]).
     ///
+    /// Does nothing when the session failed meanwhile, which an event tells.
+    ///
     /// # Panics
     /// When the session is not idle.
     pub fn begin(&mut self, envelope: Envelope, now: Duration) {
-        assert!(
-            self.is_idle(),
-            "a mail transaction begins on an idle session"
-        );
-        self.active = now;
-        self.state = State::Talking;
+        if !self.leave_idle(now) {
+            return;
+        }
         let mail = Mail {
             size: envelope.size.filter(|_| self.extensions.size().is_some()),
             body: envelope
@@ -261,7 +260,8 @@ impl ClientSession {
         }
     }
 
-    /// Sends the next part of the message; write the output before the next call.
+    /// Sends the next part of the message; write the output before the next call. Does nothing when
+    /// the session failed meanwhile.
     ///
     /// # Panics
     /// When the session does not want a message.
@@ -289,26 +289,27 @@ impl ClientSession {
         self.expected.push_back(Expected::EndOfData);
     }
 
-    /// Says good-bye.
+    /// Says good-bye; does nothing when the session failed meanwhile.
     ///
     /// # Panics
     /// When the session is not idle.
     pub fn quit(&mut self, now: Duration) {
-        assert!(self.is_idle(), "QUIT is said on an idle session");
-        self.active = now;
-        self.state = State::Talking;
-        self.say(&Command::Quit, Expected::Quit);
+        if self.leave_idle(now) {
+            self.say(&Command::Quit, Expected::Quit);
+        }
     }
 
-    /// The handshake after [`ClientEvent::WantTls`] is done.
+    /// The handshake after [`ClientEvent::WantTls`] is done; does nothing when the session failed
+    /// meanwhile.
     ///
     /// # Panics
     /// When the session did not want TLS.
     pub fn tls_started(&mut self, now: Duration) {
-        assert!(
-            matches!(self.state, State::Handshake),
-            "TLS starts after STARTTLS"
-        );
+        match self.state {
+            State::Handshake => {}
+            State::Over => return,
+            State::Talking | State::Idle | State::Body(_) => panic!("TLS starts after STARTTLS"),
+        }
         self.active = now;
         self.tls = true;
         self.state = State::Talking;
@@ -324,8 +325,16 @@ impl ClientSession {
         }
     }
 
-    fn is_idle(&self) -> bool {
-        matches!(self.state, State::Idle)
+    /// Starts to talk again; false when the session is over.
+    fn leave_idle(&mut self, now: Duration) -> bool {
+        match self.state {
+            State::Idle => {}
+            State::Over => return false,
+            State::Talking | State::Handshake | State::Body(_) => panic!("the session is not idle"),
+        }
+        self.active = now;
+        self.state = State::Talking;
+        true
     }
 
     /// Takes one line of a reply, and says how many bytes of `input` it was.
@@ -658,5 +667,85 @@ impl ClientSession {
         self.transaction = None;
         self.input = InputBuffer::default();
         self.events.push_back(event);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::mail::ReversePath;
+
+    use super::super::auth::{Credentials, Secret};
+    use super::super::path::HelloName;
+    use super::*;
+
+    const NOW: Duration = Duration::from_secs(7);
+
+    fn config() -> ClientConfig {
+        ClientConfig::new(HelloName::parse("edge.fabrikam.com").expect("a host"))
+    }
+
+    fn idle() -> ClientSession {
+        let mut session = ClientSession::new(config());
+        session.handle_input(b"220 hi\r\n", NOW);
+        session.handle_input(b"250 hello\r\n", NOW);
+        assert_eq!(session.poll_event(), Some(ClientEvent::Ready));
+        session
+    }
+
+    fn envelope() -> Envelope {
+        let recipients = vec!["bob@contoso.com".parse().expect("an address")];
+        Envelope::new(ReversePath::Null, recipients, None, None).expect("an envelope")
+    }
+
+    #[test]
+    fn a_session_that_failed_meanwhile_does_nothing() {
+        let mut session = idle();
+        while session.poll_output().is_some() {}
+        session.handle_input(b"421 4.3.2 bye\r\n", NOW);
+        session.begin(envelope(), NOW);
+        session.body(b"text", NOW);
+        session.end_body(NOW);
+        session.quit(NOW);
+        session.tls_started(NOW);
+        session.tls_failed();
+        session.handle_eof();
+        assert_eq!(session.poll_output(), None);
+        assert!(matches!(
+            session.poll_event(),
+            Some(ClientEvent::Failed { .. })
+        ));
+        assert_eq!(session.poll_event(), None);
+        assert_eq!(session.next_deadline(), None);
+        assert!(!session.wants_input());
+    }
+
+    #[test]
+    #[should_panic(expected = "the session is not idle")]
+    fn one_transaction_at_a_time() {
+        let mut session = idle();
+        session.begin(envelope(), NOW);
+        session.begin(envelope(), NOW);
+    }
+
+    #[test]
+    fn a_password_is_not_shown() {
+        let credentials = Credentials {
+            username: "ann".into(),
+            password: Secret::new("open sesame".into()),
+        };
+        let config = ClientConfig {
+            credentials: Some(credentials),
+            ..config()
+        };
+        assert!(!format!("{config:?}").contains("sesame"));
+        let mut session = ClientSession::new(config);
+        session.handle_input(b"220 hi\r\n", NOW);
+        session.handle_input(b"250-hello\r\n250 STARTTLS\r\n", NOW);
+        session.handle_input(b"220 go\r\n", NOW);
+        session.tls_started(NOW);
+        session.handle_input(b"250-hello\r\n250 AUTH PLAIN\r\n", NOW);
+        assert!(!format!("{session:?}").contains("AG"));
+        let output = session.poll_output().expect("it logs on");
+        assert!(output.ends_with(b"AUTH PLAIN AGFubgBvcGVuIHNlc2FtZQ==\r\n"));
     }
 }

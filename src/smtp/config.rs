@@ -158,3 +158,19 @@ impl Envelope {
         &self.recipients
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_envelope_can_be_sent() {
+        let mailbox = |text: &str| text.parse::<Mailbox>().expect("an address");
+        let envelope = |recipients| Envelope::new(ReversePath::Null, recipients, None, None);
+        assert!(envelope(vec![mailbox("a@b"), mailbox("a@b\u{fc}cher.example")]).is_ok());
+        assert_eq!(envelope(vec![]), Err(EnvelopeError::NoRecipient));
+        let not_ascii = mailbox("j\u{f6}rg@contoso.com");
+        let refused = Err(EnvelopeError::NotAscii(not_ascii.clone()));
+        assert_eq!(envelope(vec![mailbox("a@b"), not_ascii]), refused);
+    }
+}

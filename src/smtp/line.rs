@@ -18,15 +18,20 @@ pub(super) enum Split<'a> {
 }
 
 /// Splits off one line after the other, and keeps nothing of a line that is too long.
+///
+/// What it is shown begins where the line, or what is kept of it, begins.
 #[derive(Debug, Default)]
 pub(super) struct LineSplitter {
     skipping: bool,
+    /// So many octets were searched before, so that a line that comes in small pieces is not
+    /// searched from its start each time.
+    searched: usize,
 }
 
 impl LineSplitter {
     /// Looks at the start of `input`; `line_max` octets are allowed before the CRLF.
     pub(super) fn split<'a>(&mut self, input: &'a [u8], line_max: usize) -> Split<'a> {
-        let Some(length) = find_crlf(input) else {
+        let Some(length) = find_crlf(input, std::mem::take(&mut self.searched)) else {
             return self.partial(input, line_max);
         };
         let used = length + CRLF.len();
@@ -41,14 +46,15 @@ impl LineSplitter {
         // A final CR may be half of the line's end.
         let content = input.strip_suffix(b"\r").unwrap_or(input).len();
         self.skipping |= content > line_max;
-        Split::Partial(if self.skipping { content } else { 0 })
+        let dropped = if self.skipping { content } else { 0 };
+        self.searched = input.len() - dropped;
+        Split::Partial(dropped)
     }
 }
 
-/// Where the first CRLF is. A CR or LF alone is content.
-fn find_crlf(input: &[u8]) -> Option<usize> {
-    let mut from = 0;
-    while let Some(at) = memchr(b'\n', &input[from..]) {
+/// Where the first CRLF is whose LF does not come before `from`. A CR or LF alone is content.
+fn find_crlf(input: &[u8], mut from: usize) -> Option<usize> {
+    while let Some(at) = memchr(b'\n', input.get(from..)?) {
         let lf = from + at;
         if lf > 0 && input[lf - 1] == b'\r' {
             return Some(lf - 1);

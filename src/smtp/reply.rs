@@ -184,12 +184,6 @@ impl ReplyReader {
         reply.lines.push(text);
         Ok(if is_last { self.begun.take() } else { None })
     }
-
-    /// Whether lines of an unfinished reply are waiting for the rest.
-    #[must_use]
-    pub fn is_begun(&self) -> bool {
-        self.begun.is_some()
-    }
 }
 
 /// Code, whether it is the last line, text.

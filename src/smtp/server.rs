@@ -712,3 +712,79 @@ impl ServerSession {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::mail::Domain;
+
+    use super::*;
+
+    const NOW: Duration = Duration::from_secs(7);
+
+    fn session(change: impl FnOnce(&mut ServerConfig)) -> ServerSession {
+        let mut config = ServerConfig::new(Domain::parse("mail.contoso.com").expect("a domain"));
+        change(&mut config);
+        ServerSession::new(Arc::new(config), [192, 0, 2, 7].into(), "now")
+    }
+
+    #[test]
+    fn an_open_question_stops_reading_and_the_clock() {
+        let mut session = session(|_| {});
+        session.handle_input(b"HELO a.example\r\nMAIL FROM:<>\r\nNOOP\r\n", NOW);
+        assert!(!session.wants_input());
+        assert_eq!(session.next_deadline(), None);
+        assert_eq!(session.input.as_slice(), b"NOOP\r\n");
+        session.accept(NOW * 2);
+        assert!(session.wants_input() && session.input.is_empty());
+        assert_eq!(
+            session.next_deadline(),
+            Some(NOW * 2 + Duration::from_secs(300))
+        );
+    }
+
+    #[test]
+    fn nothing_is_kept_of_what_is_too_long() {
+        let mut session = session(|config| config.size_max = Some(10));
+        for _ in 0..100 {
+            session.handle_input(&[b'x'; 10_000], NOW);
+            assert!(session.input.as_slice().len() <= 1);
+        }
+        session.handle_input(b"\r\nHELO a.example\r\nMAIL FROM:<>\r\n", NOW);
+        session.accept(NOW);
+        session.handle_input(b"RCPT TO:<postmaster>\r\n", NOW);
+        session.accept(NOW);
+        session.handle_input(b"DATA\r\n", NOW);
+        session.accept(NOW);
+        while session.poll_event().is_some() {}
+        session.handle_input(&[b'x'; 10_000], NOW);
+        session.handle_input(&[b'x'; 10_000], NOW);
+        assert_eq!(
+            session.poll_event(),
+            Some(ServerEvent::Data(vec![b'x'; 10]))
+        );
+        assert_eq!(session.poll_event(), None);
+        assert!(session.input.is_empty());
+    }
+
+    #[test]
+    fn a_password_is_not_shown() {
+        let mut session = session(|config| {
+            config.starttls = true;
+            config.auth = true;
+        });
+        session.handle_input(b"HELO a.example\r\nSTARTTLS\r\n", NOW);
+        session.tls_started(NOW);
+        session.handle_input(b"HELO a.example\r\nAUTH PLAIN AGFubgBzZWNyZXQ=\r\n", NOW);
+        session.handle_input(b"AUTH PLAIN AGFu", NOW);
+        let events: Vec<_> = std::iter::from_fn(|| session.poll_event()).collect();
+        let shown = format!("{events:?} {session:?}");
+        assert!(shown.contains("Auth(Credentials { username: \"ann\""));
+        assert!(!shown.contains("secret\"") && !shown.contains("AGFu"));
+    }
+
+    #[test]
+    #[should_panic(expected = "a question is outstanding")]
+    fn nobody_answers_what_was_not_asked() {
+        session(|_| {}).accept(NOW);
+    }
+}
