@@ -19,7 +19,8 @@
 //! pipelined (RFC 2920), replies keep their order, and memory is bounded by one read as long as the
 //! driver reads only while `wants_input` says so.
 //!
-//! Invariant: however the input is split, the session says and reports the same.
+//! Invariant: however the input is split, the session says and reports the same. Only what comes too
+//! early is a matter of time: input behind STARTTLS in the clear, and a reply before its command.
 //! Invariant: a line ends in CRLF and in nothing else (RFC 5321 §2.3.8); the message ends at
 //! `<CRLF>.<CRLF>` and at nothing that looks like it.
 //! Invariant: what a session keeps is bounded by its configuration, whatever the peer sends.

@@ -8,8 +8,8 @@ use super::auth::Mechanism;
 
 /// What a server answers (RFC 5321 §4.2): a code and one or more lines of text.
 ///
-/// The lines are as on the wire, enhanced status included, so that `parse` and `Display` are
-/// inverses and nothing a peer said is lost.
+/// The lines are as on the wire, enhanced status included, so that reading and `Display` are inverses
+/// and no word of a peer is lost; only characters that no reply may have become `?`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Reply {
     code: u16,
