@@ -24,4 +24,5 @@ pub mod mail;
 pub mod model;
 pub mod report;
 pub mod route;
+pub mod smtp;
 pub mod verify;

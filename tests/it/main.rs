@@ -2,6 +2,7 @@
 
 mod architecture;
 mod cli;
+mod dialogs;
 mod faults;
 mod files;
 mod reference;
