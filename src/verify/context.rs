@@ -185,11 +185,12 @@ pub(super) fn is_troubled(flow: &Flow) -> bool {
 
 /// One line that says how a flow goes wrong, for a finding's reasons.
 pub(super) fn in_words(topology: &Topology, flow: &Flow) -> Option<String> {
-    let troubled = |fork: &&crate::flow::Fork| fork.disposition.is_failure();
-    let fork = flow
-        .forks
-        .iter()
-        .find(troubled)
+    let fails = |fork: &&Fork| fork.disposition.is_failure();
+    let flagged = |fork: &&Fork| fork.flags.iter().any(|flag| !flag.expected);
+    let mut forks = flow.forks.iter();
+    let fork = forks
+        .find(fails)
+        .or_else(|| flow.forks.iter().find(flagged))
         .or_else(|| flow.forks.first())?;
     let last = fork
         .hops
@@ -205,6 +206,12 @@ pub(super) fn in_words(topology: &Topology, flow: &Flow) -> Option<String> {
             format!(", in the end `{} {}`", last.code, last.enhanced)
         }
         _ => String::new(),
+    };
+    let addressed = flow.question.to.contains(&fork.recipient);
+    let copy = if addressed || fork.disposition.is_failure() {
+        String::new()
+    } else {
+        format!(" for `{}`", fork.recipient)
     };
     let to = flow
         .question
@@ -222,9 +229,12 @@ pub(super) fn in_words(topology: &Topology, flow: &Flow) -> Option<String> {
         Some(first) => format!("; the cycle is {} → {first}", cycle.join(" → ")),
         None => String::new(),
     };
-    let status = status.unwrap_or_default();
+    let status = match (fork.trust, fork.disposition.is_failure()) {
+        (Some(trust), false) => format!(" as {trust}"),
+        _ => status.unwrap_or_default(),
+    };
     Some(format!(
-        "mail from `{}` to `{to}` ends {} at {last}{status}{then}{cycle}",
+        "mail from `{}` to `{to}` ends {} at {last}{copy}{status}{then}{cycle}",
         flow.question.from, fork.disposition
     ))
 }

@@ -157,30 +157,7 @@ fn secondary_address(
     {
         diagnostic = diagnostic.because(words);
     }
-    let kept = group.addresses.iter().filter(|other| *other != address);
-    let kept = kept.map(|other| {
-        format!(
-            "{}:{other}",
-            if other == group.primary() {
-                "SMTP"
-            } else {
-                "smtp"
-            }
-        )
-    });
-    let edits = group
-        .settings
-        .written("EmailAddresses")
-        .map(|at| edit::replace(at, edit::list(kept)));
-    let script = format!(
-        "Set-UnifiedGroup -Identity \"{}\" -EmailAddresses @{{Remove=\"{address}\"}}",
-        group.primary()
-    );
-    let fix = vec![Fix {
-        side: Side::ExchangeOnline,
-        script,
-        edits: edits.into_iter().collect(),
-    }];
+    let fix = vec![without_address(group, address)];
     let affected = context.affected(&claims).max(1);
     Found {
         finding: Finding {
@@ -190,6 +167,30 @@ fn secondary_address(
             fix,
         },
         claims,
+    }
+}
+
+/// Takes a second address from a group.
+fn without_address(group: &Recipient, address: &Mailbox) -> Fix {
+    let kept = group.addresses.iter().filter(|other| *other != address);
+    let kept = kept.map(|other| {
+        let prefix = if other == group.primary() {
+            "SMTP"
+        } else {
+            "smtp"
+        };
+        format!("{prefix}:{other}")
+    });
+    let at = group.settings.written("EmailAddresses");
+    let edits = at.map(|at| edit::replace(at, edit::list(kept)));
+    let script = format!(
+        "Set-UnifiedGroup -Identity \"{}\" -EmailAddresses @{{Remove=\"{address}\"}}",
+        group.primary()
+    );
+    Fix {
+        side: Side::ExchangeOnline,
+        script,
+        edits: edits.into_iter().collect(),
     }
 }
 

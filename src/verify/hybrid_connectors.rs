@@ -168,98 +168,93 @@ fn disabled_of(context: &Context<'_>, pair: Pair) -> Vec<Found> {
 /// Connectors of either side that leave the organization headers behind.
 fn without_headers_of(context: &Context<'_>, pair: Pair) -> Vec<Found> {
     let topology = context.topology;
-    let mut found = Vec::new();
-    for connector in wizard_connectors(topology, pair) {
-        if connector.enabled && !connector.cloud_services_mail_enabled {
-            let script = format!(
-                "Set-SendConnector -Identity \"{}\" -CloudServicesMailEnabled $true",
-                connector.name
-            );
-            let about = (
-                "Send connector",
-                connector.name.as_str(),
-                &connector.settings,
-                Side::OnPremises,
-            );
-            found.extend(headers_left(
-                context,
-                pair.on_premises,
-                about,
-                "AddressSpaces",
-                script,
-            ));
-        }
-    }
-    for id in pair.inbound_connectors(topology) {
-        let connector = topology.receive_connector(id);
-        if !connector.cloud_services_mail_enabled {
-            let script = format!(
-                "Set-InboundConnector -Identity \"{}\" -CloudServicesMailEnabled $true",
-                connector.name
-            );
-            let about = (
-                "inbound connector",
-                connector.name.as_str(),
-                &connector.settings,
-                Side::ExchangeOnline,
-            );
-            found.extend(headers_left(
-                context,
-                pair.on_premises,
-                about,
-                "Name",
-                script,
-            ));
-        }
-    }
-    for id in topology.send_connectors_of(pair.tenant) {
-        let connector = topology.send_connector(*id);
-        let to_premises =
-            connector.enabled && connector.rank == 0 && !connector.cloud_services_mail_enabled;
-        if to_premises {
-            let script = format!(
-                "Set-OutboundConnector -Identity \"{}\" -CloudServicesMailEnabled $true",
-                connector.name
-            );
-            let about = (
-                "outbound connector",
-                connector.name.as_str(),
-                &connector.settings,
-                Side::ExchangeOnline,
-            );
-            found.extend(headers_left(context, pair.tenant, about, "Name", script));
-        }
-    }
-    found
+    let wizard = wizard_connectors(topology, pair)
+        .into_iter()
+        .filter(|connector| connector.enabled);
+    let send = wizard.map(|connector| Leaving {
+        kind: "Send connector",
+        cmdlet: "Set-SendConnector",
+        name: &connector.name,
+        carries: connector.cloud_services_mail_enabled,
+        settings: &connector.settings,
+        side: Side::OnPremises,
+        sender: pair.on_premises,
+    });
+    let inbound = pair
+        .inbound_connectors(topology)
+        .into_iter()
+        .map(|id| topology.receive_connector(id));
+    let inbound = inbound.map(|connector| Leaving {
+        kind: "inbound connector",
+        cmdlet: "Set-InboundConnector",
+        name: &connector.name,
+        carries: connector.cloud_services_mail_enabled,
+        settings: &connector.settings,
+        side: Side::ExchangeOnline,
+        sender: pair.on_premises,
+    });
+    let outbound = topology
+        .send_connectors_of(pair.tenant)
+        .iter()
+        .map(|id| topology.send_connector(*id));
+    // Connectors of type OnPremises rank first; the others lead elsewhere.
+    let outbound = outbound.filter(|connector| connector.enabled && connector.rank == 0);
+    let outbound = outbound.map(|connector| Leaving {
+        kind: "outbound connector",
+        cmdlet: "Set-OutboundConnector",
+        name: &connector.name,
+        carries: connector.cloud_services_mail_enabled,
+        settings: &connector.settings,
+        side: Side::ExchangeOnline,
+        sender: pair.tenant,
+    });
+    let all = send.chain(inbound).chain(outbound);
+    all.filter(|leaving| !leaving.carries)
+        .filter_map(|leaving| headers_left(context, &leaving))
+        .collect()
+}
+
+/// A connector of either side, as far as it carries organization headers.
+struct Leaving<'a> {
+    kind: &'a str,
+    cmdlet: &'a str,
+    name: &'a str,
+    carries: bool,
+    settings: &'a Settings,
+    side: Side,
+    /// Whose mail it carries.
+    sender: OrganizationId,
 }
 
 /// A finding about `CloudServicesMailEnabled`, if mail of the sending organization loses its trust.
-fn headers_left(
-    context: &Context<'_>,
-    sending: OrganizationId,
-    (kind, name, settings, side): (&str, &str, &Settings, Side),
-    neighbour: &str,
-    script: String,
-) -> Option<Found> {
+fn headers_left(context: &Context<'_>, leaving: &Leaving<'_>) -> Option<Found> {
     const KEY: &str = "CloudServicesMailEnabled";
     let explains =
-        |asked: &Asked| is_from(context, asked, sending) && loses_trust(asked.ordinary());
+        |asked: &Asked| is_from(context, asked, leaving.sender) && loses_trust(asked.ordinary());
     if context.open_where(explains).is_empty() {
         return None;
     }
+    let Leaving {
+        kind,
+        cmdlet,
+        name,
+        settings,
+        side,
+        ..
+    } = leaving;
     let place = settings.at(KEY).cloned();
-    let message = format!(
-        "the {kind} `{name}` leaves the organization headers behind: CloudServicesMailEnabled is false"
-    );
+    let message =
+        format!("the {kind} `{name}` leaves the organization headers behind: {KEY} is false");
     let diagnostic = Diagnostic::new("cloud-services-mail-disabled", place, message)
-        .help("set CloudServicesMailEnabled to true");
-    let edit: Option<Edit> = match (settings.written(KEY), settings.written(neighbour)) {
+        .help(format!("set {KEY} to true"));
+    let edit: Option<Edit> = match (settings.written(KEY), settings.written("Name")) {
         (Some(at), _) => Some(edit::replace(at, "true".to_owned())),
         (None, Some(after)) => Some(edit::add_key(after, KEY, "true")),
         (None, None) => None,
     };
+    let script = format!("{cmdlet} -Identity \"{name}\" -{KEY} $true");
     let fix = Fix {
-        side,
+        side: *side,
         script,
         edits: edit.into_iter().collect(),
     };
@@ -377,23 +372,29 @@ type Use<'a> = (&'a str, Option<Location>, ServerId);
 /// Certificates that the hybrid connectors name and that cannot be used: one finding for each.
 fn certificates_of(context: &Context<'_>, pair: Pair) -> Vec<Found> {
     let topology = context.topology;
-    let mut troubles: BTreeMap<String, (Option<Location>, String)> = BTreeMap::new();
+    let mut troubles: BTreeMap<String, Unusable> = BTreeMap::new();
     for (name, place, server) in uses(topology, pair) {
-        if let Some((at, message)) = unusable(topology, name, place, server) {
-            troubles.entry(message.clone()).or_insert((at, message));
+        if let Some(trouble) = unusable(topology, name, place, server) {
+            troubles.entry(trouble.message.clone()).or_insert(trouble);
         }
     }
-    troubles
-        .into_values()
-        .map(|(place, message)| {
-            let diagnostic = Diagnostic::new("hybrid-certificate-unusable", place, message)
-                .help("install a valid certificate of a public authority on every hybrid server, and name it in the connectors");
-            conclude(context, diagnostic, Vec::new(), |asked| {
-                let flow = asked.ordinary();
-                loses_trust(flow) || flow.forks.iter().any(|fork| fork.status.as_ref().is_some_and(|s| is_tls(s.enhanced)))
-            })
+    let found = troubles.into_values().map(|trouble| {
+        let diagnostic = Diagnostic::new("hybrid-certificate-unusable", trouble.place, trouble.message)
+            .help("install a valid certificate of a public authority on every hybrid server, and name it in the connectors");
+        conclude(context, diagnostic, trouble.fix.into_iter().collect(), |asked| {
+            let flow = asked.ordinary();
+            let status = |fork: &Fork| fork.status.as_ref().is_some_and(|status| is_tls(status.enhanced));
+            loses_trust(flow) || flow.forks.iter().any(status)
         })
-        .collect()
+    });
+    found.collect()
+}
+
+/// What is wrong with a named certificate on a server.
+struct Unusable {
+    place: Option<Location>,
+    message: String,
+    fix: Option<Fix>,
 }
 
 fn is_tls(status: EnhancedStatus) -> bool {
@@ -435,52 +436,87 @@ fn uses(topology: &Topology, pair: Pair) -> Vec<Use<'_>> {
     uses
 }
 
-/// What is wrong with a named certificate on a server, and where.
+/// What is wrong with a certificate that a connector names on a server.
 fn unusable(
     topology: &Topology,
     name: &str,
     place: Option<Location>,
     server: ServerId,
-) -> Option<(Option<Location>, String)> {
-    let named = |certificate: &&Certificate| {
-        certificate.servers.contains(&server)
-            && certificate
-                .tls_certificate_name()
-                .eq_ignore_ascii_case(name)
+) -> Option<Unusable> {
+    let called = |certificate: &&Certificate| {
+        certificate
+            .tls_certificate_name()
+            .eq_ignore_ascii_case(name)
     };
-    let held: Vec<&Certificate> = topology
+    let known: Vec<&Certificate> = topology
         .certificates()
         .map(|(_, each)| each)
-        .filter(named)
+        .filter(called)
+        .collect();
+    let held: Vec<&&Certificate> = known
+        .iter()
+        .filter(|each| each.servers.contains(&server))
         .collect();
     let now = topology.as_of();
-    if held.is_empty() {
-        let server = &topology.server(server).name;
-        return Some((
+    let Some(first) = held.first() else {
+        let message = format!(
+            "the certificate `{name}` is not on {}",
+            topology.server(server).name
+        );
+        let fix = known
+            .first()
+            .map(|certificate| install(topology, certificate, server));
+        return Some(Unusable {
             place,
-            format!("the certificate `{name}` is not on {server}"),
-        ));
-    }
+            message,
+            fix,
+        });
+    };
     if held
         .iter()
         .any(|certificate| certificate.trusted && certificate.is_valid_at(now))
     {
         return None;
     }
-    let first = held.first()?;
     let subject = &first.subject;
-    Some(if first.is_valid_at(now) {
-        let place = first.settings.at("RootCAType").cloned();
+    let (key, message) = if first.is_valid_at(now) {
         (
-            place,
+            "RootCAType",
             format!("the certificate `{subject}` is not from an authority that others trust"),
         )
     } else {
         (
-            first.settings.at("NotAfter").cloned(),
+            "NotAfter",
             format!("the certificate `{subject}` is out of date"),
         )
+    };
+    Some(Unusable {
+        place: first.settings.at(key).cloned(),
+        message,
+        fix: None,
     })
+}
+
+/// Brings a certificate to one more server.
+fn install(topology: &Topology, certificate: &Certificate, server: ServerId) -> Fix {
+    let name = |id: &ServerId| topology.server(*id).name.clone();
+    let from = certificate.servers.first().map(name).unwrap_or_default();
+    let script = format!(
+        "# export `{}` with its key from {from}, then on {}:\nImport-ExchangeCertificate -Server {} -FileData (...) -Password (...)",
+        certificate.subject,
+        name(&server),
+        name(&server)
+    );
+    let all = certificate.servers.iter().chain([&server]).map(name);
+    let edits = certificate
+        .settings
+        .written("Servers")
+        .map(|at| edit::replace(at, edit::list(all)));
+    Fix {
+        side: Side::OnPremises,
+        script,
+        edits: edits.into_iter().collect(),
+    }
 }
 
 /// Domains of target addresses that no hybrid connector carries.

@@ -7,8 +7,8 @@ use super::context::{Context, Found};
 use super::finding::Finding;
 use super::questions::Asked;
 use crate::diag::{Diagnostic, Location, did_you_mean};
-use crate::flow::{Disposition, Flow, Fork, Question, origin, walk};
-use crate::mail::{AuthAs, ByteSize, Domain, Mailbox, ReversePath};
+use crate::flow::{Disposition, Flag, Flow, Fork, Hop, Question, origin, walk};
+use crate::mail::{AuthAs, ByteSize, Domain, Mailbox, ReversePath, Status};
 use crate::model::{Expectation, Topology};
 
 /// Checks every expectation; what an error already explains is not said twice.
@@ -289,91 +289,98 @@ fn breach(
     fork: &Fork,
 ) -> Option<(&'static str, String)> {
     let wanted = expectation.disposition.as_deref();
+    // What is dropped by design satisfies everything that is not about it.
     if fork.disposition == Disposition::Suppressed && wanted != Some("Suppressed") {
         return None;
     }
-    if let Some(wanted) = wanted.filter(|wanted| *wanted != fork.disposition.as_str()) {
-        let status = fork
-            .status
-            .as_ref()
-            .map(|status| format!(" with `{status}`"))
-            .unwrap_or_default();
-        return Some((
-            "Disposition",
-            format!(
-                "{} expected, and `{}` ends {}{status}",
-                wanted, fork.recipient, fork.disposition
-            ),
-        ));
-    }
-    if let Some(wanted) = &expectation.status
-        && !has_status(fork, wanted)
-    {
-        let status = fork.status.as_ref().map_or("none".to_owned(), |status| {
-            format!("{} {}", status.code, status.enhanced)
-        });
-        return Some((
-            "Status",
-            format!("status {wanted} expected, and it is {status}"),
-        ));
-    }
-    let used: Vec<&str> = fork
-        .hops
-        .iter()
-        .filter_map(|hop| hop.connector)
+    let keys = [
+        ("Disposition", disposition(expectation, fork)),
+        ("Status", status(expectation, fork)),
+        ("Through", through(topology, expectation, fork)),
+        ("NotThrough", not_through(topology, expectation, fork)),
+        ("Trust", trust(expectation, fork)),
+        ("Flags", flags(expectation, fork)),
+        ("Tls", tls(topology, expectation, fork)),
+    ];
+    keys.into_iter().find_map(|(key, why)| Some((key, why?)))
+}
+
+fn disposition(expectation: &Expectation, fork: &Fork) -> Option<String> {
+    let wanted = expectation.disposition.as_deref()?;
+    let status = fork.status.as_ref();
+    let status = status
+        .map(|status| format!(" with `{status}`"))
+        .unwrap_or_default();
+    (wanted != fork.disposition.as_str()).then(|| {
+        format!(
+            "{wanted} expected, and `{}` ends {}{status}",
+            fork.recipient, fork.disposition
+        )
+    })
+}
+
+fn status(expectation: &Expectation, fork: &Fork) -> Option<String> {
+    let wanted = expectation.status.as_ref()?;
+    let short = |status: &Status| format!("{} {}", status.code, status.enhanced);
+    let is = fork.status.as_ref().map_or("none".to_owned(), short);
+    (!has_status(fork, wanted)).then(|| format!("status {wanted} expected, and it is {is}"))
+}
+
+/// The Send connectors that brought a fork where it is.
+fn used<'a>(topology: &'a Topology, fork: &Fork) -> Vec<&'a str> {
+    let connectors = fork.hops.iter().filter_map(|hop| hop.connector);
+    connectors
         .map(|id| topology.send_connector(id).name.as_str())
-        .collect();
-    if let Some(missing) = expectation
+        .collect()
+}
+
+fn through(topology: &Topology, expectation: &Expectation, fork: &Fork) -> Option<String> {
+    let used = used(topology, fork);
+    let missing = expectation
         .through
         .iter()
-        .find(|name| !used.contains(&name.as_str()))
-    {
-        return Some((
-            "Through",
-            format!(
-                "connector `{missing}` expected, and it goes by {}",
-                connectors(&used)
-            ),
-        ));
-    }
-    if let Some(unwanted) = expectation
+        .find(|name| !used.contains(&name.as_str()))?;
+    Some(format!(
+        "connector `{missing}` expected, and it goes by {}",
+        connectors(&used)
+    ))
+}
+
+fn not_through(topology: &Topology, expectation: &Expectation, fork: &Fork) -> Option<String> {
+    let used = used(topology, fork);
+    let unwanted = expectation
         .not_through
         .iter()
-        .find(|name| used.contains(&name.as_str()))
-    {
-        return Some(("NotThrough", format!("it goes by `{unwanted}`")));
-    }
-    if let Some(wanted) = expectation
+        .find(|name| used.contains(&name.as_str()))?;
+    Some(format!("it goes by `{unwanted}`"))
+}
+
+fn trust(expectation: &Expectation, fork: &Fork) -> Option<String> {
+    let wanted = expectation
         .trust
-        .filter(|wanted| fork.trust != Some(*wanted))
-    {
-        let trust = fork.trust.unwrap_or(AuthAs::Anonymous);
-        return Some((
-            "Trust",
-            format!("trust {wanted} expected, and it arrives {trust}"),
-        ));
-    }
-    if let Some(allowed) = &expectation.flags
-        && let Some(flag) = fork
-            .flags
-            .iter()
-            .find(|flag| !allowed.iter().any(|word| word == flag.kind.as_str()))
-    {
-        return Some(("Flags", format!("the flag {} is raised", flag.kind)));
-    }
-    let plain = fork.hops.windows(2).any(|hops| {
-        let organization = |index: usize| topology.server(hops[index].server).organization;
-        organization(0) != organization(1) && !hops[1].tls
-    });
-    match expectation.tls {
-        Some(true) if plain => Some((
-            "Tls",
-            "a hop between organizations goes without TLS".to_owned(),
-        )),
-        Some(false) if !plain => {
-            Some(("Tls", "every hop between organizations uses TLS".to_owned()))
-        }
-        Some(_) | None => None,
+        .filter(|wanted| fork.trust != Some(*wanted))?;
+    let trust = fork.trust.unwrap_or(AuthAs::Anonymous);
+    Some(format!("trust {wanted} expected, and it arrives {trust}"))
+}
+
+fn flags(expectation: &Expectation, fork: &Fork) -> Option<String> {
+    let allowed = expectation.flags.as_ref()?;
+    let is_allowed = |flag: &&Flag| allowed.iter().any(|word| word == flag.kind.as_str());
+    let flag = fork.flags.iter().find(|flag| !is_allowed(flag))?;
+    Some(format!("the flag {} is raised", flag.kind))
+}
+
+fn tls(topology: &Topology, expectation: &Expectation, fork: &Fork) -> Option<String> {
+    let wanted = expectation.tls?;
+    let organization = |hop: &Hop| topology.server(hop.server).organization;
+    let plain = fork
+        .hops
+        .windows(2)
+        .any(|hops| organization(&hops[0]) != organization(&hops[1]) && !hops[1].tls);
+    match (wanted, plain) {
+        (true, true) => Some("a hop between organizations goes without TLS".to_owned()),
+        (false, false) => Some("every hop between organizations uses TLS".to_owned()),
+        (true, false) | (false, true) => None,
     }
 }
 
