@@ -6,4 +6,5 @@ pub mod flow;
 pub mod mail;
 pub mod model;
 pub mod route;
+pub mod spool;
 pub mod verify;

@@ -10,8 +10,7 @@ use crate::dns::Zones;
 use crate::flow::{Flow, Fork, Question, Submission, walk};
 use crate::mail::{ByteSize, Domain, Limit, Mailbox, ReversePath};
 use crate::model::{
-    Matcher, Member, Recipient, RecipientId, RecipientKind, ServerId, ServerRole,
-    Topology,
+    Matcher, Member, Recipient, RecipientId, RecipientKind, ServerId, ServerRole, Topology,
 };
 
 /// The size of an ordinary message: what a question asks about unless a limit is near.
