@@ -59,8 +59,15 @@ const LOCK: &str = "lock";
 #[derive(Debug)]
 pub(super) struct RealFolder {
     path: PathBuf,
-    /// Held for as long as it is open.
-    _lock: File,
+    lock: File,
+}
+
+impl Drop for RealFolder {
+    fn drop(&mut self) {
+        // Closing the file is not enough where another process was started and has it too, if only
+        // for a moment. Where this fails, closing is what there is.
+        let _ = self.lock.unlock();
+    }
 }
 
 #[expect(
@@ -70,14 +77,14 @@ pub(super) struct RealFolder {
 impl RealFolder {
     /// Takes the folder, which is made where it is not there.
     pub(super) fn lock(path: &Path) -> Result<Self, Error> {
-        fs::create_dir_all(path).map_err(|error| failed("create", path, error))?;
+        make(path)?;
         let name = path.join(LOCK);
         let lock = options().create(true).truncate(false).open(&name);
         let lock = lock.map_err(|error| failed("open", &name, error))?;
         match lock.try_lock() {
             Ok(()) => Ok(Self {
                 path: path.to_owned(),
-                _lock: lock,
+                lock,
             }),
             Err(fs::TryLockError::WouldBlock) => Err(Error::Locked(path.to_owned())),
             Err(fs::TryLockError::Error(error)) => Err(failed("lock", &name, error)),
@@ -137,6 +144,7 @@ impl Folder for RealFolder {
         let written = File::open(&path).and_then(|file| file.sync_all());
         let listed = written.and_then(|()| File::open(&folder)?.sync_all());
         listed.map_err(|error| failed("sync", &path, error))?;
+        self.sync()?;
         Ok(name)
     }
 
@@ -144,6 +152,27 @@ impl Folder for RealFolder {
         let synced = File::open(&self.path).and_then(|folder| folder.sync_all());
         synced.map_err(|error| failed("sync", &self.path, error))
     }
+}
+
+/// Makes a folder, and its name and those of the folders around it durable.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the spool keeps its messages in files"
+)]
+fn make(path: &Path) -> Result<(), Error> {
+    let missing = path.ancestors().take_while(|path| !path.exists());
+    let parents: Vec<&Path> = missing.filter_map(Path::parent).collect();
+    fs::create_dir_all(path).map_err(|error| failed("create", path, error))?;
+    for parent in parents {
+        let parent = if parent == Path::new("") {
+            Path::new(".")
+        } else {
+            parent
+        };
+        let synced = File::open(parent).and_then(|folder| folder.sync_all());
+        synced.map_err(|error| failed("sync", parent, error))?;
+    }
+    Ok(())
 }
 
 fn options() -> OpenOptions {

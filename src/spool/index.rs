@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 
 use super::file::Blob;
-use super::record::{HEADER_LEN, Header, Kind, Place};
+use super::record::{END_LEN, HEADER_LEN, Header, Kind, Place, SEGMENT_HEADER_LEN};
 use super::{Error, MessageId, Usage};
 
 /// The index, shared between who writes the log and who reads messages back.
@@ -103,6 +103,14 @@ impl Segment {
             live_bytes: 0,
         }
     }
+}
+
+/// What the segments take up before the last one, in bytes.
+pub(super) struct Finished {
+    /// All but what every segment needs for itself.
+    pub(super) allocated: u64,
+    /// The records that say nothing any more.
+    pub(super) dead: u64,
 }
 
 /// What a record does, once it is written.
@@ -232,6 +240,25 @@ impl Index {
         self.segments
             .get(&segment)
             .is_some_and(|segment| segment.live_bytes == 0)
+    }
+
+    /// What the segments take up before the last one.
+    pub(super) fn finished(&self, is_last: impl Fn(u32) -> bool) -> Finished {
+        let mut finished = Finished {
+            allocated: 0,
+            dead: 0,
+        };
+        let segments = self
+            .segments
+            .iter()
+            .filter(|(number, _)| !is_last(**number));
+        for (_, segment) in segments {
+            let own = (SEGMENT_HEADER_LEN + END_LEN) as u64;
+            finished.allocated += segment.allocated.saturating_sub(own);
+            let records = segment.end.saturating_sub(SEGMENT_HEADER_LEN as u64);
+            finished.dead += records.saturating_sub(segment.live_bytes);
+        }
+        finished
     }
 
     /// The length of all files.

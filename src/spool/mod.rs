@@ -16,8 +16,8 @@
 //! already has, and nothing is ever merged or rewritten in place.
 //!
 //! Invariant: an accept whose completion came back is there after any crash, until it is removed.
-//! Invariant: what is there after a crash was handed in; a message whose acceptance never came back
-//! may be there or not.
+//! Invariant: what is there after a crash was handed in; a message whose acceptance failed or never
+//! came back may be there or not.
 //! Invariant: updates and removals take effect in the order in which they were handed in. A crash
 //! may lose the last of them: the message is then there again, in an older state.
 //! Invariant: bytes that are not what was written are never given out, and never end a program.

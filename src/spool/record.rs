@@ -291,7 +291,7 @@ fn next(bytes: &[u8], from: usize, place: Place, end_is_known: bool) -> Option<F
     }
     match find_header(bytes, from + 1, place) {
         Some(end) => Some(Found::Lost(from..end)),
-        None if end_is_known => (!rest.is_empty()).then(|| Found::Lost(from..bytes.len())),
+        None if end_is_known => (!rest.is_empty()).then_some(Found::Lost(from..bytes.len())),
         None if ends_at(bytes, from) => Some(Found::End(from)),
         None => Some(Found::Torn(from)),
     }

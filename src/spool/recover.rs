@@ -13,7 +13,7 @@ use super::record::{
     Found, HEADER_LEN, Header, Place, SEGMENT_HEADER_LEN, SegmentHeader, VERSION, marker_at,
     number_in, scan, segment_name, spare_name, stated_version,
 };
-use super::writer::Tail;
+use super::writer::{Spare, Tail};
 use super::{Damage, DamageKind, Error, MessageId};
 
 /// How much of an unfinished write is set aside, in bytes.
@@ -65,6 +65,8 @@ pub(super) fn recover(folder: &dyn Folder) -> Result<Recovery, Error> {
         let next = heads.get(at + 1).and_then(|next| next.header);
         reader.segment(head, next)?;
     }
+    // What a process wrote and did not live to sync can be read and yet not be durable.
+    heads.last().map_or(Ok(()), |last| last.blob.sync())?;
     Ok(Recovery {
         index: reader.index,
         tail: reader.tail,
@@ -99,7 +101,7 @@ fn heads(folder: &dyn Folder, numbers: &[u32]) -> Result<Vec<Head>, Error> {
 }
 
 /// The files that may become segments, and the marker if one of them has it.
-fn spares(folder: &dyn Folder, numbers: &[u32]) -> Result<(Vec<(u32, u64)>, Option<u64>), Error> {
+fn spares(folder: &dyn Folder, numbers: &[u32]) -> Result<(Vec<Spare>, Option<u64>), Error> {
     let mut spares = Vec::new();
     let mut marker = None;
     for number in numbers {
@@ -107,7 +109,10 @@ fn spares(folder: &dyn Folder, numbers: &[u32]) -> Result<(Vec<(u32, u64)>, Opti
         match SegmentHeader::decode(&opening(&*blob)?) {
             Some(header) => {
                 marker = marker.or(Some(header.marker));
-                spares.push((*number, blob.len()?));
+                spares.push(Spare {
+                    number: *number,
+                    len: blob.len()?,
+                });
             }
             // It was not finished.
             None => folder.remove(&spare_name(*number))?,

@@ -55,6 +55,14 @@ pub(super) enum Room {
     Next,
 }
 
+/// A file that may become a segment.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Spare {
+    pub(super) number: u32,
+    /// Its length.
+    pub(super) len: u64,
+}
+
 /// Where a log is continued.
 #[derive(Debug, Default)]
 pub(super) struct Tail {
@@ -64,8 +72,8 @@ pub(super) struct Tail {
     pub(super) end: u64,
     /// No greater id has been given.
     pub(super) next_id: u64,
-    /// Files that may become segments, by number, with their lengths.
-    pub(super) spares: Vec<(u32, u64)>,
+    /// Files that may become segments.
+    pub(super) spares: Vec<Spare>,
 }
 
 /// The segment that is being written.
@@ -79,17 +87,17 @@ pub(super) struct Writer {
     /// The file, unless the segment is finished.
     blob: Option<Arc<dyn Blob>>,
     allocated: u64,
-    /// Where the last record ends that is written for good.
+    /// Where the last record ends that is durable.
+    synced: u64,
+    /// Where the last record ends that is written.
     committed: u64,
     /// Where the next record goes.
     position: u64,
     /// What stands before `position` and is not in the file yet.
     buffer: Vec<u8>,
-    /// Whether something was written and not synced.
-    dirty: bool,
     /// Whether a file has another name since the folder was synced.
     names_dirty: bool,
-    spares: Vec<(u32, u64)>,
+    spares: Vec<Spare>,
     next_spare: u32,
     next_id: u64,
 }
@@ -103,7 +111,7 @@ impl Writer {
         limits: Limits,
         tail: Tail,
     ) -> Self {
-        let last_spare = tail.spares.iter().map(|(number, _)| *number).max();
+        let last_spare = tail.spares.iter().map(|spare| spare.number).max();
         let marker = shared.lock().marker;
         let mut writer = Self {
             folder,
@@ -114,10 +122,10 @@ impl Writer {
             number: tail.number,
             blob: None,
             allocated: tail.end,
+            synced: tail.end,
             committed: tail.end,
             position: tail.end,
             buffer: Vec::new(),
-            dirty: false,
             names_dirty: false,
             spares: tail.spares,
             next_spare: last_spare.map_or(1, |number| number.saturating_add(1)),
@@ -127,9 +135,10 @@ impl Writer {
         writer
     }
 
-    /// Whether records still go to this segment.
-    pub(super) fn is_writing(&self, segment: u32) -> bool {
-        self.blob.is_some() && segment == self.number
+    /// Whether this is the last segment. It stays even when nothing in it matters, so that no later
+    /// one has its number: records that are left in files to be used again would look like its own.
+    pub(super) fn is_last(&self, segment: u32) -> bool {
+        segment == self.number
     }
 
     pub(super) fn limits(&self) -> Limits {
@@ -166,8 +175,7 @@ impl Writer {
         }
     }
 
-    /// Puts a record behind the last one. There must be room here. After an error, none of the
-    /// records since the last commit is written.
+    /// Puts a record behind the last one. There must be room here. An error is as one of `commit`.
     pub(super) fn push(
         &mut self,
         header: &Header,
@@ -188,8 +196,8 @@ impl Writer {
         })
     }
 
-    /// Writes what was pushed, and makes it durable if asked to. After an error, it is as if it had
-    /// never been pushed.
+    /// Writes what was pushed, and makes all durable if asked to. After an error, it is as if nothing
+    /// that was not durable before had been pushed.
     pub(super) fn commit(&mut self, sync: bool) -> Result<(), Error> {
         let Some(blob) = self.blob.clone() else {
             return Ok(());
@@ -200,13 +208,12 @@ impl Writer {
             let written = blob.write_at(&self.buffer, at);
             self.buffer.clear();
             written.map_err(|error| self.give_up(error))?;
-            self.dirty = true;
+            self.committed = self.position;
         }
-        if sync && self.dirty {
+        if sync && self.synced < self.committed {
             self.sync(&*blob).map_err(|error| self.give_up(error))?;
-            self.dirty = false;
+            self.synced = self.committed;
         }
-        self.committed = self.position;
         self.note_segment();
         Ok(())
     }
@@ -215,9 +222,14 @@ impl Writer {
     /// committed, and synced.
     pub(super) fn rotate(&mut self, len: u64, need: Need) -> Result<(), Error> {
         let least = SEGMENT_HEADER_LEN as u64 + len + END_LEN as u64;
-        let (spare, allocated) = self.next_file(least, need)?;
+        let Spare {
+            number: spare,
+            len: allocated,
+        } = self.next_file(least, need)?;
         let number = self.number.checked_add(1).ok_or(Error::Full)?;
         self.count_spares();
+        // From here on the disk may say that this segment is finished, whatever fails.
+        self.blob = None;
         let blob = self.begin(number, spare).inspect_err(|_| {
             // Nobody knows how far it came. Opening the store finds what is left of it.
             let _ = self.folder.remove(&spare_name(spare));
@@ -229,7 +241,7 @@ impl Writer {
         self.allocated = allocated;
         self.position = SEGMENT_HEADER_LEN as u64;
         self.committed = self.position;
-        self.dirty = false;
+        self.synced = self.position;
         Ok(())
     }
 
@@ -242,7 +254,7 @@ impl Writer {
             let is_unread = Arc::strong_count(&segment.blob) == 1;
             (
                 segment.allocated,
-                is_unread && segment.allocated <= self.limits.segment + AHEAD,
+                is_unread && segment.allocated <= self.limits.segment,
             )
         });
         let Some((allocated, is_useful)) = file else {
@@ -252,7 +264,10 @@ impl Writer {
             let spare = self.take_spare_number();
             self.folder
                 .rename(&segment_name(number), &spare_name(spare))?;
-            self.spares.push((spare, allocated));
+            self.spares.push(Spare {
+                number: spare,
+                len: allocated,
+            });
         } else {
             self.folder.remove(&segment_name(number))?;
         }
@@ -299,7 +314,6 @@ impl Writer {
             .blob
             .as_ref()
             .map_or(Ok(()), |blob| blob.write_at(bytes, at));
-        self.dirty = true;
         written.map_err(|error| self.give_up(error))
     }
 
@@ -315,7 +329,8 @@ impl Writer {
     fn give_up(&mut self, error: Error) -> Error {
         self.blob = None;
         self.buffer.clear();
-        self.position = self.committed;
+        self.position = self.synced;
+        self.committed = self.synced;
         error
     }
 
@@ -355,20 +370,20 @@ impl Writer {
     }
 
     /// A file for the next segment, taken from those that wait or made.
-    fn next_file(&mut self, least: u64, need: Need) -> Result<(u32, u64), Error> {
+    fn next_file(&mut self, least: u64, need: Need) -> Result<Spare, Error> {
         let spares = self.spare_bytes();
         let allowed = |len: u64| spares - len >= self.limits.reserve;
         let free = self
             .spares
             .iter()
-            .position(|(_, len)| *len >= least && allowed(*len));
+            .position(|spare| spare.len >= least && allowed(spare.len));
         if let Some(at) = free {
             return Ok(self.spares.swap_remove(at));
         }
         let goal = least.max(self.limits.segment.min(least + AHEAD));
         match (self.make_spare(goal), need) {
             (Err(Error::Full), Need::Change) => {
-                let fits = self.spares.iter().position(|(_, len)| *len >= least);
+                let fits = self.spares.iter().position(|spare| spare.len >= least);
                 fits.map(|at| self.spares.swap_remove(at))
                     .ok_or(Error::Full)
             }
@@ -377,7 +392,7 @@ impl Writer {
     }
 
     /// Makes a file of zeros, which opens with the marker: another copy of it.
-    fn make_spare(&mut self, len: u64) -> Result<(u32, u64), Error> {
+    fn make_spare(&mut self, len: u64) -> Result<Spare, Error> {
         let len = len.max((SEGMENT_HEADER_LEN + HEADER_LEN + END_LEN) as u64);
         let number = self.take_spare_number();
         let name = spare_name(number);
@@ -394,7 +409,7 @@ impl Writer {
             // The file is in the way of nothing but its own space; opening the store removes it.
             let _ = self.folder.remove(&name);
         }
-        made.map(|()| (number, len))
+        made.map(|()| Spare { number, len })
     }
 
     /// Turns a spare file into a segment.
@@ -424,7 +439,7 @@ impl Writer {
     }
 
     fn spare_bytes(&self) -> u64 {
-        self.spares.iter().map(|(_, len)| *len).sum()
+        self.spares.iter().map(|spare| spare.len).sum()
     }
 
     fn count_spares(&mut self) {
