@@ -25,4 +25,5 @@ pub mod model;
 pub mod report;
 pub mod route;
 pub mod smtp;
+pub mod spool;
 pub mod verify;

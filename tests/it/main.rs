@@ -6,6 +6,7 @@ mod dialogs;
 mod faults;
 mod files;
 mod reference;
+mod spool;
 mod support;
 mod testnet;
 mod worlds;
