@@ -18,5 +18,5 @@ mod zones;
 
 pub use master_file::parse_zone;
 pub use protection::{is_protection_host, protection_host};
-pub use targets::{Target, Targets, addresses_of, targets};
+pub use targets::{Exchange, Names, NoHost, Target, Targets, addresses_of, targets, targets_in};
 pub use zones::{Answer, Failure, Owner, Record, RecordData, RecordType, View, Zone, Zones};

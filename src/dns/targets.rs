@@ -32,32 +32,74 @@ pub enum Targets {
     Failed(Failure),
 }
 
-/// The hosts that take mail for a domain (RFC 5321 §5.1): its MX records, else the domain itself.
+/// Somebody who answers questions about names: zones in memory, or what a resolver brought.
+pub trait Names {
+    /// The MX records of a domain: preference, exchange (`None` for the null MX of RFC 7505), place.
+    ///
+    /// # Errors
+    /// Why there are none.
+    fn exchanges(&self, domain: &Domain) -> Result<Vec<Exchange>, Failure>;
+
+    /// The addresses of a host, IPv4 first.
+    ///
+    /// # Errors
+    /// Why there are none.
+    fn addresses(&self, host: &Domain) -> Result<Vec<IpAddr>, Failure>;
+}
+
+/// An MX record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Exchange {
+    /// The lower, the sooner.
+    pub preference: u16,
+    /// The host; `None` says that the domain takes no mail.
+    pub host: Option<Domain>,
+    /// Where it is written, in a world.
+    pub location: Option<Location>,
+}
+
+/// The zones of a world as one view sees them.
+struct Viewed<'a>(&'a Zones, View);
+
+impl Names for Viewed<'_> {
+    fn exchanges(&self, domain: &Domain) -> Result<Vec<Exchange>, Failure> {
+        match self.0.query(self.1, domain, RecordType::Mx) {
+            Answer::Records(records) => Ok(records
+                .into_iter()
+                .filter_map(|record| match &record.data {
+                    RecordData::Mx { preference, exchange } => Some(Exchange {
+                        preference: *preference,
+                        host: exchange.clone(),
+                        location: record.location.clone(),
+                    }),
+                    RecordData::A(_) | RecordData::Aaaa(_) | RecordData::Cname(_) | RecordData::Other(..) => None,
+                })
+                .collect()),
+            Answer::Failed(failure) => Err(failure),
+        }
+    }
+
+    fn addresses(&self, host: &Domain) -> Result<Vec<IpAddr>, Failure> {
+        addresses_of(self.0, self.1, host)
+    }
+}
+
+/// The hosts that take mail for a domain, as a view of a world has them.
 #[must_use]
 pub fn targets(zones: &Zones, view: View, domain: &Domain) -> Targets {
-    match zones.query(view, domain, RecordType::Mx) {
-        Answer::Records(records) => {
+    targets_in(&Viewed(zones, view), domain)
+}
+
+/// The hosts that take mail for a domain (RFC 5321 §5.1): its MX records, else the domain itself.
+#[must_use]
+pub fn targets_in(names: &impl Names, domain: &Domain) -> Targets {
+    match names.exchanges(domain) {
+        Ok(records) => {
             let mut hosts: Vec<Target> = Vec::new();
-            for record in records {
-                let RecordData::Mx {
-                    preference,
-                    exchange,
-                } = &record.data
-                else {
-                    continue;
-                };
-                let Some(host) = exchange else {
-                    return Targets::NullMx;
-                };
-                let (addresses, failure) = split(addresses_of(zones, view, host));
-                let location = record.location.clone();
-                hosts.push(Target {
-                    preference: *preference,
-                    host: host.clone(),
-                    addresses,
-                    failure,
-                    location,
-                });
+            for Exchange { preference, host, location } in records {
+                let Some(host) = host else { return Targets::NullMx };
+                let (addresses, failure) = split(names.addresses(&host));
+                hosts.push(Target { preference, host, addresses, failure, location });
             }
             // Choice: equal preferences are tried by name, so that a prediction is one prediction;
             // RFC 5321 §5.1 has the sender choose among them at random.
@@ -65,21 +107,57 @@ pub fn targets(zones: &Zones, view: View, domain: &Domain) -> Targets {
             usable(hosts)
         }
         // RFC 5321 §5.1: no MX records means the domain's own address, with preference 0.
-        Answer::Failed(Failure::NoData) => smart_host_address(zones, view, domain),
-        Answer::Failed(failure) => Targets::Failed(failure),
+        Err(Failure::NoData) => {
+            let (addresses, failure) = split(names.addresses(domain));
+            let host = domain.clone();
+            usable(vec![Target { preference: 0, host, addresses, failure, location: None }])
+        }
+        Err(failure) => Targets::Failed(failure),
     }
 }
 
-/// A host by its address records alone.
-fn smart_host_address(zones: &Zones, view: View, name: &Domain) -> Targets {
-    let (addresses, failure) = split(addresses_of(zones, view, name));
-    usable(vec![Target {
-        preference: 0,
-        host: name.clone(),
-        addresses,
-        failure,
-        location: None,
-    }])
+/// Why a sender has nobody to connect to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NoHost {
+    /// The best host is the sender itself.
+    BestIsSelf,
+    /// The name does not exist.
+    NameError,
+    /// There is no usable answer now.
+    NoAnswer,
+    /// The domain takes no mail.
+    NullMx,
+    /// Nobody can say: the world does not describe this name, or no name server answers for it.
+    Unknown(Domain),
+}
+
+impl Targets {
+    /// The hosts to try, in order; `own` tells the sender's own. For a smart host the sender's own
+    /// address is as good as any other.
+    ///
+    /// # Errors
+    /// Why there is none.
+    pub fn usable(self, own: impl Fn(&Target) -> bool, smart_host: bool) -> Result<Vec<Target>, NoHost> {
+        let hosts = match self {
+            Self::Hosts(hosts) => hosts,
+            Self::NullMx => return Err(NoHost::NullMx),
+            Self::Failed(Failure::NameError) => return Err(NoHost::NameError),
+            Self::Failed(Failure::NoData | Failure::AliasLoop) => return Err(NoHost::NoAnswer),
+            Self::Failed(Failure::Unknown(name)) => return Err(NoHost::Unknown(name)),
+        };
+        // RFC 5321 §5.1: the server's own record and those after it are not used.
+        if !smart_host && hosts.first().is_some_and(&own) {
+            return Err(NoHost::BestIsSelf);
+        }
+        let before: Vec<Target> = hosts.into_iter().take_while(|host| smart_host || !own(host)).collect();
+        if before.iter().any(|host| !host.addresses.is_empty()) {
+            return Ok(before.into_iter().filter(|host| !host.addresses.is_empty()).collect());
+        }
+        Err(match before.into_iter().find_map(|host| host.failure) {
+            Some(Failure::Unknown(name)) => NoHost::Unknown(name),
+            Some(_) | None => NoHost::NoAnswer,
+        })
+    }
 }
 
 /// The targets, unless not one of them has an address.

@@ -7,10 +7,10 @@ use jiff::SignedDuration;
 
 use super::flag::{Flag, FlagKind};
 use super::fork::{Disposition, Flow, Fork, Hop, Question, Submission};
-use crate::dns::{self, Failure as DnsFailure, Target, Targets, View, Zones};
+use crate::dns::{self, NoHost, Target, Targets, View, Zones};
 use crate::mail::{AuthAs, Directionality, Domain, Mailbox, ReversePath, Status};
 use crate::model::{
-    DnsView, OrganizationId, PermissionGroup, RecipientId, RecipientKind, SendConnectorId,
+    DnsView, OrganizationId, RecipientId, RecipientKind, SendConnectorId,
     ServerId, ServerRole, SmartHost, Topology, replies,
 };
 use crate::route::{
@@ -205,13 +205,7 @@ impl Walk<'_> {
     fn visit(&mut self, item: &MailItem, mut path: Path) {
         let server = path.server();
         let categorized = route::categorize(self.topology, server, item);
-        let refused = item.arrival != Arrival::Submission
-            && categorized.copies.is_empty()
-            && categorized.suppressed.is_empty()
-            && categorized
-                .failures
-                .iter()
-                .all(|failure| failure.in_dialogue);
+        let refused = categorized.refusal(item.arrival).is_some();
         let submitter = self.topology.server(server).role == ServerRole::Host
             && item.arrival == Arrival::Submission;
         if !refused && !submitter && !self.topology.server(server).is_front_end() {
@@ -285,41 +279,20 @@ impl Walk<'_> {
 
     /// The first host that has an address, unless it is the sending server itself.
     fn best(&self, server: ServerId, targets: Targets, smart_host: bool) -> Result<Reached, Miss> {
-        let hosts = match targets {
-            Targets::Hosts(hosts) => hosts,
-            Targets::NullMx => return Err(Miss::Happened(Happened::NullMx)),
-            Targets::Failed(DnsFailure::NameError) => {
-                return Err(Miss::Happened(Happened::DomainNotFound { smart_host }));
-            }
-            Targets::Failed(DnsFailure::NoData | DnsFailure::AliasLoop) => {
-                return Err(Miss::Happened(Happened::NoAnswer));
-            }
-            Targets::Failed(DnsFailure::Unknown(name)) => return Err(Miss::Unknown(name)),
-        };
         let own = |host: &Target| {
-            host.addresses
-                .iter()
-                .any(|address| self.topology.server_at(*address) == Some(server))
+            host.addresses.iter().any(|address| self.topology.server_at(*address) == Some(server))
         };
-        // RFC 5321 §5.1: the server's own record and those after it are not used.
-        if !smart_host && hosts.first().is_some_and(&own) {
-            return Err(Miss::Happened(Happened::BestMxIsSelf));
-        }
-        let usable = hosts.iter().take_while(|host| smart_host || !own(host));
-        let reached = usable.clone().find_map(|host| {
-            let address = *host.addresses.first()?;
-            Some(Reached {
-                server: self.topology.server_at(address),
-                name: host.host.to_string(),
-                address: Some(address),
-            })
-        });
-        reached.ok_or_else(
-            || match usable.into_iter().find_map(|host| host.failure.clone()) {
-                Some(DnsFailure::Unknown(name)) => Miss::Unknown(name),
-                Some(_) | None => Miss::Happened(Happened::NoAnswer),
-            },
-        )
+        let hosts = targets.usable(own, smart_host).map_err(|why| match why {
+            NoHost::BestIsSelf => Miss::Happened(Happened::BestMxIsSelf),
+            NoHost::NameError => Miss::Happened(Happened::DomainNotFound { smart_host }),
+            NoHost::NoAnswer => Miss::Happened(Happened::NoAnswer),
+            NoHost::NullMx => Miss::Happened(Happened::NullMx),
+            NoHost::Unknown(name) => Miss::Unknown(name),
+        })?;
+        let host = &hosts[0];
+        let address = host.addresses[0];
+        let server = self.topology.server_at(address);
+        Ok(Reached { server, name: host.host.to_string(), address: Some(address) })
     }
 
     /// The first smart host that can be found.
@@ -372,7 +345,7 @@ impl Walk<'_> {
                 if happened == Happened::BestMxIsSelf {
                     let server = path.server();
                     path.raise(FlagKind::Loop, false, server, "mx_self");
-                    self.flag_group_domain(copy, None, &mut path);
+                    self.flag_group_domain(copy, &mut path);
                 }
                 self.fall_short(recipient, &happened, path);
             }
@@ -398,7 +371,7 @@ impl Walk<'_> {
                 .address
                 .map_or_else(String::new, |address| format!(" ({address})"));
             let outside = Reason::OutsideWorld(format!("{}{address}", hop.name));
-            self.flag_group_domain(copy, None, &mut path);
+            self.flag_group_domain(copy, &mut path);
             path.record([Step::new(Event::SendExternal, recipient)
                 .chosen(Subject::Host(hop.name.clone()))
                 .because(outside)]);
@@ -454,47 +427,13 @@ impl Walk<'_> {
             .find(|address| address.is_ipv4() == v4)
             .or(addresses.first())
             .copied();
-        let peer = self.peer(copy, from, to, remote_address, port);
+        let peer = route::peer(self.topology, copy, from, to, remote_address, port);
         Connection {
             remote_address,
             port,
             peer,
             tls: false,
             certificate: None,
-        }
-    }
-
-    /// Who the sending server is to the next one.
-    ///
-    /// Choice: servers of one organization authenticate to each other whichever connector leads there,
-    /// if the Receive connector that serves the session has the permission group ExchangeServers.
-    fn peer(
-        &self,
-        copy: &Copy,
-        from: ServerId,
-        to: ServerId,
-        remote_address: Option<IpAddr>,
-        port: u16,
-    ) -> Peer {
-        let own = self.topology.server(from).organization == self.topology.server(to).organization;
-        let plain = Connection {
-            remote_address,
-            port,
-            peer: Peer::Anonymous,
-            tls: false,
-            certificate: None,
-        };
-        let (endpoint, _) = route::endpoint(self.topology, to, &plain);
-        let known = endpoint.is_some_and(|id| {
-            self.topology
-                .receive_connector(id)
-                .permission_groups
-                .contains(&PermissionGroup::ExchangeServers)
-        });
-        if copy.exchange_authenticated || (own && known) {
-            Peer::ExchangeServer
-        } else {
-            Peer::Anonymous
         }
     }
 
@@ -745,52 +684,17 @@ impl Walk<'_> {
 
     /// Compares the way out of an organization with the one its premises prescribe.
     fn flag_misrouted(&self, copy: &Copy, next: ServerId, path: &mut Path) {
-        if copy.exchange_authenticated {
-            return;
-        }
         let server = path.server();
-        let from = self.topology.server(server).organization;
-        let to = self.topology.server(next).organization;
-        let partners = &self.topology.organization(from).partners;
-        let hybrid = copy
-            .next_hop
-            .connector()
-            .is_some_and(|id| self.topology.send_connector(id).cloud_services_mail_enabled);
-        let domain = &copy.transfer.recipients[0].domain;
-        if partners.contains(&to) && !hybrid {
-            path.raise(FlagKind::Misrouted, false, server, "not_hybrid_connector");
+        for reason in misroutes(self.topology, server, Some(next), copy) {
+            path.raise(FlagKind::Misrouted, false, server, reason);
         }
-        let third_party = self.topology.server(next).role == ServerRole::Host
-            && !partners.is_empty()
-            && partners
-                .iter()
-                .chain([&from])
-                .any(|id| self.topology.accepted_domain_for(*id, domain).is_some());
-        if third_party {
-            path.raise(FlagKind::Misrouted, false, server, "third_party");
-        }
-        self.flag_group_domain(copy, Some(next), path);
     }
 
-    /// Mail for a group domain that goes to a host of another organization than the groups'.
-    fn flag_group_domain(&self, copy: &Copy, next: Option<ServerId>, path: &mut Path) {
-        let Some(owner) = self
-            .topology
-            .group_domain_owner(&copy.transfer.recipients[0].domain)
-        else {
-            return;
-        };
-        let right = next.is_some_and(|next| {
-            let server = self.topology.server(next);
-            server.organization == owner
-                || server
-                    .front_end_for
-                    .iter()
-                    .any(|(tenant, _)| *tenant == owner)
-        });
-        if !right {
-            let server = path.server();
-            path.raise(FlagKind::Misrouted, false, server, "group_domain_not_eop");
+    /// The same for a host outside the world.
+    fn flag_group_domain(&self, copy: &Copy, path: &mut Path) {
+        let server = path.server();
+        for reason in misroutes(self.topology, server, None, copy) {
+            path.raise(FlagKind::Misrouted, false, server, reason);
         }
     }
 
@@ -870,4 +774,43 @@ fn minimal_cycle(hops: &[Hop]) -> Vec<ServerId> {
         .iter()
         .rposition(|server| Some(*server) == last);
     earlier.map_or_else(Vec::new, |at| servers[at..count - 1].to_vec())
+}
+
+/// Why a copy that a server sends to another one leaves the path its premises prescribe: the first
+/// reason, or none.
+#[must_use]
+pub fn misrouted(topology: &Topology, server: ServerId, next: ServerId, copy: &Copy) -> Option<&'static str> {
+    misroutes(topology, server, Some(next), copy).into_iter().next()
+}
+
+/// The reasons, in the words that metrics use; `next` is absent where the host is no server of the
+/// world.
+fn misroutes(topology: &Topology, server: ServerId, next: Option<ServerId>, copy: &Copy) -> Vec<&'static str> {
+    if copy.exchange_authenticated {
+        return Vec::new();
+    }
+    let mut reasons = Vec::new();
+    let from = topology.server(server).organization;
+    let partners = &topology.organization(from).partners;
+    let hybrid = copy.next_hop.connector().is_some_and(|id| topology.send_connector(id).cloud_services_mail_enabled);
+    let domain = &copy.transfer.recipients[0].domain;
+    let next = next.map(|id| topology.server(id));
+    if next.is_some_and(|next| partners.contains(&next.organization)) && !hybrid {
+        reasons.push("not_hybrid_connector");
+    }
+    // A message between the two organizations that goes to a third.
+    let ours = |id| topology.accepted_domain_for(id, domain).is_some();
+    let foreign = next.is_some_and(|next| next.role == ServerRole::Host);
+    if foreign && !partners.is_empty() && partners.iter().chain([&from]).any(|id| ours(*id)) {
+        reasons.push("third_party");
+    }
+    let serves = |owner| {
+        next.is_some_and(|next| {
+            next.organization == owner || next.front_end_for.iter().any(|(tenant, _)| *tenant == owner)
+        })
+    };
+    if topology.group_domain_owner(domain).is_some_and(|owner| !serves(owner)) {
+        reasons.push("group_domain_not_eop");
+    }
+    reasons
 }

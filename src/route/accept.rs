@@ -14,7 +14,7 @@ use std::cmp::Reverse;
 use std::net::IpAddr;
 
 use super::firewall;
-use super::item::{Admission, Arrival, Connection, MailItem, Peer, Refusal, Transfer, Verdict};
+use super::item::{Admission, Arrival, Connection, Copy, MailItem, Peer, Refusal, Transfer, Verdict};
 use super::loops;
 use super::step::{Event, Reason, Rejected, Step, Subject};
 use crate::mail::{Directionality, Domain, Limit, Mailbox, NamePattern, ReversePath, Status};
@@ -114,6 +114,47 @@ pub fn endpoint(
         }
     }
     (best.map(|(_, _, id)| id), losers)
+}
+
+/// Who a sending server is to the next one.
+///
+/// Choice: servers of one organization authenticate to each other whichever connector leads there,
+/// if the Receive connector that serves the session has the permission group ExchangeServers.
+#[must_use]
+pub fn peer(
+    topology: &Topology,
+    copy: &Copy,
+    from: ServerId,
+    to: ServerId,
+    remote_address: Option<IpAddr>,
+    port: u16,
+) -> Peer {
+    let known = copy.exchange_authenticated || recognises(topology, from, to, remote_address, port);
+    if known { Peer::ExchangeServer } else { Peer::Anonymous }
+}
+
+/// Whether a server takes another one for a server of its own organization.
+#[must_use]
+pub fn recognises(topology: &Topology, from: ServerId, to: ServerId, remote_address: Option<IpAddr>, port: u16) -> bool {
+    let organization = topology.server(to).organization;
+    let from = topology.server(from);
+    let own = from.organization == organization || from.front_end_for.iter().any(|(id, _)| *id == organization);
+    let plain = Connection { remote_address, port, peer: Peer::Anonymous, tls: false, certificate: None };
+    let (endpoint, _) = endpoint(topology, to, &plain);
+    own && endpoint.is_some_and(|id| {
+        topology.receive_connector(id).permission_groups.contains(&PermissionGroup::ExchangeServers)
+    })
+}
+
+/// Whether a session may begin a mail transaction (the answer to MAIL FROM), and by which connector.
+///
+/// # Errors
+/// The reply that refuses.
+pub fn may_begin(topology: &Topology, server: ServerId, connection: &Connection) -> Result<ReceiveConnectorId, Status> {
+    let (chosen, _) = endpoint(topology, server, connection);
+    let id = chosen.ok_or_else(|| replies::NOT_ACTIVE.clone())?;
+    may_submit(topology.receive_connector(id), connection).map_err(|(status, _)| status)?;
+    Ok(id)
 }
 
 /// How narrowly a connector that listens serves a session, or why not; `None` for one that does not

@@ -111,6 +111,14 @@ pub struct MailItem {
     pub trace: Trace,
 }
 
+impl MailItem {
+    /// Whether it came from a server of the organization, whose headers are its own.
+    #[must_use]
+    pub fn is_from_inside(&self) -> bool {
+        self.arrival == Arrival::Internal
+    }
+}
+
 /// TLS as a Send connector demands it of the next hop.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct TlsDemand {
@@ -254,6 +262,19 @@ pub struct Categorized {
     pub failures: Vec<Failure>,
     /// What is dropped by design.
     pub suppressed: Vec<Suppressed>,
+}
+
+impl Categorized {
+    /// The reply to the end of DATA, where every recipient fails and the peer can still be told:
+    /// then the message is refused instead of accepted and returned.
+    #[must_use]
+    pub fn refusal(&self, arrival: Arrival) -> Option<&Status> {
+        let all = arrival != Arrival::Submission
+            && self.copies.is_empty()
+            && self.suppressed.is_empty()
+            && self.failures.iter().all(|failure| failure.in_dialogue);
+        self.failures.first().filter(|_| all).map(|failure| &failure.status)
+    }
 }
 
 /// What a session that may hand over a recipient is allowed.

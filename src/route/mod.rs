@@ -28,13 +28,13 @@ mod select;
 mod step;
 mod tls;
 
-pub use accept::{accept, admit, endpoint};
+pub use accept::{accept, admit, endpoint, may_begin, peer, recognises};
 pub use categorize::categorize;
 pub use item::{
     Admission, Arrival, Categorized, ClientCertificate, Connection, Copy, Failure, MailItem,
     NextHop, Peer, Presented, Refusal, Suppressed, TlsDemand, Trace, Transfer, Verdict,
 };
-pub use outcome::{Happened, Outcome, outcome};
+pub use outcome::{Happened, Outcome, outcome, retry_after};
 pub use select::{NoWinner, Selection, covers, select};
 pub use step::{Event, Reason, Rejected, Step, Subject};
 pub use tls::{judge, presented, served};

@@ -99,6 +99,17 @@ pub fn outcome(profile: &Profile, happened: &Happened, age: SignedDuration) -> O
     }
 }
 
+/// How long to wait after this many attempts: glitch, transient, then steady (Exchange Server,
+/// "Message retry, resubmit, and expiration intervals").
+#[must_use]
+pub fn retry_after(attempts: u32) -> SignedDuration {
+    match attempts {
+        0..4 => SignedDuration::from_mins(1),
+        4..10 => SignedDuration::from_mins(5),
+        _ => SignedDuration::from_mins(10),
+    }
+}
+
 fn defer(status: &Status, final_status: &Status) -> Outcome {
     Outcome::Defer {
         status: status.clone(),
