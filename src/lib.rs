@@ -20,6 +20,7 @@ pub mod config;
 pub mod diag;
 pub mod dns;
 pub mod flow;
+pub mod lab;
 pub mod mail;
 pub mod metrics;
 pub mod model;

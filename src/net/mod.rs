@@ -14,5 +14,5 @@ mod tcp;
 mod tls;
 
 pub use resolver::Resolver;
-pub use tcp::{Connected, connect, listen};
+pub use tcp::{Connected, bind_udp, connect, listen};
 pub use tls::{Identity, PeerCertificate, TlsError, TlsMaterials};

@@ -41,3 +41,12 @@ pub async fn connect(from: Option<IpAddr>, to: SocketAddr, within: Duration) -> 
     stream.set_nodelay(true)?;
     Ok(stream)
 }
+
+/// Binds a UDP socket.
+///
+/// # Errors
+/// When the address is taken, or not this machine's.
+#[expect(clippy::disallowed_types, clippy::disallowed_methods, reason = "the seam to the network")]
+pub async fn bind_udp(address: SocketAddr) -> io::Result<tokio::net::UdpSocket> {
+    tokio::net::UdpSocket::bind(address).await
+}
