@@ -2,84 +2,29 @@
 //! read from outside: replies, delivered mail, notifications.
 
 use std::collections::BTreeSet;
-use std::fmt;
+use std::net::SocketAddr;
 use std::time::Duration;
 
-use bytes::Bytes;
+use jiff::SignedDuration;
 use lettre::message::header::ContentType;
+use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::build::{Lab, LabError, PASSWORD, is_third_party};
 use super::mailboxes::Stored;
 use super::outside::{self, Handover, Told};
-use crate::dns::Targets;
+use crate::dns::{NoHost, Targets};
 use crate::flow::{Disposition, FlagKind, Fork, Question, Submission};
-use crate::mail::{EnhancedStatus, Mailbox, read_report};
-use crate::model::Topology;
-use crate::verify::Row;
+use crate::mail::{EnhancedStatus, Mailbox, Status, read_report};
+use crate::model::{ServerId, Topology};
+use crate::relay::Pace;
+use crate::route::{self, Happened, Outcome};
+use crate::verify::{Agreement, Comparison, Ending, Row, Untestable};
 
-/// How one fork ended, in the words that both sides can say.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Ending {
-    /// Who it was for, in the end.
-    pub recipient: String,
-    /// How it ended.
-    pub disposition: Disposition,
-    /// The servers it was at, as far as what arrived tells.
-    pub path: Vec<String>,
-    /// The status its sender was told, where one was.
-    pub status: Option<EnhancedStatus>,
-    /// The AuthAs it arrived with.
-    pub trust: Option<String>,
-    /// Whether it is the sender's own message.
-    pub echo: bool,
-}
-
-impl fmt::Display for Ending {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.recipient, self.disposition)?;
-        if !self.path.is_empty() {
-            write!(f, " {}", self.path.join(" → "))?;
-        }
-        if let Some(status) = self.status {
-            write!(f, " {status}")?;
-        }
-        if let Some(trust) = &self.trust {
-            write!(f, " {trust}")?;
-        }
-        if self.echo { f.write_str(" echo") } else { Ok(()) }
-    }
-}
-
-/// One flow, sent.
-#[derive(Clone, Debug)]
-pub struct Comparison {
-    /// The classes and the size it stands for.
-    pub flow: String,
-    /// From whom to whom.
-    pub example: String,
-    /// What the verifier said.
-    pub predicted: Vec<Ending>,
-    /// What happened.
-    pub observed: Vec<Ending>,
-}
-
-impl Comparison {
-    /// Whether they are the same.
-    #[must_use]
-    pub fn agree(&self) -> bool {
-        self.predicted == self.observed
-    }
-}
-
-/// Everything that was sent, and what could not be.
-#[derive(Clone, Debug, Default)]
-pub struct Agreement {
-    /// Flows that were sent.
-    pub results: Vec<Comparison>,
-    /// Flows that were not, and why.
-    pub untestable: Vec<(String, String)>,
-}
+/// As many messages are handed over at the same time.
+const SENDERS: usize = 8;
+/// What nobody predicted gets so long to arrive as well.
+const AFTERMATH: Duration = Duration::from_millis(300);
 
 /// How flows are sent.
 #[derive(Clone, Copy, Debug)]
@@ -92,13 +37,40 @@ pub struct AgreeOptions {
     pub expiry: Duration,
 }
 
+impl AgreeOptions {
+    /// What suits a lab of this pace; `large` sends every size that a limit sets apart.
+    #[must_use]
+    pub fn at(pace: Pace, large: bool) -> Self {
+        Self {
+            size_max: if large { LARGE } else { ORDINARY },
+            patience: Duration::from_secs(if large { 120 } else { 30 }),
+            expiry: pace.real(EXPIRY),
+        }
+    }
+}
+
+/// The largest message that is ordinary.
+const ORDINARY: u64 = 1 << 20;
+/// The largest message that is sent at all: more than any connector of Exchange takes.
+const LARGE: u64 = 150 << 20;
+/// Longer than any organization tries.
+const EXPIRY: SignedDuration = SignedDuration::from_hours(50);
+
 /// One flow: the rows of the table that belong to one question.
 struct Sent<'a> {
     name: String,
     question: &'a Question,
     forks: Vec<&'a Fork>,
     token: String,
-    told: Told,
+    handed: Handed,
+}
+
+/// What the sender saw when it handed the message over.
+enum Handed {
+    /// A server answered, or was there and did not.
+    Told(Told),
+    /// There was nobody to hand it to.
+    Nobody(Happened),
 }
 
 /// Sends every flow of a table and compares.
@@ -107,43 +79,84 @@ struct Sent<'a> {
 /// When the lab cannot be asked.
 pub async fn agree(lab: &Lab, rows: &[Row], options: &AgreeOptions) -> Result<Agreement, LabError> {
     let mut agreement = Agreement::default();
-    let mut sent = Vec::new();
-    for (number, (name, question, forks)) in flows(rows).into_iter().enumerate() {
-        if let Some(why) = untestable(lab.topology(), question, &forks, options) {
-            agreement.untestable.push((name, why));
-            continue;
+    let mut testable = Vec::new();
+    for (flow, question, forks) in flows(rows) {
+        match untestable(lab.topology(), question, &forks, options) {
+            Some(reason) => agreement.untestable.push(Untestable { flow, reason }),
+            None => testable.push((flow, question, forks)),
         }
-        let token = format!("flow{number}x{}", crate::clock::now().as_nanosecond());
-        let told = submit(lab, question, &token).await?;
-        sent.push(Sent { name, question, forks, token, told });
     }
-    let deadline = Instant::now() + options.patience;
-    let expiry = Instant::now() + options.patience + options.expiry;
+    let sent = send(lab, testable).await?;
+    wait(lab, &sent, options).await;
+    let arrived = lab.mailboxes().list(None);
+    for each in &sent {
+        agreement.results.push(Comparison {
+            flow: each.name.clone(),
+            from: each.question.from.to_string(),
+            to: recipient(each.question).to_string(),
+            predicted: predicted_of(lab, each),
+            observed: observed_of(lab, each, &arrived),
+        });
+    }
+    Ok(agreement)
+}
+
+/// Hands every message over, several at a time.
+async fn send<'a>(lab: &Lab, flows: Vec<(String, &'a Question, Vec<&'a Fork>)>) -> Result<Vec<Sent<'a>>, LabError> {
+    let mut sent = Vec::new();
+    let mut tasks: JoinSet<(usize, Told)> = JoinSet::new();
+    for (number, (name, question, forks)) in flows.into_iter().enumerate() {
+        let token = format!("flow{number}x{}", crate::clock::now().as_nanosecond());
+        let mut handed = Handed::Told(Told::Failed("not sent".to_owned()));
+        match handover(lab, question).await? {
+            Ok(handover) => {
+                let message = message(question, &token);
+                let (from, to) = (question.from.clone(), recipient(question).clone());
+                tasks.spawn(async move { (number, outside::send(&handover, &from, &to, &message).await) });
+            }
+            Err(happened) => handed = Handed::Nobody(happened),
+        }
+        sent.push(Sent { name, question, forks, token, handed });
+        if tasks.len() >= SENDERS {
+            note(&mut sent, tasks.join_next().await);
+        }
+    }
+    while let Some(done) = tasks.join_next().await {
+        note(&mut sent, Some(done));
+    }
+    Ok(sent)
+}
+
+/// Notes what a sender was told; one that did not live to say it was told nothing.
+fn note(sent: &mut [Sent<'_>], done: Option<Result<(usize, Told), tokio::task::JoinError>>) {
+    if let Some(Ok((number, told))) = done {
+        sent[number].handed = Handed::Told(told);
+    }
+}
+
+/// Waits until everything predicted has happened, or would have by now.
+async fn wait(lab: &Lab, sent: &[Sent<'_>], options: &AgreeOptions) {
+    let begin = Instant::now();
     loop {
         let arrived = lab.mailboxes().list(None);
-        let waiting = sent.iter().filter(|each| !is_complete(lab, each, &arrived));
-        let slow = |each: &Sent<'_>| each.forks.iter().any(|fork| is_slow(fork));
-        let (mut any, mut any_slow) = (false, false);
-        for each in waiting {
-            any = true;
-            any_slow |= slow(each);
-        }
-        let limit = if any_slow { expiry } else { deadline };
-        if !any || Instant::now() >= limit {
+        let missing: Vec<&Sent<'_>> =
+            sent.iter().filter(|each| predicted_of(lab, each) != observed_of(lab, each, &arrived)).collect();
+        let slow = missing.iter().any(|each| each.forks.iter().any(|fork| is_slow(fork)));
+        let limit = if slow { options.patience + options.expiry } else { options.patience };
+        if missing.is_empty() || begin.elapsed() >= limit {
             break;
         }
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
-    // What nobody predicted gets a moment to arrive as well.
-    tokio::time::sleep(Duration::from_millis(300)).await;
-    let arrived = lab.mailboxes().list(None);
-    for each in &sent {
-        let predicted = sorted(each.forks.iter().map(|fork| predicted(lab.topology(), each.question, fork)));
-        let observed = sorted(observed(lab, each, &arrived).into_iter());
-        let example = format!("{} → {}", each.question.from, recipient(each.question));
-        agreement.results.push(Comparison { flow: each.name.clone(), example, predicted, observed });
-    }
-    Ok(agreement)
+    tokio::time::sleep(AFTERMATH).await;
+}
+
+fn predicted_of(lab: &Lab, sent: &Sent<'_>) -> Vec<Ending> {
+    sorted(sent.forks.iter().map(|fork| predicted(lab.topology(), sent.question, fork)))
+}
+
+fn observed_of(lab: &Lab, sent: &Sent<'_>, arrived: &[Stored]) -> Vec<Ending> {
+    sorted(observed(lab, sent, arrived).into_iter())
 }
 
 fn sorted(endings: impl Iterator<Item = Ending>) -> Vec<Ending> {
@@ -211,48 +224,45 @@ fn is_slow(fork: &Fork) -> bool {
     matches!(fork.disposition, Disposition::Deferred | Disposition::Unreachable)
 }
 
-/// Hands a message over at its origin.
-async fn submit(lab: &Lab, question: &Question, token: &str) -> Result<Told, LabError> {
-    let to = recipient(question);
-    let message = message(question, token);
-    let handover = match &question.submission {
+/// How a message is handed over at its origin, or why it cannot be.
+async fn handover(lab: &Lab, question: &Question) -> Result<Result<Handover, Happened>, LabError> {
+    let at = |server, port| lab.address_of(server, port).ok_or(Happened::NoConnection);
+    Ok(match &question.submission {
         Submission::User(server) => {
-            let Some(to_server) = lab.address_of(*server, 587) else {
-                return Ok(Told::Failed("the server has no address".to_owned()));
-            };
             let user = question.from.mailbox().map(|user| (user.clone(), PASSWORD.to_owned()));
-            Handover { to_server, from_address: None, user }
+            at(*server, 587).map(|to_server| Handover { to_server, from_address: None, user })
         }
         Submission::Anonymous { server, .. } => {
-            let Some(to_server) = lab.address_of(*server, 25) else {
-                return Ok(Told::Failed("the server has no address".to_owned()));
-            };
-            Handover { to_server, from_address: None, user: None }
+            at(*server, 25).map(|to_server| Handover { to_server, from_address: None, user: None })
         }
         Submission::Host(host) => {
-            let local = lab.topology().accepted_domain_for(lab.topology().server(*host).organization, &to.domain);
-            if local.is_some() {
-                let Some(to_server) = lab.address_of(*host, 25) else {
-                    return Ok(Told::Failed("the host has no address".to_owned()));
-                };
-                Handover { to_server, from_address: lab.local_address(*host), user: None }
-            } else {
-                // A stranger's own server finds its way by MX, and keeps what it cannot hand over.
-                match lab.resolver()?.targets(&to.domain).await {
-                    Targets::Hosts(hosts) => {
-                        let Some(address) = hosts.iter().find_map(|host| host.addresses.first()) else {
-                            return Ok(Told::Failed("no address".to_owned()));
-                        };
-                        let port = lab.address_of(*host, 25).map_or(25, |own| own.port());
-                        let to_server = std::net::SocketAddr::new(*address, port);
-                        Handover { to_server, from_address: lab.local_address(*host), user: None }
-                    }
-                    Targets::NullMx | Targets::Failed(_) => return Ok(Told::Failed("no MX".to_owned())),
-                }
-            }
+            let found = foreign(lab, *host, recipient(question)).await?;
+            found.map(|to_server| Handover { to_server, from_address: lab.local_address(*host), user: None })
+        }
+    })
+}
+
+/// Where a stranger's own server finds the next one: itself, or the best MX host.
+async fn foreign(lab: &Lab, host: ServerId, to: &Mailbox) -> Result<Result<SocketAddr, Happened>, LabError> {
+    let organization = lab.topology().server(host).organization;
+    if lab.topology().accepted_domain_for(organization, &to.domain).is_some() {
+        return Ok(lab.address_of(host, 25).ok_or(Happened::NoConnection));
+    }
+    let targets: Targets = lab.resolver()?.targets(&to.domain).await;
+    let hosts = match targets.usable(|_| false, false) {
+        Ok(hosts) => hosts,
+        Err(why) => {
+            return Ok(Err(match why {
+                NoHost::NameError => Happened::DomainNotFound { smart_host: false },
+                NoHost::NullMx => Happened::NullMx,
+                NoHost::BestIsSelf | NoHost::NoAnswer | NoHost::Unknown(_) => Happened::NoAnswer,
+            }));
         }
     };
-    Ok(outside::send(&handover, &question.from, to, &message).await)
+    // Answers of the lab's DNS are addresses of this machine already.
+    let port = lab.port(25);
+    let address = hosts.iter().find_map(|host| host.addresses.first());
+    Ok(address.map(|address| SocketAddr::new(*address, port)).ok_or(Happened::NoAnswer))
 }
 
 /// A message of about the wanted size, with a token that nothing else has.
@@ -316,44 +326,74 @@ fn path_of(topology: &Topology, question: &Question, fork: &Fork) -> Vec<String>
 
 /// What came of a flow.
 fn observed(lab: &Lab, sent: &Sent<'_>, arrived: &[Stored]) -> Vec<Ending> {
-    let mut endings = Vec::new();
-    if let Told::Refused { text, .. } = &sent.told {
-        endings.push(Ending {
-            recipient: recipient(sent.question).to_string().to_lowercase(),
-            disposition: Disposition::Rejected,
-            path: Vec::new(),
-            status: enhanced_in(text),
-            trust: None,
-            echo: false,
-        });
-    }
-    if let Told::Failed(text) = &sent.told
-        && sent.forks.iter().any(|fork| is_slow(fork))
-        && matches!(sent.question.submission, Submission::Host(_))
-    {
-        // Nobody to connect to: the stranger's own server would wait and give up.
-        let fork = sent.forks[0];
-        tracing::debug!(text, "not handed over");
-        endings.push(predicted(lab.topology(), sent.question, fork));
-    }
+    let mut endings: Vec<Ending> = turned_away(lab.topology(), sent).into_iter().collect();
     let sender = sent.question.from.mailbox().map(|sender| sender.to_string().to_lowercase());
+    // Mail to oneself is no echo: it comes back by way of somebody else.
+    let is_own = !writes_to_self(lab.topology(), sent.question);
     for stored in arrived {
         let headers = stored.headers();
         let about = |name: &str| headers.get(name).is_some_and(|value| value.contains(&sent.token));
         if about("Message-ID") {
-            endings.push(delivered(lab, stored, sender.as_deref()));
+            endings.push(delivered(lab, stored, is_own.then_some(sender.as_deref()).flatten()));
         } else if about("In-Reply-To") && Some(stored.address.as_str()) == sender.as_deref() {
-            endings.extend(reported(&stored.raw));
+            endings.extend(reported(stored));
         }
     }
-    let seen: BTreeSet<String> = endings.iter().map(|ending| ending.recipient.clone()).collect();
-    for fork in &sent.forks {
-        let silent = fork.disposition == Disposition::Suppressed;
-        if silent && !seen.contains(&fork.recipient.to_string().to_lowercase()) && sent.told == Told::Accepted {
-            endings.push(predicted(lab.topology(), sent.question, fork));
-        }
-    }
+    endings.extend(silent(sent, &endings));
     endings
+}
+
+/// Whether the recipient is the sender, by this or another address.
+fn writes_to_self(topology: &Topology, question: &Question) -> bool {
+    let Some(sender) = question.from.mailbox() else { return false };
+    let to = recipient(question);
+    let mut organizations = topology.organizations();
+    sender == to
+        || organizations.any(|(id, _)| {
+            topology.recipients_at(id, to).iter().any(|id| topology.recipient(*id).addresses.contains(sender))
+        })
+}
+
+/// What the sender learned while it handed the message over, if that was the end: its own rules say
+/// what a refusal means.
+fn turned_away(topology: &Topology, sent: &Sent<'_>) -> Option<Ending> {
+    let happened = match &sent.handed {
+        Handed::Told(Told::Accepted) => return None,
+        Handed::Told(Told::Refused { code, text }) => {
+            let enhanced = enhanced_in(text).map_or((0, 0, 0), |e| (e.class, e.subject, e.detail));
+            Happened::Reply(Status::new(*code, enhanced, "").with_text(text.clone()))
+        }
+        Handed::Told(Told::Failed(_)) => Happened::NoConnection,
+        Handed::Nobody(happened) => happened.clone(),
+    };
+    let origin = topology.server(sent.question.submission.server()).organization;
+    let outcome = route::outcome(topology.organization(origin).profile, &happened, SignedDuration::ZERO);
+    let (disposition, status) = match outcome {
+        Outcome::Delivered => return None,
+        Outcome::Fail(status) => (Disposition::Rejected, status),
+        Outcome::Defer { final_status, .. } => (Disposition::Bounced, final_status),
+    };
+    let recipient = recipient(sent.question).to_string().to_lowercase();
+    Some(Ending { recipient, disposition, path: Vec::new(), status: Some(status.enhanced), trust: None, echo: false })
+}
+
+/// The recipients that should hear nothing, and did not.
+fn silent(sent: &Sent<'_>, endings: &[Ending]) -> Vec<Ending> {
+    let heard: BTreeSet<&str> = endings.iter().map(|ending| ending.recipient.as_str()).collect();
+    let suppressed = sent.forks.iter().filter(|fork| fork.disposition == Disposition::Suppressed);
+    let recipients = suppressed.map(|fork| fork.recipient.to_string().to_lowercase());
+    let accepted = matches!(sent.handed, Handed::Told(Told::Accepted));
+    recipients
+        .filter(|recipient| accepted && !heard.contains(recipient.as_str()))
+        .map(|recipient| Ending {
+            recipient,
+            disposition: Disposition::Suppressed,
+            path: Vec::new(),
+            status: None,
+            trust: None,
+            echo: false,
+        })
+        .collect()
 }
 
 /// A message in a mailbox.
@@ -381,8 +421,8 @@ fn delivered(lab: &Lab, stored: &Stored, sender: Option<&str>) -> Ending {
 }
 
 /// The recipients of a notification.
-fn reported(raw: &Bytes) -> Vec<Ending> {
-    read_report(raw)
+fn reported(stored: &Stored) -> Vec<Ending> {
+    read_report(&stored.head)
         .into_iter()
         .map(|(recipient, _, status)| Ending {
             recipient: recipient.to_string().to_lowercase(),
@@ -399,11 +439,3 @@ fn reported(raw: &Bytes) -> Vec<Ending> {
 fn enhanced_in(text: &str) -> Option<EnhancedStatus> {
     text.split_whitespace().find_map(|word| word.parse().ok())
 }
-
-/// Whether everything predicted has happened.
-fn is_complete(lab: &Lab, sent: &Sent<'_>, arrived: &[Stored]) -> bool {
-    let predicted = sorted(sent.forks.iter().map(|fork| predicted(lab.topology(), sent.question, fork)));
-    let observed = sorted(observed(lab, sent, arrived).into_iter());
-    predicted == observed
-}
-

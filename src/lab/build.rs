@@ -114,6 +114,7 @@ pub struct Lab {
     metrics: Arc<Metrics>,
     folder: PathBuf,
     keep_folder: bool,
+    port_offset: u16,
     _block: Block,
 }
 
@@ -157,7 +158,23 @@ impl Lab {
         let door = Door { mailboxes: mailboxes.clone(), metrics: metrics.clone(), root_pem: authority.root_pem().into() };
         let door = tokio::spawn(control::serve(listener, door));
         let keep_folder = options.folder.is_some();
-        Ok(Self { topology, addresses, relays, public, internal, door, http, servers, mailboxes, metrics, folder, keep_folder, _block: block })
+        let port_offset = block.port_offset;
+        Ok(Self {
+            topology,
+            addresses,
+            relays,
+            public,
+            internal,
+            door,
+            http,
+            servers,
+            mailboxes,
+            metrics,
+            folder,
+            keep_folder,
+            port_offset,
+            _block: block,
+        })
     }
 
     /// Stops every server, and removes the folder if the lab made it.
@@ -219,6 +236,11 @@ impl Lab {
     pub(super) fn address_of(&self, server: ServerId, port: u16) -> Option<SocketAddr> {
         let world = self.topology.server(server).addresses.first()?;
         Some(self.addresses.real(*world, port))
+    }
+
+    /// What a port of the world is here.
+    pub(super) fn port(&self, port: u16) -> u16 {
+        port + self.port_offset
     }
 
     /// The address of a server's host, here.

@@ -72,7 +72,7 @@ struct Listed {
     auth_as: Option<String>,
     return_path: Option<String>,
     received_by: Vec<String>,
-    size_bytes: usize,
+    size_bytes: u64,
 }
 
 fn listed(stored: &Stored) -> Listed {
@@ -87,7 +87,7 @@ fn listed(stored: &Stored) -> Listed {
         auth_as: headers.get("X-MS-Exchange-Organization-AuthAs"),
         return_path: headers.get("Return-Path"),
         received_by: stored.received_by(),
-        size_bytes: stored.raw.len(),
+        size_bytes: stored.size_bytes,
     }
 }
 
@@ -108,8 +108,8 @@ async fn one(State(door): State<Door>, Path(text): Path<String>) -> Result<Json<
 async fn raw(State(door): State<Door>, Path((text, id)): Path<(String, String)>) -> Result<Response, Response> {
     let address = address(&text)?;
     let found = door.mailboxes.list(Some(&address)).into_iter().find(|stored| stored.id == id);
-    match found {
-        Some(stored) => Ok(([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], stored.raw.to_vec()).into_response()),
+    match found.and_then(|stored| stored.raw()) {
+        Some(raw) => Ok(([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], raw).into_response()),
         None => Err((StatusCode::NOT_FOUND, format!("`{address}` has no message `{id}`\n")).into_response()),
     }
 }

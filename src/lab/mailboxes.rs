@@ -1,16 +1,23 @@
 //! What arrived in the lab: the Maildir folders, read.
 
-use std::path::PathBuf;
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 
 use crate::mail::{HeaderSection, Mailbox, received_by};
 
+/// As much of a message is kept in memory: every header section and every notification fits.
+const HEAD_MAX: u64 = 256 * 1024;
+
 /// The mailboxes of a lab.
 #[derive(Clone, Debug)]
 pub struct Mailboxes {
     root: Arc<PathBuf>,
+    /// What was read before: a file of a Maildir never changes.
+    known: Arc<Mutex<HashMap<PathBuf, Stored>>>,
 }
 
 /// A message in a mailbox.
@@ -22,15 +29,18 @@ pub struct Stored {
     pub address: String,
     /// Its name within the mailbox.
     pub id: String,
-    /// The whole message.
-    pub raw: Bytes,
+    /// Its size.
+    pub size_bytes: u64,
+    /// Its beginning: the header section, and the body of a small message.
+    pub head: Bytes,
+    path: PathBuf,
 }
 
 impl Stored {
     /// Its header section.
     #[must_use]
     pub fn headers(&self) -> HeaderSection {
-        HeaderSection::split(&self.raw).0
+        HeaderSection::split(&self.head).0
     }
 
     /// The servers that its Received fields name, oldest first, each run once.
@@ -43,16 +53,23 @@ impl Stored {
         names.dedup();
         names
     }
+
+    /// The whole message; `None` where it was removed.
+    #[must_use]
+    #[expect(clippy::disallowed_methods, reason = "mailboxes are files")]
+    pub fn raw(&self) -> Option<Vec<u8>> {
+        std::fs::read(&self.path).ok()
+    }
 }
 
 impl Mailboxes {
     /// The mailboxes below a folder.
     #[must_use]
     pub fn new(root: PathBuf) -> Self {
-        Self { root: Arc::new(root) }
+        Self { root: Arc::new(root), known: Arc::default() }
     }
 
-    /// Every message of every mailbox, or of one address.
+    /// Every message of every mailbox, or of one address, by address and age.
     #[must_use]
     pub fn list(&self, address: Option<&Mailbox>) -> Vec<Stored> {
         let wanted = address.map(|address| address.to_string().to_lowercase());
@@ -63,30 +80,42 @@ impl Mailboxes {
                 if wanted.as_ref().is_some_and(|wanted| *wanted != name) {
                     continue;
                 }
-                for file in children(&mailbox.join("new")) {
-                    if let Some(raw) = read(&file) {
-                        let (server, id) = (file_name(&server), file_name(&file));
-                        found.push(Stored { server, address: name.clone(), id, raw: raw.into() });
-                    }
-                }
+                let files = children(&mailbox.join("new")).into_iter();
+                found.extend(files.filter_map(|file| self.read(&file_name(&server), &name, file)));
             }
         }
         found.sort_by(|a, b| (&a.address, &a.id).cmp(&(&b.address, &b.id)));
         found
     }
+
+    fn read(&self, server: &str, address: &str, path: PathBuf) -> Option<Stored> {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(stored) = known.get(&path) {
+            return Some(stored.clone());
+        }
+        let (size_bytes, head) = beginning(&path)?;
+        let (server, address, id) = (server.to_owned(), address.to_owned(), file_name(&path));
+        let stored = Stored { server, address, id, size_bytes, head, path: path.clone() };
+        known.insert(path, stored.clone());
+        Some(stored)
+    }
 }
 
-fn file_name(path: &std::path::Path) -> String {
+fn file_name(path: &Path) -> String {
     path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
 }
 
 #[expect(clippy::disallowed_methods, reason = "mailboxes are files")]
-fn children(folder: &std::path::Path) -> Vec<PathBuf> {
+fn children(folder: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(folder).into_iter().flatten();
     entries.filter_map(|entry| Some(entry.ok()?.path())).collect()
 }
 
 #[expect(clippy::disallowed_methods, reason = "mailboxes are files")]
-fn read(file: &std::path::Path) -> Option<Vec<u8>> {
-    std::fs::read(file).ok()
+fn beginning(path: &Path) -> Option<(u64, Bytes)> {
+    let file = std::fs::File::open(path).ok()?;
+    let size = file.metadata().ok()?.len();
+    let mut head = Vec::new();
+    file.take(HEAD_MAX).read_to_end(&mut head).ok()?;
+    Some((size, head.into()))
 }

@@ -23,5 +23,5 @@ mod outside;
 
 pub mod agree;
 
-pub use build::{Lab, LabError, LabOptions, RunningServer};
+pub use build::{Lab, LabError, LabOptions, PASSWORD, RunningServer};
 pub use mailboxes::{Mailboxes, Stored};

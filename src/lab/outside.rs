@@ -19,7 +19,7 @@ const TIMEOUT: Duration = Duration::from_secs(120);
 
 /// What a submitter is told.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Told {
+pub(super) enum Told {
     /// The message was taken.
     Accepted,
     /// It was refused, with the reply.

@@ -14,17 +14,21 @@ use super::send::{self, ProxyDelivery};
 use super::shared::Shared;
 use super::tracking::Flagged;
 use crate::clock;
-use crate::mail::{AuthAs, ByteSize, Mailbox, NamePattern, ReversePath, Status};
+use crate::mail::{AuthAs, ByteSize, Directionality, Mailbox, NamePattern, ReversePath, Status};
 use crate::model::{PermissionGroup, ReceiveConnector, ReceiveConnectorId, RecipientKind, replies};
 use crate::net::Connected;
 use crate::route::{
-    self, Admission, Arrival, ClientCertificate, Connection, MailItem, NextHop, Peer, Reason, Trace, Transfer,
+    self, Admission, Arrival, ClientCertificate, Connection, Event, MailItem, NextHop, Peer, Reason, Step, Trace, Transfer,
 };
 use crate::smtp::{Mail, ServerConfig, ServerEvent, ServerSession};
 use crate::spool::{Error as SpoolError, NewMessage};
 
 /// The submission port: who comes here must log on.
 const SUBMISSION_PORT: u16 = 587;
+
+/// Choice: nothing is taken that is larger than the largest message Exchange Online can be set to
+/// send, because a message is in memory while it is received.
+const SIZE_MAX: u64 = 150 << 20;
 
 /// Serves one client from greeting to end.
 pub(super) async fn serve(shared: Arc<Shared>, stream: Box<dyn Connected>, client: SocketAddr, port: u16) {
@@ -41,7 +45,7 @@ pub(super) async fn serve(shared: Arc<Shared>, stream: Box<dyn Connected>, clien
         route::recognises(&shared.topology, from, shared.server, Some(remote), port)
     });
     let peer = if known { Peer::ExchangeServer } else { Peer::Anonymous };
-    let config = Arc::new(config(&shared, connector, port));
+    let config = Arc::new(config(&shared, connector, port, peer));
     let label = connector.name.clone();
     shared.metrics.count("smtp_sessions_total", &[shared.name(), "in", &label]);
     shared.metrics.add("smtp_sessions", &[shared.name(), "in", &label], 1);
@@ -63,10 +67,13 @@ pub(super) async fn serve(shared: Arc<Shared>, stream: Box<dyn Connected>, clien
     shared.metrics.add("smtp_sessions", &[shared.name(), "in", &label], -1);
 }
 
-fn config(shared: &Shared, connector: &ReceiveConnector, port: u16) -> ServerConfig {
+fn config(shared: &Shared, connector: &ReceiveConnector, port: u16, peer: Peer) -> ServerConfig {
     let hostname = connector.fqdn.clone().unwrap_or_else(|| shared.this().fqdn.clone());
     let mut config = ServerConfig::new(hostname);
-    config.size_max = Some(connector.max_message_size.0);
+    // Servers of the organization pass over the limit of the connector, and a submission is as the
+    // mailbox transport would take it (`route::admit`).
+    let unlimited = peer == Peer::ExchangeServer || connector.externally_secured || port == SUBMISSION_PORT;
+    config.size_max = Some(if unlimited { SIZE_MAX } else { connector.max_message_size.0 });
     config.postmaster_domain = super::bounce::postmaster(shared).domain;
     config.starttls = connector.offers_tls;
     config.require_tls = connector.require_tls;
@@ -220,9 +227,17 @@ impl Receive {
         let shared = &self.shared;
         let verdict =
             route::accept(&shared.topology, shared.server, &self.connection, &transaction.reverse_path, &recipient);
+        let first = transaction.recipients.first().map(|(_, admission)| admission.organization);
         match verdict.decision {
+            // One message is one organization's: the rest comes in a transaction of its own.
+            Ok(admission) if first.is_some_and(|first| first != admission.organization) => {
+                self.reply(&Status::new(452, (4, 5, 3), "Too many recipients"));
+            }
             Ok(admission) => {
-                transaction.recipients.push((recipient, admission));
+                // Naming somebody twice is one delivery.
+                if transaction.recipients.iter().all(|(known, _)| *known != recipient) {
+                    transaction.recipients.push((recipient, admission));
+                }
                 self.accept();
             }
             Err(status) => {
@@ -284,24 +299,15 @@ impl Receive {
         };
         let id = shared.unique();
         let message_id = message.headers.get("Message-ID").unwrap_or_else(|| format!("<{id}@{}>", shared.this().fqdn));
-        let mut item = match route::admit(&shared.topology, shared.server, &self.connection, &admission, &transfer) {
-            Ok((item, step)) => {
-                shared.track(&message_id, &[step]);
-                item
-            }
-            Err(refusal) => {
-                self.flag_loop(&message_id, &transfer.recipients[0], &refusal.step.because);
-                shared.track(&message_id, &[refusal.step]);
-                return Err(refusal.status);
-            }
+        let known = transfer.trace.received_by.len();
+        let (item, added) = if self.connection.peer == Peer::User {
+            (self.submitted(transfer, &message_id), 1)
+        } else {
+            let item = self.admit(&admission, &transfer, &message_id)?;
+            let added = item.trace.received_by.len() - known;
+            (item, added)
         };
-        if self.connection.peer == Peer::User {
-            // A user's own server takes the message as the mailbox transport does: one field.
-            item.arrival = Arrival::Submission;
-            item.trace = Trace { received_by: vec![shared.this().fqdn.clone()], ..Trace::default() };
-        }
         self.flag_trust(&message_id, &item);
-        let added = item.trace.received_by.len() - transfer.trace.received_by.len().min(item.trace.received_by.len());
         let received = self.received(&item, added, &id);
         message.stamp(&shared.topology, &shared.this().name, &item, admission.promote, &received, &id);
         let categorized = route::categorize(&shared.topology, shared.server, &item);
@@ -316,6 +322,41 @@ impl Receive {
             return self.hand_on(&categorized, &item, &message).await;
         }
         self.keep(item, message, categorized, &message_id).await
+    }
+
+    /// A message from somebody else, as `route` takes or refuses it.
+    fn admit(&self, admission: &Admission, transfer: &Transfer, message_id: &str) -> Result<MailItem, Status> {
+        let shared = &self.shared;
+        match route::admit(&shared.topology, shared.server, &self.connection, admission, transfer) {
+            Ok((item, step)) => {
+                shared.track(message_id, &[step]);
+                Ok(item)
+            }
+            Err(refusal) => {
+                self.flag_loop(message_id, &transfer.recipients[0], &refusal.step.because);
+                shared.track(message_id, &[refusal.step]);
+                Err(refusal.status)
+            }
+        }
+    }
+
+    /// A user's own server takes the message as the mailbox transport does: whatever its size, with
+    /// one Received field.
+    fn submitted(&self, transfer: Transfer, message_id: &str) -> MailItem {
+        let shared = &self.shared;
+        let step = Step::new(Event::Submit, &transfer.recipients[0]).because(Reason::AuthenticatedUser);
+        shared.track(message_id, &[step]);
+        MailItem {
+            reverse_path: transfer.reverse_path,
+            recipients: transfer.recipients,
+            size: transfer.size,
+            auth_as: AuthAs::Internal,
+            directionality: Directionality::Originating,
+            arrival: Arrival::Submission,
+            organization: shared.this().organization,
+            resolved: false,
+            trace: Trace { received_by: vec![shared.this().fqdn.clone()], ..Trace::default() },
+        }
     }
 
     /// A front end: the hub's answer is the client's.

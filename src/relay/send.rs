@@ -514,7 +514,14 @@ impl Session {
                     self.machine.end_body(now);
                 }
                 ClientEvent::MessageReply { reply, .. } => message = Some(reply.to_status()),
-                ClientEvent::Ready => return message.or(refused).unwrap_or(dropped),
+                ClientEvent::Ready => {
+                    // Where only some recipients were taken, the client must try again for all:
+                    // twice is better than never.
+                    return match (message, refused) {
+                        (Some(message), Some(_)) if message.enhanced.class == 2 => dropped,
+                        (message, refused) => message.or(refused).unwrap_or(dropped),
+                    };
+                }
                 ClientEvent::Failed { phase, cause } => return message.unwrap_or_else(|| lost(phase, &cause)),
                 ClientEvent::Closed => return message.unwrap_or(dropped),
                 ClientEvent::RecipientReply { .. } | ClientEvent::WantTls => {}

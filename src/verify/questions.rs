@@ -301,7 +301,7 @@ fn recipient_classes(topology: &Topology) -> Vec<RecipientClass> {
     classes
 }
 
-/// The addresses of all recipients and outside senders, less routing addresses: what lies in a
+/// The addresses of all recipients and of people outside, less routing addresses: what lies in a
 /// tenant's own `onmicrosoft.com` domains is for servers, not for people.
 fn written_addresses(topology: &Topology) -> BTreeSet<Mailbox> {
     let recipients = topology.recipients().flat_map(|(_, recipient)| {
@@ -319,6 +319,7 @@ fn written_addresses(topology: &Topology) -> BTreeSet<Mailbox> {
     recipients
         .map(|(_, address)| address)
         .chain(outside)
+        .chain(&topology.parts().outside_recipients)
         .cloned()
         .collect()
 }
