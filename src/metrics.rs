@@ -80,6 +80,20 @@ const ENHANCED: &[&str] = &[
     "5.7.57", "5.7.64", "5.7.133", "5.7.134", "5.7.136", "5.7.193",
 ];
 
+/// The values that a label of a metric can have; `None` where they are names of the world.
+#[must_use]
+pub fn closed_values(metric: &str, label: &str) -> Option<Vec<&'static str>> {
+    let row = TABLE.iter().find(|row| row.name == metric)?;
+    let position = row.labels.iter().position(|other| *other == label)?;
+    let own = PRESET.iter().find(|(name, _)| *name == metric).map(|(_, sets)| sets[position].to_vec());
+    own.or_else(|| match label {
+        "enhanced" => Some(ENHANCED.iter().copied().chain(["other"]).collect()),
+        "direction" => Some(vec!["in", "out"]),
+        "queue" => Some(vec!["submission", "delivery", "unreachable", "poison"]),
+        _ => None,
+    })
+}
+
 /// The value of `enhanced` for a status.
 #[must_use]
 pub fn enhanced_label(status: &str) -> &'static str {
@@ -148,15 +162,9 @@ impl Metrics {
         for row in TABLE {
             let mut sets: Vec<Vec<&str>> = vec![vec![server]];
             for label in row.labels {
-                let position = row.labels.iter().position(|other| other == label).unwrap_or_default();
-                let closed = PRESET.iter().find(|(name, _)| *name == row.name).map(|(_, sets)| sets[position].to_vec());
-                sets.push(match (*label, closed) {
-                    (_, Some(values)) => values,
-                    ("connector", None) => connectors.to_vec(),
-                    ("enhanced", None) => ENHANCED.iter().copied().chain(["other"]).collect(),
-                    ("direction", None) => vec!["in", "out"],
-                    ("queue", None) => vec!["submission", "delivery", "unreachable", "poison"],
-                    (_, None) => Vec::new(),
+                sets.push(match closed_values(row.name, label) {
+                    Some(values) => values,
+                    None => connectors.to_vec(),
                 });
             }
             for values in product(&sets) {

@@ -776,16 +776,10 @@ fn minimal_cycle(hops: &[Hop]) -> Vec<ServerId> {
     earlier.map_or_else(Vec::new, |at| servers[at..count - 1].to_vec())
 }
 
-/// Why a copy that a server sends to another one leaves the path its premises prescribe: the first
-/// reason, or none.
+/// Why a copy that a server sends out leaves the path its premises prescribe, in the words that
+/// metrics use; `next` is absent where the host is no server of the world.
 #[must_use]
-pub fn misrouted(topology: &Topology, server: ServerId, next: ServerId, copy: &Copy) -> Option<&'static str> {
-    misroutes(topology, server, Some(next), copy).into_iter().next()
-}
-
-/// The reasons, in the words that metrics use; `next` is absent where the host is no server of the
-/// world.
-fn misroutes(topology: &Topology, server: ServerId, next: Option<ServerId>, copy: &Copy) -> Vec<&'static str> {
+pub fn misroutes(topology: &Topology, server: ServerId, next: Option<ServerId>, copy: &Copy) -> Vec<&'static str> {
     if copy.exchange_authenticated {
         return Vec::new();
     }

@@ -282,7 +282,8 @@ impl Building<'_> {
         let running = RunningServer { name: server.name.clone(), role: server.role, smtp, submission };
         if is_third_party(self.topology, id) {
             let listening = |source| LabError::Listen { address: smtp, what: server.name.clone(), source };
-            outside::third_party(&server.name, smtp, self.folder.join("mail")).map_err(listening)?;
+            let domains = domains(self.topology, server.organization);
+            outside::third_party(&server.name, domains, smtp, self.folder.join("mail")).map_err(listening)?;
         } else {
             let relay = self.relay(id, &ports).await?;
             self.relays.push(relay);
@@ -349,6 +350,13 @@ fn is_stranger(topology: &Topology, id: ServerId) -> bool {
 pub(super) fn is_third_party(topology: &Topology, id: ServerId) -> bool {
     let sends = topology.parts().outside_senders.iter().any(|(_, host)| *host == id);
     topology.server(id).role == ServerRole::Host && !sends
+}
+
+/// What an organization takes mail for.
+fn domains(topology: &Topology, organization: crate::model::OrganizationId) -> Vec<String> {
+    let all = topology.accepted_domains().map(|(_, accepted)| accepted);
+    let own = all.filter(|accepted| accepted.organization == organization);
+    own.map(|accepted| accepted.domain.to_string().to_lowercase()).collect()
 }
 
 /// The ports of the world on which a server listens.

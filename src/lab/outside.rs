@@ -91,6 +91,8 @@ async fn attempt(
 struct ThirdParty {
     root: PathBuf,
     server: String,
+    /// The domains it takes mail for, in lower case.
+    domains: Vec<String>,
     recipients: Vec<String>,
     data: Vec<u8>,
     number: u64,
@@ -104,7 +106,12 @@ impl Handler for ThirdParty {
     }
 
     fn rcpt(&mut self, to: &str) -> Response {
-        self.recipients.push(to.trim_start_matches('<').trim_end_matches('>').to_lowercase());
+        let to = to.trim_start_matches('<').trim_end_matches('>').to_lowercase();
+        let domain = to.rsplit('@').next().unwrap_or_default();
+        if !self.domains.iter().any(|own| own == domain) {
+            return Response::custom(550, "5.7.1 Relaying denied".to_owned());
+        }
+        self.recipients.push(to);
         OK
     }
 
@@ -151,11 +158,12 @@ impl ThirdParty {
 /// # Errors
 /// When the address is taken.
 #[expect(clippy::disallowed_methods, clippy::disallowed_types, reason = "mailin-embedded is blocking and wants a socket of its own")]
-pub(super) fn third_party(name: &str, address: SocketAddr, root: PathBuf) -> std::io::Result<()> {
+pub(super) fn third_party(name: &str, domains: Vec<String>, address: SocketAddr, root: PathBuf) -> std::io::Result<()> {
     let listener = std::net::TcpListener::bind(address)?;
     let handler = ThirdParty {
         root,
         server: name.to_owned(),
+        domains,
         recipients: Vec::new(),
         data: Vec::new(),
         number: 0,

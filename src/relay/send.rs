@@ -42,18 +42,32 @@ async fn serve(shared: &Arc<Shared>, queue: &Arc<Queue>) {
         let reached = match find(shared, &first.copy).await {
             Ok(reached) => reached,
             Err(happened) => {
-                fail_all(shared, queue, first, &happened, None);
+                let way = if happened == Happened::BestMxIsSelf { Way::To(None) } else { Way::Unknown };
+                fail_all(shared, queue, first, &happened, None, way);
                 continue;
             }
         };
+        let to = reached.first().and_then(|reached| reached.server);
         match Session::open(shared, queue, reached, &first.copy).await {
             Ok(mut session) => {
                 session.run(shared, queue, first).await;
                 return;
             }
-            Err((happened, remote)) => fail_all(shared, queue, first, &happened, remote.as_deref()),
+            Err((happened, remote)) => {
+                let way = if happened == Happened::CertificateMissing { Way::Unknown } else { Way::To(to) };
+                fail_all(shared, queue, first, &happened, remote.as_deref(), way);
+            }
         }
     }
+}
+
+/// Where deliveries that fail were to go.
+#[derive(Clone, Copy)]
+enum Way {
+    /// They did not get so far.
+    Unknown,
+    /// To this server; to a host outside the world where there is none.
+    To(Option<ServerId>),
 }
 
 /// The next delivery, waiting a little for one.
@@ -66,9 +80,29 @@ async fn next(queue: &Queue) -> Option<Delivery> {
 }
 
 /// The next hop cannot be reached: that concerns everything in the queue.
-fn fail_all(shared: &Arc<Shared>, queue: &Queue, first: Delivery, happened: &Happened, remote: Option<&str>) {
+fn fail_all(
+    shared: &Arc<Shared>,
+    queue: &Queue,
+    first: Delivery,
+    happened: &Happened,
+    remote: Option<&str>,
+    way: Way,
+) {
     for delivery in std::iter::once(first).chain(queue.drain()) {
+        if let Way::To(to) = way {
+            flag_path(shared, &delivery, to);
+        }
         put_off(shared, delivery, happened, remote);
+    }
+}
+
+/// Compares the way out with the one the premises prescribe, when it is taken first.
+fn flag_path(shared: &Shared, delivery: &Delivery, to: Option<ServerId>) {
+    if delivery.attempts > 0 {
+        return;
+    }
+    for reason in crate::flow::misroutes(&shared.topology, shared.server, to, &delivery.copy) {
+        shared.flag(&delivery.pending.message_id, &delivery.recipients[0], Flagged::Misrouted(reason));
     }
 }
 
@@ -169,6 +203,10 @@ struct Session {
     began: Instant,
     remote: Reached,
     tls: bool,
+    /// Whether the machine waits for orders.
+    idle: bool,
+    /// Whether it has ended.
+    over: bool,
     buffer: Vec<u8>,
 }
 
@@ -206,6 +244,8 @@ impl Session {
                 began: Instant::now(),
                 remote,
                 tls: false,
+                idle: false,
+                over: false,
                 buffer: vec![0; 16 * 1024],
             };
             let label = shared.connector_label(queue.key.connector());
@@ -292,7 +332,7 @@ impl Session {
     /// One mail transaction; says whether the connection can be used again.
     async fn transact(&mut self, shared: &Arc<Shared>, mut delivery: Delivery) -> bool {
         let transfer = delivery.copy.transfer_to(self.peer(shared, &delivery.copy));
-        self.flag_path(shared, &delivery);
+        flag_path(shared, &delivery, self.remote.server);
         let by_connector = delivery.copy.next_hop.connector().is_some();
         let headers = delivery.pending.message.outgoing(&transfer, &shared.this().name, by_connector).to_bytes();
         let body = delivery.pending.message.body.clone();
@@ -368,15 +408,6 @@ impl Session {
         route::peer(&shared.topology, copy, shared.server, to, from, self.remote.port)
     }
 
-    /// Compares the way out with the one the premises prescribe.
-    fn flag_path(&self, shared: &Shared, delivery: &Delivery) {
-        if let Some(to) = self.remote.server
-            && let Some(reason) = crate::flow::misrouted(&shared.topology, shared.server, to, &delivery.copy)
-        {
-            shared.flag(&delivery.pending.message_id, &delivery.recipients[0], Flagged::Misrouted(reason));
-        }
-    }
-
     /// The next event of the session; reads and writes until there is one.
     async fn event(&mut self) -> ClientEvent {
         loop {
@@ -388,6 +419,8 @@ impl Session {
                 }
             }
             if let Some(event) = event {
+                self.idle = matches!(event, ClientEvent::Ready);
+                self.over = matches!(event, ClientEvent::Closed | ClientEvent::Failed { .. });
                 return event;
             }
             if self.stream.flush().await.is_err() {
@@ -411,9 +444,17 @@ impl Session {
 
     /// Says goodbye, without insisting.
     async fn close(&mut self) {
-        self.machine.quit(self.began.elapsed());
         let farewell = async {
-            while !matches!(self.event().await, ClientEvent::Closed | ClientEvent::Failed { .. }) {}
+            // A session that is given up on its way ends when the peer has had its say.
+            while !self.idle && !self.over {
+                self.event().await;
+            }
+            if self.idle {
+                self.machine.quit(self.began.elapsed());
+            }
+            while !self.over {
+                self.event().await;
+            }
         };
         let _ = tokio::time::timeout(Duration::from_secs(2), farewell).await;
     }
@@ -473,6 +514,8 @@ pub(super) async fn proxy(shared: &Arc<Shared>, delivery: &ProxyDelivery) -> Sta
         began: Instant::now(),
         remote,
         tls: false,
+        idle: false,
+        over: false,
         buffer: vec![0; 16 * 1024],
     };
     if session.hello(shared, &delivery.copy).await.is_err() {

@@ -3,5 +3,7 @@
 mod architecture;
 mod cli;
 mod files;
+mod lab;
+mod mail_client;
 mod testnet;
 mod worlds;
