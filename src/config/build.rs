@@ -7,6 +7,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use super::object::{Object, Word, listed};
 use crate::diag::{Diagnostic, Location, did_you_mean};
 use crate::dns::Zone;
+use crate::mail::Domain;
 use crate::model::{
     AcceptedDomain, DomainPattern, DomainType, Organization, OrganizationId, Parts, Recipient,
     RecipientId, Server, ServerId,
@@ -143,9 +144,12 @@ impl Build {
     pub(super) fn refuse_duplicates(&mut self, kind: &str, names: impl IntoIterator<Item = Word>) {
         let mut seen: BTreeMap<String, Location> = BTreeMap::new();
         for word in names {
-            match seen.get(&word.text.to_lowercase()) {
+            // Names of domains are the same in U-labels and in A-labels.
+            let lower = word.text.to_lowercase();
+            let name = Domain::parse(&lower).map_or(lower, |domain| domain.to_string());
+            match seen.get(&name) {
                 None => {
-                    seen.insert(word.text.to_lowercase(), word.location);
+                    seen.insert(name, word.location);
                 }
                 Some(first) => {
                     let message = format!("a second {kind} is called `{}`", word.text);

@@ -132,7 +132,11 @@ impl Reader<'_> {
             Diagnostic::new(
                 "invalid-syntax",
                 Some(place),
-                format!("`{line}`: {message}"),
+                if line.is_empty() {
+                    format!("the file ends too soon: {message}")
+                } else {
+                    format!("`{line}`: {message}")
+                },
             )
             .help(help(error.kind())),
         );

@@ -427,10 +427,36 @@ mod tests {
             Answer::Failed(Failure::NameError)
         );
         assert_eq!(ask("x.wild.contoso.com"), Answer::Failed(Failure::NoData));
+        assert_eq!(ask("wild.contoso.com"), Answer::Failed(Failure::NoData));
         assert_eq!(
             ask("fabrikam.com"),
             Answer::Failed(Failure::Unknown(domain("fabrikam.com")))
         );
+    }
+
+    #[test]
+    fn an_internal_zone_hides_public_ones_below_it_unless_it_delegates_them() {
+        let read = |name: &str, view, text: &str| {
+            parse_zone(&domain(name), view, text, |span| {
+                Source::new("z", text).location(span)
+            })
+            .0
+        };
+        let public = || read("groups.contoso.com", View::Public, "@ MX 0 mail.example.\n");
+        let ask = |inside: &str| {
+            let internal = read("contoso.com", View::Internal, inside);
+            let zones = Zones::new(vec![public(), internal]);
+            matches!(
+                zones.query(
+                    View::Internal,
+                    &domain("groups.contoso.com"),
+                    RecordType::Mx
+                ),
+                Answer::Records(_)
+            )
+        };
+        assert!(!ask("www A 192.0.2.1\n"));
+        assert!(ask("groups NS ns.example.\n"));
     }
 
     #[test]

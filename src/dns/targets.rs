@@ -67,12 +67,18 @@ impl Names for Viewed<'_> {
             Answer::Records(records) => Ok(records
                 .into_iter()
                 .filter_map(|record| match &record.data {
-                    RecordData::Mx { preference, exchange } => Some(Exchange {
+                    RecordData::Mx {
+                        preference,
+                        exchange,
+                    } => Some(Exchange {
                         preference: *preference,
                         host: exchange.clone(),
                         location: record.location.clone(),
                     }),
-                    RecordData::A(_) | RecordData::Aaaa(_) | RecordData::Cname(_) | RecordData::Other(..) => None,
+                    RecordData::A(_)
+                    | RecordData::Aaaa(_)
+                    | RecordData::Cname(_)
+                    | RecordData::Other(..) => None,
                 })
                 .collect()),
             Answer::Failed(failure) => Err(failure),
@@ -96,10 +102,23 @@ pub fn targets_in(names: &impl Names, domain: &Domain) -> Targets {
     match names.exchanges(domain) {
         Ok(records) => {
             let mut hosts: Vec<Target> = Vec::new();
-            for Exchange { preference, host, location } in records {
-                let Some(host) = host else { return Targets::NullMx };
+            for Exchange {
+                preference,
+                host,
+                location,
+            } in records
+            {
+                let Some(host) = host else {
+                    return Targets::NullMx;
+                };
                 let (addresses, failure) = split(names.addresses(&host));
-                hosts.push(Target { preference, host, addresses, failure, location });
+                hosts.push(Target {
+                    preference,
+                    host,
+                    addresses,
+                    failure,
+                    location,
+                });
             }
             // Choice: equal preferences are tried by name, so that a prediction is one prediction;
             // RFC 5321 §5.1 has the sender choose among them at random.
@@ -110,7 +129,13 @@ pub fn targets_in(names: &impl Names, domain: &Domain) -> Targets {
         Err(Failure::NoData) => {
             let (addresses, failure) = split(names.addresses(domain));
             let host = domain.clone();
-            usable(vec![Target { preference: 0, host, addresses, failure, location: None }])
+            usable(vec![Target {
+                preference: 0,
+                host,
+                addresses,
+                failure,
+                location: None,
+            }])
         }
         Err(failure) => Targets::Failed(failure),
     }
@@ -137,26 +162,45 @@ impl Targets {
     ///
     /// # Errors
     /// Why there is none.
-    pub fn usable(self, own: impl Fn(&Target) -> bool, smart_host: bool) -> Result<Vec<Target>, NoHost> {
+    pub fn usable(
+        self,
+        own: impl Fn(&Target) -> bool,
+        smart_host: bool,
+    ) -> Result<Vec<Target>, NoHost> {
         let hosts = match self {
             Self::Hosts(hosts) => hosts,
             Self::NullMx => return Err(NoHost::NullMx),
             Self::Failed(Failure::NameError) => return Err(NoHost::NameError),
-            Self::Failed(Failure::NoData | Failure::AliasLoop) => return Err(NoHost::NoAnswer),
+            Self::Failed(Failure::NoData | Failure::AliasLoop | Failure::ServerFailure) => {
+                return Err(NoHost::NoAnswer);
+            }
             Self::Failed(Failure::Unknown(name)) => return Err(NoHost::Unknown(name)),
         };
         // RFC 5321 §5.1: the server's own record and those after it are not used.
         if !smart_host && hosts.first().is_some_and(&own) {
             return Err(NoHost::BestIsSelf);
         }
-        let before: Vec<Target> = hosts.into_iter().take_while(|host| smart_host || !own(host)).collect();
-        if before.iter().any(|host| !host.addresses.is_empty()) {
-            return Ok(before.into_iter().filter(|host| !host.addresses.is_empty()).collect());
+        let before: Vec<Target> = hosts
+            .into_iter()
+            .take_while(|host| smart_host || !own(host))
+            .collect();
+        // What the world does not describe is not passed over: that host may well be there.
+        for host in &before {
+            match &host.failure {
+                Some(Failure::Unknown(name)) => return Err(NoHost::Unknown(name.clone())),
+                Some(_) => {}
+                None => break,
+            }
         }
-        Err(match before.into_iter().find_map(|host| host.failure) {
-            Some(Failure::Unknown(name)) => NoHost::Unknown(name),
-            Some(_) | None => NoHost::NoAnswer,
-        })
+        let usable: Vec<Target> = before
+            .into_iter()
+            .filter(|host| !host.addresses.is_empty())
+            .collect();
+        if usable.is_empty() {
+            Err(NoHost::NoAnswer)
+        } else {
+            Ok(usable)
+        }
     }
 }
 

@@ -118,6 +118,8 @@ pub enum Failure {
     NoData,
     /// CNAME records lead round in a ring.
     AliasLoop,
+    /// The name server cannot answer now.
+    ServerFailure,
     /// The world does not describe the name's zone.
     Unknown(Domain),
 }
@@ -150,16 +152,26 @@ impl Zones {
         &self.zones
     }
 
-    /// The zone that answers for a name in a view: an internal zone replaces the public one of the
-    /// same name, and the longest apex wins.
+    /// The zone that answers for a name in a view: the longest apex. The organization's own resolvers
+    /// answer for everything below their internal zones, so such a zone hides longer public ones,
+    /// unless it delegates them with NS records.
     #[must_use]
     pub fn zone_of(&self, view: View, name: &Domain) -> Option<&Zone> {
-        self.zones
-            .iter()
-            .filter(|zone| {
-                (zone.view == View::Public || view == View::Internal) && name.is_within(&zone.name)
+        let enclosing = |wanted: View| {
+            self.zones
+                .iter()
+                .filter(move |zone| zone.view == wanted && name.is_within(&zone.name))
+                .max_by_key(|zone| zone.name.as_str().len())
+        };
+        let public = enclosing(View::Public);
+        let Some(internal) = enclosing(View::Internal).filter(|_| view == View::Internal) else {
+            return public;
+        };
+        public
+            .filter(|public| {
+                public.name.is_below(&internal.name) && delegates(internal, &public.name)
             })
-            .max_by_key(|zone| (zone.name.as_str().len(), zone.view == View::Internal))
+            .or(Some(internal))
     }
 
     /// Asks for records of a type (RFC 1034 §4.3.2).
@@ -216,11 +228,20 @@ impl Zones {
     }
 }
 
-/// Whether a name, or one below it, owns a record (RFC 2308: an empty non-terminal exists).
+/// Whether a zone hands a name below it to other name servers.
+fn delegates(zone: &Zone, child: &Domain) -> bool {
+    zone.records.iter().any(|record| {
+        let is_ns = matches!(&record.data, RecordData::Other(kind, _) if kind == "NS");
+        is_ns && !record.owner.wildcard && record.owner.domain == *child
+    })
+}
+
+/// Whether a name, or one below it, owns a record (RFC 2308: an empty non-terminal exists; RFC 4592
+/// §2.2.2: so does the parent of a wildcard).
 fn exists(records: &[&Record], name: &Domain) -> bool {
     records
         .iter()
-        .any(|record| !record.owner.wildcard && record.owner.domain.is_within(name))
+        .any(|record| record.owner.domain.is_within(name))
 }
 
 /// The wildcard that covers a name which does not exist: the one at its closest encloser (RFC 4592

@@ -7,6 +7,9 @@
 //! Invariant: every recipient of the question ends in at least one fork.
 //! Invariant: every walk ends, because each hop adds a Received field and every server limits them.
 //!
+//! Bugs: where a message meets the same group again on its way, one copy stands for all of them, so
+//! the flood of copies that such a loop makes is not shown.
+//!
 //! Sources: Exchange hybrid, "Transport routing in Exchange hybrid deployments"; the rules are those
 //! of `route`.
 

@@ -1,6 +1,7 @@
 //! The walker: at each server it asks `route`, follows every copy to the server that owns the next
 //! address, and ends each fork in a disposition.
 
+use std::collections::HashSet;
 use std::net::IpAddr;
 
 use jiff::SignedDuration;
@@ -10,8 +11,8 @@ use super::fork::{Disposition, Flow, Fork, Hop, Question, Submission};
 use crate::dns::{self, NoHost, Target, Targets, View, Zones};
 use crate::mail::{AuthAs, Directionality, Domain, Mailbox, ReversePath, Status};
 use crate::model::{
-    DnsView, OrganizationId, RecipientId, RecipientKind, SendConnectorId,
-    ServerId, ServerRole, SmartHost, Topology, replies,
+    DnsView, OrganizationId, RecipientId, RecipientKind, SendConnectorId, Server, ServerId,
+    ServerRole, SmartHost, Topology, replies,
 };
 use crate::route::{
     self, Admission, Arrival, Connection, Copy, Event, Happened, MailItem, NextHop, Outcome, Peer,
@@ -33,10 +34,14 @@ pub fn walk(topology: &Topology, zones: &Zones, question: &Question) -> Flow {
         reported,
         forks: Vec::new(),
     };
-    for recipient in &question.to {
-        walk.submit(question, recipient);
+    for (index, recipient) in question.to.iter().enumerate() {
+        // The same address twice in one transaction is one recipient.
+        if !question.to[..index].contains(recipient) {
+            let from = walk.forks.len();
+            walk.submit(question, recipient);
+            walk.flag_duplicates(from);
+        }
     }
-    walk.flag_duplicates();
     Flow {
         question: question.clone(),
         forks: walk.forks,
@@ -61,8 +66,10 @@ struct Path {
     holder: Option<ServerId>,
     trust: Option<AuthAs>,
     flags: Vec<Flag>,
-    /// The group the recipient was expanded from.
+    /// The group the recipient was expanded from first.
     group: Option<RecipientId>,
+    /// Every group it was expanded from.
+    expanded: Vec<RecipientId>,
 }
 
 impl Path {
@@ -79,6 +86,7 @@ impl Path {
             trust: None,
             flags: Vec::new(),
             group: None,
+            expanded: Vec::new(),
         }
     }
 
@@ -211,10 +219,11 @@ impl Walk<'_> {
         if !refused && !submitter && !self.topology.server(server).is_front_end() {
             path.holder = Some(server);
         }
-        for copy in categorized.copies {
+        for copy in once_around(categorized.copies, &path.expanded) {
             let mut path = path.clone();
             path.record(copy.steps.iter().cloned());
             path.group = path.group.or(copy.expanded_from);
+            path.expanded.extend(copy.expanded_from);
             self.follow(&copy, path);
         }
         for failure in categorized.failures {
@@ -280,7 +289,9 @@ impl Walk<'_> {
     /// The first host that has an address, unless it is the sending server itself.
     fn best(&self, server: ServerId, targets: Targets, smart_host: bool) -> Result<Reached, Miss> {
         let own = |host: &Target| {
-            host.addresses.iter().any(|address| self.topology.server_at(*address) == Some(server))
+            host.addresses
+                .iter()
+                .any(|address| self.topology.server_at(*address) == Some(server))
         };
         let hosts = targets.usable(own, smart_host).map_err(|why| match why {
             NoHost::BestIsSelf => Miss::Happened(Happened::BestMxIsSelf),
@@ -292,7 +303,11 @@ impl Walk<'_> {
         let host = &hosts[0];
         let address = host.addresses[0];
         let server = self.topology.server_at(address);
-        Ok(Reached { server, name: host.host.to_string(), address: Some(address) })
+        Ok(Reached {
+            server,
+            name: host.host.to_string(),
+            address: Some(address),
+        })
     }
 
     /// The first smart host that can be found.
@@ -320,6 +335,7 @@ impl Walk<'_> {
                         dns::targets(self.zones, self.view(server, Some(connector)), name);
                     match self.best(server, targets, true) {
                         Ok(reached) => return Ok(reached),
+                        Err(why @ Miss::Unknown(_)) => return Err((name.clone(), why)),
                         Err(why) => miss = miss.or(Some((name.clone(), why))),
                     }
                 }
@@ -366,6 +382,12 @@ impl Walk<'_> {
     fn transmit(&mut self, copy: &Copy, hop: &Reached, port: u16, mut path: Path) {
         let recipient = &copy.transfer.recipients[0];
         let from = path.server();
+        if let Presented::Missing(name) = &copy.presented {
+            let reason =
+                Reason::CertificateRejected(format!("no certificate `{name}` on this server"));
+            path.record([Step::new(Event::Defer, recipient).because(reason)]);
+            return self.fall_short(recipient, &Happened::CertificateMissing, path);
+        }
         let Some(next) = hop.server else {
             let address = hop
                 .address
@@ -382,12 +404,6 @@ impl Walk<'_> {
             );
             return self.end(path, end);
         };
-        if let Presented::Missing(name) = &copy.presented {
-            let reason =
-                Reason::CertificateRejected(format!("no certificate `{name}` on this server"));
-            path.record([Step::new(Event::Defer, recipient).because(reason)]);
-            return self.fall_short(recipient, &Happened::CertificateMissing, path);
-        }
         let mut connection = self.connection(copy, from, next, port);
         match self.secure(copy, next, &connection) {
             Ok(tls) => connection.tls = tls,
@@ -698,28 +714,23 @@ impl Walk<'_> {
         }
     }
 
-    /// A recipient that gets the message twice.
-    fn flag_duplicates(&mut self) {
-        for index in 1..self.forks.len() {
-            let (earlier, rest) = self.forks.split_at_mut(index);
-            let fork = &mut rest[0];
-            let same = |other: &Fork| {
-                other.disposition == Disposition::Delivered
-                    && other.recipient == fork.recipient
-                    && other.hops.last().map(|hop| hop.server)
-                        == fork.hops.last().map(|hop| hop.server)
+    /// A recipient that gets the same message twice although it was addressed once. (What is addressed
+    /// itself and by a group, the store drops.)
+    fn flag_duplicates(&mut self, from: usize) {
+        let mut delivered = HashSet::new();
+        for fork in &mut self.forks[from..] {
+            let Some(hop) = fork.hops.last() else {
+                continue;
             };
-            if fork.disposition == Disposition::Delivered
-                && earlier.iter().any(same)
-                && let Some(hop) = fork.hops.last()
-            {
-                let flag = Flag {
+            let here = (fork.recipient.clone(), hop.server);
+            if fork.disposition == Disposition::Delivered && !delivered.insert(here) {
+                let server = hop.server;
+                fork.flags.push(Flag {
                     kind: FlagKind::Duplicate,
                     expected: false,
-                    server: hop.server,
+                    server,
                     reason: "",
-                };
-                fork.flags.push(flag);
+                });
             }
         }
     }
@@ -734,6 +745,20 @@ impl End {
             final_status: None,
         }
     }
+}
+
+/// The copies to follow. A group that a message meets again on its way makes the same copies again,
+/// and each of those meets it once more: one of them is enough to see how the round ends.
+fn once_around(copies: Vec<Copy>, expanded: &[RecipientId]) -> Vec<Copy> {
+    let again = |copy: &Copy| {
+        copy.expanded_from
+            .is_some_and(|group| expanded.contains(&group))
+    };
+    if !copies.iter().any(again) {
+        return copies;
+    }
+    let onward = |copy: &Copy| again(copy) && !matches!(copy.next_hop, NextHop::Mailbox(_));
+    copies.into_iter().filter(onward).take(1).collect()
 }
 
 /// Why no next hop was found.
@@ -776,20 +801,38 @@ fn minimal_cycle(hops: &[Hop]) -> Vec<ServerId> {
     earlier.map_or_else(Vec::new, |at| servers[at..count - 1].to_vec())
 }
 
+/// Whose mail for a domain a server takes: a front end's is the tenant's that has the domain.
+fn serving(topology: &Topology, server: &Server, domain: &Domain) -> OrganizationId {
+    let tenants = server.front_end_for.iter().map(|(tenant, _)| *tenant);
+    let owner = tenants
+        .into_iter()
+        .find(|tenant| topology.accepted_domain_for(*tenant, domain).is_some());
+    owner.unwrap_or(server.organization)
+}
+
 /// Why a copy that a server sends out leaves the path its premises prescribe, in the words that
 /// metrics use; `next` is absent where the host is no server of the world.
 #[must_use]
-pub fn misroutes(topology: &Topology, server: ServerId, next: Option<ServerId>, copy: &Copy) -> Vec<&'static str> {
+pub fn misroutes(
+    topology: &Topology,
+    server: ServerId,
+    next: Option<ServerId>,
+    copy: &Copy,
+) -> Vec<&'static str> {
     if copy.exchange_authenticated {
         return Vec::new();
     }
     let mut reasons = Vec::new();
     let from = topology.server(server).organization;
     let partners = &topology.organization(from).partners;
-    let hybrid = copy.next_hop.connector().is_some_and(|id| topology.send_connector(id).cloud_services_mail_enabled);
+    let hybrid = copy
+        .next_hop
+        .connector()
+        .is_some_and(|id| topology.send_connector(id).cloud_services_mail_enabled);
     let domain = &copy.transfer.recipients[0].domain;
     let next = next.map(|id| topology.server(id));
-    if next.is_some_and(|next| partners.contains(&next.organization)) && !hybrid {
+    let to = next.map(|next| serving(topology, next, domain));
+    if to.is_some_and(|to| partners.contains(&to)) && !hybrid {
         reasons.push("not_hybrid_connector");
     }
     // A message between the two organizations that goes to a third.
@@ -800,10 +843,17 @@ pub fn misroutes(topology: &Topology, server: ServerId, next: Option<ServerId>, 
     }
     let serves = |owner| {
         next.is_some_and(|next| {
-            next.organization == owner || next.front_end_for.iter().any(|(tenant, _)| *tenant == owner)
+            next.organization == owner
+                || next
+                    .front_end_for
+                    .iter()
+                    .any(|(tenant, _)| *tenant == owner)
         })
     };
-    if topology.group_domain_owner(domain).is_some_and(|owner| !serves(owner)) {
+    if topology
+        .group_domain_owner(domain)
+        .is_some_and(|owner| !serves(owner))
+    {
         reasons.push("group_domain_not_eop");
     }
     reasons

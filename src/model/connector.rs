@@ -250,6 +250,35 @@ impl IpRange {
         self.first.is_ipv4() == address.is_ipv4() && (self.first..=self.last).contains(&address)
     }
 
+    /// Whether some ranges together contain every address of this one.
+    #[must_use]
+    pub fn is_covered_by(&self, ranges: &[Self]) -> bool {
+        let mut own: Vec<&Self> = ranges
+            .iter()
+            .filter(|range| range.first.is_ipv4() == self.first.is_ipv4())
+            .collect();
+        own.sort();
+        let mut wanted = number(self.first);
+        for range in own {
+            if number(range.first) > wanted {
+                return false;
+            }
+            if number(range.last) >= number(self.last) {
+                return true;
+            }
+            wanted = wanted.max(number(range.last) + 1);
+        }
+        false
+    }
+
+    /// Whether some ranges leave out no IPv4 address, or no IPv6 address.
+    #[must_use]
+    pub fn are_for_everyone(ranges: &[Self]) -> bool {
+        [Self::ALL_V4, Self::ALL_V6]
+            .iter()
+            .any(|all| all.is_covered_by(ranges))
+    }
+
     /// The number of addresses, less one, so that every IPv6 address can be counted.
     #[must_use]
     pub fn breadth(&self) -> u128 {

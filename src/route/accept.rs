@@ -14,13 +14,16 @@ use std::cmp::Reverse;
 use std::net::IpAddr;
 
 use super::firewall;
-use super::item::{Admission, Arrival, Connection, Copy, MailItem, Peer, Refusal, Transfer, Verdict};
+use super::item::{
+    Admission, Arrival, Connection, Copy, MailItem, Peer, Refusal, Transfer, Verdict,
+};
 use super::loops;
 use super::step::{Event, Reason, Rejected, Step, Subject};
 use crate::mail::{Directionality, Domain, Limit, Mailbox, NamePattern, ReversePath, Status};
 use crate::model::{
-    DomainType, Matcher, OrganizationId, PermissionGroup, ReceiveConnector, ReceiveConnectorId,
-    RecipientId, RecipientKind, RecipientValidation, ServerId, Topology, TransportRole, replies,
+    DomainType, IpRange, Matcher, OrganizationId, PermissionGroup, ReceiveConnector,
+    ReceiveConnectorId, RecipientId, RecipientKind, RecipientValidation, ServerId, Topology,
+    TransportRole, replies,
 };
 
 /// Answers RCPT TO.
@@ -130,19 +133,39 @@ pub fn peer(
     port: u16,
 ) -> Peer {
     let known = copy.exchange_authenticated || recognises(topology, from, to, remote_address, port);
-    if known { Peer::ExchangeServer } else { Peer::Anonymous }
+    if known {
+        Peer::ExchangeServer
+    } else {
+        Peer::Anonymous
+    }
 }
 
 /// Whether a server takes another one for a server of its own organization.
 #[must_use]
-pub fn recognises(topology: &Topology, from: ServerId, to: ServerId, remote_address: Option<IpAddr>, port: u16) -> bool {
+pub fn recognises(
+    topology: &Topology,
+    from: ServerId,
+    to: ServerId,
+    remote_address: Option<IpAddr>,
+    port: u16,
+) -> bool {
     let organization = topology.server(to).organization;
     let from = topology.server(from);
-    let own = from.organization == organization || from.front_end_for.iter().any(|(id, _)| *id == organization);
-    let plain = Connection { remote_address, port, peer: Peer::Anonymous, tls: false, certificate: None };
+    let own = from.organization == organization
+        || from.front_end_for.iter().any(|(id, _)| *id == organization);
+    let plain = Connection {
+        remote_address,
+        port,
+        peer: Peer::Anonymous,
+        tls: false,
+        certificate: None,
+    };
     let (endpoint, _) = endpoint(topology, to, &plain);
     own && endpoint.is_some_and(|id| {
-        topology.receive_connector(id).permission_groups.contains(&PermissionGroup::ExchangeServers)
+        topology
+            .receive_connector(id)
+            .permission_groups
+            .contains(&PermissionGroup::ExchangeServers)
     })
 }
 
@@ -150,7 +173,11 @@ pub fn recognises(topology: &Topology, from: ServerId, to: ServerId, remote_addr
 ///
 /// # Errors
 /// The reply that refuses.
-pub fn may_begin(topology: &Topology, server: ServerId, connection: &Connection) -> Result<ReceiveConnectorId, Status> {
+pub fn may_begin(
+    topology: &Topology,
+    server: ServerId,
+    connection: &Connection,
+) -> Result<ReceiveConnectorId, Status> {
     let (chosen, _) = endpoint(topology, server, connection);
     let id = chosen.ok_or_else(|| replies::NOT_ACTIVE.clone())?;
     may_submit(topology.receive_connector(id), connection).map_err(|(status, _)| status)?;
@@ -174,15 +201,16 @@ fn serves(connector: &ReceiveConnector, connection: &Connection) -> Option<Resul
     if !ports.contains(&connection.port) {
         return Some(Err(Reason::OtherPort));
     }
-    let containing = |range: &&crate::model::IpRange| match connection.remote_address {
-        Some(address) => range.contains(address),
+    let Some(address) = connection.remote_address else {
         // Of a stranger nothing is known, so only a connector for everyone can be relied on.
-        None => **range == crate::model::IpRange::ALL_V4,
+        let everyone = IpRange::are_for_everyone(remote_ip_ranges);
+        let breadth = everyone.then(|| IpRange::ALL_V4.breadth());
+        return Some(breadth.ok_or(Reason::AddressUnknown));
     };
     let narrowest = remote_ip_ranges
         .iter()
-        .filter(containing)
-        .map(crate::model::IpRange::breadth)
+        .filter(|range| range.contains(address))
+        .map(IpRange::breadth)
         .min();
     Some(narrowest.ok_or(Reason::AddressNotInRange))
 }
@@ -399,15 +427,13 @@ fn matching_peer(
     let mut found: Vec<(Recognition, &str, ReceiveConnectorId)> = Vec::new();
     for id in topology.receive_connectors_on(server) {
         let connector = topology.receive_connector(*id);
-        if let Matcher::Endpoint { .. } = connector.matcher {
-            continue;
-        }
         match recognise(topology, connector, connection, reverse_path, recipient) {
-            Ok(recognition) => found.push((recognition, connector.name.as_str(), *id)),
-            Err(reason) => step.rejected.push(Rejected {
+            Some(Ok(recognition)) => found.push((recognition, connector.name.as_str(), *id)),
+            Some(Err(reason)) => step.rejected.push(Rejected {
                 candidate: Subject::ReceiveConnector(*id),
                 reason,
             }),
+            None => {}
         }
     }
     found.sort_unstable();
@@ -425,41 +451,38 @@ fn matching_peer(
     Some((winner, topology.receive_connector(winner).organization))
 }
 
-/// How surely an inbound connector recognises a session, or why not at all.
+/// How surely an inbound connector recognises a session, or why not; `None` for one that listens.
 fn recognise(
     topology: &Topology,
     connector: &ReceiveConnector,
     connection: &Connection,
     reverse_path: &ReversePath,
     recipient: &Mailbox,
-) -> Result<Recognition, Reason> {
+) -> Option<Result<Recognition, Reason>> {
     let Matcher::Peer {
-        tls_sender_certificate_name,
+        tls_sender_certificate_name: wanted,
         sender_ip_addresses,
     } = &connector.matcher
     else {
-        return Err(Reason::OtherPort);
+        return None;
     };
     if !connector.enabled {
-        return Err(Reason::Disabled);
+        return Some(Err(Reason::Disabled));
     }
-    let tenant = connector.organization;
-    let accepted = |domain| topology.accepted_domain_for(tenant, domain).is_some();
-    let names = match tls_sender_certificate_name {
-        Some(wanted) => matching_names(connection, wanted),
-        None => Vec::new(),
-    };
+    let names = matching_names(connection, wanted.as_ref());
     let contains = |address: IpAddr| {
         sender_ip_addresses
             .iter()
             .any(|range| range.contains(address))
     };
     if names.is_empty() && !connection.remote_address.is_some_and(contains) {
-        return Err(match tls_sender_certificate_name {
+        return Some(Err(match wanted {
             Some(wanted) => Reason::CertificateDoesNotMatch(wanted.to_string()),
             None => Reason::AddressNotInRange,
-        });
+        }));
     }
+    let tenant = connector.organization;
+    let accepted = |domain| topology.accepted_domain_for(tenant, domain).is_some();
     let recognition = Recognition {
         by_address: names.is_empty(),
         foreign_certificate: !names
@@ -471,22 +494,25 @@ fn recognise(
     // An address alone, or a foreign name, lets nobody send for a domain that is not the tenant's.
     if recognition.foreign_certificate && recognition.foreign_sender {
         let shown = names.first().map(ToString::to_string);
-        return Err(Reason::CertificateDomainNotAccepted(
+        return Some(Err(Reason::CertificateDomainNotAccepted(
             shown.unwrap_or_else(|| reverse_path.to_string()),
-        ));
+        )));
     }
-    Ok(recognition)
+    Some(Ok(recognition))
 }
 
 /// The names of the client's certificate that satisfy a demand; none of one that is not trusted.
-fn matching_names<'a>(connection: &'a Connection, wanted: &NamePattern) -> Vec<&'a NamePattern> {
+fn matching_names<'a>(
+    connection: &'a Connection,
+    wanted: Option<&NamePattern>,
+) -> Vec<&'a NamePattern> {
     let trusted = connection
         .certificate
         .iter()
         .filter(|certificate| certificate.trusted && connection.tls);
     trusted
         .flat_map(|certificate| &certificate.names)
-        .filter(|name| wanted.accepts(name))
+        .filter(|name| wanted.is_some_and(|wanted| wanted.accepts(name)))
         .collect()
 }
 

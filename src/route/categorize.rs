@@ -249,7 +249,11 @@ fn by_connector(
         .because(because);
     let choice = choice.rejected(rejected);
     if !connector.sources.contains(&server) {
-        let servers = nearest(topology, server, &connector.sources);
+        let servers = by_way_of_the_site(
+            topology,
+            server,
+            nearest(topology, server, &connector.sources),
+        );
         steps.push(
             Step {
                 event: Event::Send,
@@ -335,6 +339,35 @@ fn is_partner_mail(topology: &Topology, server: ServerId, recipient: &Mailbox) -
             .accepted_domain_for(*partner, &recipient.domain)
             .is_some()
     })
+}
+
+/// An Edge server is reached from the site it is subscribed to: other sites send there first
+/// (Exchange Server, "Edge Subscriptions in Exchange Server").
+fn by_way_of_the_site(
+    topology: &Topology,
+    server: ServerId,
+    sources: Vec<ServerId>,
+) -> Vec<ServerId> {
+    let here = &topology.server(server).site;
+    let Some(edge) = sources
+        .first()
+        .map(|id| topology.server(*id))
+        .filter(|edge| !edge.directory && edge.site != *here)
+    else {
+        return sources;
+    };
+    let in_site: Vec<ServerId> = topology
+        .servers()
+        .filter(|(_, other)| {
+            other.directory && other.organization == edge.organization && other.site == edge.site
+        })
+        .map(|(id, _)| id)
+        .collect();
+    if in_site.is_empty() {
+        sources
+    } else {
+        nearest(topology, server, &in_site)
+    }
 }
 
 /// The servers, nearest first: this site before others, then by name.

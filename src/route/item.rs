@@ -273,7 +273,10 @@ impl Categorized {
             && self.copies.is_empty()
             && self.suppressed.is_empty()
             && self.failures.iter().all(|failure| failure.in_dialogue);
-        self.failures.first().filter(|_| all).map(|failure| &failure.status)
+        self.failures
+            .first()
+            .filter(|_| all)
+            .map(|failure| &failure.status)
     }
 }
 

@@ -290,6 +290,7 @@ pub(super) fn select_on_edge(
     let explicit = selection.winner.ok().filter(|id| {
         let connector = topology.send_connector(*id);
         *id != inside
+            && names(topology, connector, domain)
             && connector.cloud_services_mail_enabled
             && item.arrival == Arrival::Internal
             && is_target_delivery_domain(topology, organization, domain)
@@ -333,6 +334,21 @@ fn take_inside(
     } else {
         selection.winner = Err(NoWinner::TooLarge);
     }
+}
+
+/// Whether a connector covers a domain by an address space that says so, and not by one for the rest.
+fn names(topology: &Topology, connector: &SendConnector, domain: &Domain) -> bool {
+    connector
+        .address_spaces
+        .iter()
+        .any(|space| match space.pattern {
+            DomainPattern::Exact(_) | DomainPattern::WithSubdomains(_) => {
+                covers(topology, connector.organization, &space.pattern, domain)
+            }
+            DomainPattern::AllAcceptedDomains
+            | DomainPattern::InternalDomains
+            | DomainPattern::Any => false,
+        })
 }
 
 fn is_target_delivery_domain(

@@ -112,6 +112,8 @@ impl Subject {
 pub enum Reason {
     /// The peer's address is not in the connector's `RemoteIPRanges`.
     AddressNotInRange,
+    /// The peer's address is not known, and the connector is not for everyone.
+    AddressUnknown,
     /// The connector attributes sessions of this certificate or address.
     Attributed,
     /// The address space covers the domain.
@@ -268,6 +270,9 @@ impl fmt::Display for Reason {
             Self::AddressNotInRange => {
                 f.write_str("its RemoteIPRanges do not contain the client's address")
             }
+            Self::AddressUnknown => f.write_str(
+                "the client's address is not known, and its RemoteIPRanges are not for everyone",
+            ),
             Self::Attributed => f.write_str("it recognises the sending organization"),
             Self::AddressSpace(space) => write!(f, "address space `{space}`"),
             Self::AlreadyExpanded => f.write_str("the expansion met this recipient before"),
@@ -312,9 +317,12 @@ impl fmt::Display for Reason {
                 copies,
                 unsubscribed,
             } => {
+                let plural = |count: usize| if count == 1 { "" } else { "s" };
                 write!(
                     f,
-                    "group mailbox and {copies} subscribers; {unsubscribed} members without a subscription"
+                    "group mailbox and {copies} subscriber{}; {unsubscribed} member{} without a subscription",
+                    plural(*copies),
+                    plural(*unsubscribed)
                 )
             }
             Self::HigherCost { cost, best } => write!(f, "cost {cost} is above {best}"),

@@ -7,7 +7,7 @@
 use super::context::{Context, Found};
 use super::finding::{Finding, Report, Summary};
 use super::questions::survey;
-use super::{directory, group_domain, inbound, intent, outcomes, relay};
+use super::{directory, group_domain, hybrid_connectors, inbound, intent, outcomes, relay};
 use crate::diag::Severity;
 use crate::dns::Zones;
 use crate::model::Topology;
@@ -15,6 +15,11 @@ use crate::model::Topology;
 type Rule = fn(&Context<'_>) -> Vec<Found>;
 
 const RULES: &[Rule] = &[
+    hybrid_connectors::certificates,
+    hybrid_connectors::disabled,
+    hybrid_connectors::without_headers,
+    hybrid_connectors::without_capability,
+    hybrid_connectors::target_domains,
     group_domain::check,
     inbound::check,
     directory::ambiguous_addresses,
@@ -34,7 +39,7 @@ pub fn check(topology: &Topology, zones: &Zones) -> Report {
     let mut findings = Vec::new();
     for rule in RULES {
         for found in rule(&context) {
-            context.claim(&found.claims);
+            context.claim(&found.claims, found.finding.diagnostic.severity);
             findings.push(found.finding);
         }
     }

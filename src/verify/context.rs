@@ -4,18 +4,19 @@ use std::collections::BTreeSet;
 
 use super::finding::Finding;
 use super::questions::{Asked, Survey};
+use crate::diag::Severity;
 use crate::dns::Zones;
-use crate::flow::{FlagKind, Flow};
-use crate::mail::Mailbox;
-use crate::model::Topology;
+use crate::flow::{Disposition, FlagKind, Flow, Fork, Submission};
+use crate::mail::{EnhancedStatus, Mailbox};
+use crate::model::{OrganizationId, Topology};
 
 /// What a rule looks at.
 pub(super) struct Context<'a> {
     pub(super) topology: &'a Topology,
     pub(super) zones: &'a Zones,
     pub(super) survey: Survey,
-    /// The questions that some finding explains.
-    claimed: Vec<bool>,
+    /// The questions that some finding explains, by the worst that was said of them.
+    claimed: Vec<Option<Severity>>,
 }
 
 /// A finding with the questions it explains, as indexes into the survey.
@@ -27,7 +28,7 @@ pub(super) struct Found {
 impl<'a> Context<'a> {
     /// Nothing is explained yet.
     pub(super) fn new(topology: &'a Topology, zones: &'a Zones, survey: Survey) -> Self {
-        let claimed = vec![false; survey.asked.len()];
+        let claimed = vec![None; survey.asked.len()];
         Self {
             topology,
             zones,
@@ -37,10 +38,18 @@ impl<'a> Context<'a> {
     }
 
     /// Marks questions as explained.
-    pub(super) fn claim(&mut self, claims: &[usize]) {
+    pub(super) fn claim(&mut self, claims: &[usize], severity: Severity) {
         for index in claims {
-            self.claimed[*index] = true;
+            self.claimed[*index] = self.claimed[*index].max(Some(severity));
         }
+    }
+
+    /// The questions that no error explains: an expectation about them is still to be judged.
+    pub(super) fn not_in_error(&self) -> impl Iterator<Item = &Asked> {
+        let asked = self.survey.asked.iter().zip(&self.claimed);
+        asked
+            .filter(|(_, claimed)| **claimed != Some(Severity::Error))
+            .map(|(asked, _)| asked)
     }
 
     /// The questions that no finding explains yet, with their indexes.
@@ -49,7 +58,7 @@ impl<'a> Context<'a> {
             .asked
             .iter()
             .enumerate()
-            .filter(|(index, _)| !self.claimed[*index])
+            .filter(|(index, _)| self.claimed[*index].is_none())
     }
 
     /// The open questions that satisfy a condition.
@@ -60,18 +69,29 @@ impl<'a> Context<'a> {
             .collect()
     }
 
-    /// How many addresses the troubled ones among these questions stand for.
+    /// Whether a flow of ordinary size fails although nobody wants it to, or has a flag that nobody
+    /// asked for.
+    pub(super) fn is_amiss(&self, asked: &Asked) -> bool {
+        let flow = asked.ordinary();
+        is_flagged(flow)
+            || flow.forks.iter().any(|fork| {
+                let fails =
+                    fork.disposition.is_failure() || fork.disposition == Disposition::Unknown;
+                fails && !self.is_wanted(asked, fork)
+            })
+    }
+
+    /// How many addresses the questions that go amiss stand for; all of them where none does.
     pub(super) fn affected(&self, claims: &[usize]) -> usize {
-        let troubled: Vec<&Asked> = claims
-            .iter()
-            .map(|index| &self.survey.asked[*index])
-            .filter(|asked| is_troubled(asked.ordinary()))
-            .collect();
-        let addresses = troubled.iter().flat_map(|asked| {
-            self.senders(asked)
-                .iter()
-                .chain(&self.survey.recipients[asked.to].members)
-        });
+        let all = || claims.iter().map(|index| &self.survey.asked[*index]);
+        let any = all().any(|asked| self.is_amiss(asked));
+        let addresses = all()
+            .filter(|asked| !any || self.is_amiss(asked))
+            .flat_map(|asked| {
+                self.senders(asked)
+                    .iter()
+                    .chain(&self.survey.recipients[asked.to].members)
+            });
         addresses.collect::<BTreeSet<&Mailbox>>().len()
     }
 
@@ -79,28 +99,77 @@ impl<'a> Context<'a> {
         &self.survey.senders[asked.from].members
     }
 
-    /// The flow that shows best what is wrong: a troubled one, of a mailbox user before anybody else.
+    /// The flow that shows best what is wrong: one that is not meant to end as it does, of a mailbox
+    /// user before an outside sender before a device.
     pub(super) fn witness(&self, claims: &[usize]) -> Option<Flow> {
         let best = claims
             .iter()
             .map(|index| &self.survey.asked[*index])
             .max_by_key(|asked| {
                 let flow = asked.ordinary();
-                let fails = flow.forks.iter().any(|fork| fork.disposition.is_failure());
-                let user = self.survey.senders[asked.from].kind.ends_with("mailboxes");
-                let on_premises = self.survey.senders[asked.from]
-                    .kind
-                    .starts_with("on-premises");
+                let sender = self.survey.senders[asked.from].kind;
+                let fails = flow
+                    .forks
+                    .iter()
+                    .any(|fork| fork.disposition.is_failure() && !self.is_wanted(asked, fork));
+                let rank = match sender {
+                    "on-premises mailboxes" => 3,
+                    "cloud mailboxes" => 2,
+                    "external senders" => 1,
+                    _ => 0,
+                };
+                let order = std::cmp::Reverse((asked.from, asked.to));
                 (
-                    fails && user,
+                    fails && rank > 0,
+                    is_flagged(flow) && rank > 0,
                     fails,
-                    is_troubled(flow),
-                    on_premises,
-                    std::cmp::Reverse((asked.from, asked.to)),
+                    rank,
+                    order,
                 )
             });
         best.map(|asked| asked.ordinary().clone())
     }
+
+    /// Whether a fork is refused because the recipient's owner wants it so: outsiders, devices and
+    /// users of foreign organizations may not write to whom only authenticated senders may.
+    pub(super) fn is_wanted(&self, asked: &Asked, fork: &Fork) -> bool {
+        !self.is_family(asked) && is_restriction(fork)
+    }
+
+    /// Whether a question is about mail of a user to somebody whom the user's own organization, or one
+    /// that it forms a hybrid deployment with, knows.
+    pub(super) fn is_family(&self, asked: &Asked) -> bool {
+        let Submission::User(server) = self.survey.senders[asked.from].submission else {
+            return false;
+        };
+        let own = self.topology.server(server).organization;
+        let partners = &self.topology.organization(own).partners;
+        let address = &self.survey.recipients[asked.to].members[0];
+        let knows = |id: &OrganizationId| !self.topology.recipients_at(*id, address).is_empty();
+        partners.iter().chain([&own]).any(knows)
+    }
+}
+
+/// Whether a fork ends in the refusal of a recipient that wants authenticated senders.
+fn is_restriction(fork: &Fork) -> bool {
+    const RESTRICTIONS: [EnhancedStatus; 4] = [
+        EnhancedStatus::new(5, 7, 133),
+        EnhancedStatus::new(5, 7, 134),
+        EnhancedStatus::new(5, 7, 136),
+        EnhancedStatus::new(5, 7, 193),
+    ];
+    fork.status
+        .as_ref()
+        .is_some_and(|status| RESTRICTIONS.contains(&status.enhanced))
+}
+
+/// Whether a flow has a flag that nobody asked for.
+fn is_flagged(flow: &Flow) -> bool {
+    flow.forks.iter().any(|fork| {
+        fork.flags
+            .iter()
+            .any(|flag| !flag.expected && flag.kind != FlagKind::EchoBack)
+    })
 }
 
 /// Whether a flow fails, loses its trust, or leaves its path.
@@ -116,11 +185,12 @@ pub(super) fn is_troubled(flow: &Flow) -> bool {
 
 /// One line that says how a flow goes wrong, for a finding's reasons.
 pub(super) fn in_words(topology: &Topology, flow: &Flow) -> Option<String> {
-    let troubled = |fork: &&crate::flow::Fork| fork.disposition.is_failure();
-    let fork = flow
-        .forks
-        .iter()
-        .find(troubled)
+    let fails = |fork: &&Fork| fork.disposition.is_failure();
+    let flagged = |fork: &&Fork| fork.flags.iter().any(|flag| !flag.expected);
+    let mut forks = flow.forks.iter();
+    let fork = forks
+        .find(fails)
+        .or_else(|| flow.forks.iter().find(flagged))
         .or_else(|| flow.forks.first())?;
     let last = fork
         .hops
@@ -136,6 +206,12 @@ pub(super) fn in_words(topology: &Topology, flow: &Flow) -> Option<String> {
             format!(", in the end `{} {}`", last.code, last.enhanced)
         }
         _ => String::new(),
+    };
+    let addressed = flow.question.to.contains(&fork.recipient);
+    let copy = if addressed || fork.disposition.is_failure() {
+        String::new()
+    } else {
+        format!(" for `{}`", fork.recipient)
     };
     let to = flow
         .question
@@ -153,9 +229,12 @@ pub(super) fn in_words(topology: &Topology, flow: &Flow) -> Option<String> {
         Some(first) => format!("; the cycle is {} → {first}", cycle.join(" → ")),
         None => String::new(),
     };
-    let status = status.unwrap_or_default();
+    let status = match (fork.trust, fork.disposition.is_failure()) {
+        (Some(trust), false) => format!(" as {trust}"),
+        _ => status.unwrap_or_default(),
+    };
     Some(format!(
-        "mail from `{}` to `{to}` ends {} at {last}{status}{then}{cycle}",
+        "mail from `{}` to `{to}` ends {} at {last}{copy}{status}{then}{cycle}",
         flow.question.from, fork.disposition
     ))
 }

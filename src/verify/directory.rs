@@ -7,9 +7,10 @@ use super::context::{Context, Found, in_words};
 use super::edit;
 use super::finding::{Finding, Fix, Side};
 use super::hybrid::{self, Pair};
-use super::questions::is_routing_address;
+use super::questions::{Asked, is_routing_address};
 use crate::diag::Diagnostic;
-use crate::mail::Mailbox;
+use crate::flow::Fork;
+use crate::mail::{EnhancedStatus, Mailbox};
 use crate::model::{
     DomainType, Member, OrganizationId, Recipient, RecipientId, RecipientKind, Topology,
 };
@@ -48,6 +49,7 @@ pub(super) fn ambiguous_addresses(context: &Context<'_>) -> Vec<Found> {
                 context.survey.recipients[asked.to]
                     .members
                     .contains(address)
+                    || is_refused_as_ambiguous(asked)
             });
             let witness = context.witness(&claims);
             let affected = context.affected(&claims).max(1);
@@ -62,6 +64,17 @@ pub(super) fn ambiguous_addresses(context: &Context<'_>) -> Vec<Found> {
             }
         });
     found.collect()
+}
+
+/// Whether a copy of a group, or the message itself, fails because an address is ambiguous.
+fn is_refused_as_ambiguous(asked: &Asked) -> bool {
+    let ambiguous = EnhancedStatus::new(5, 1, 4);
+    let status = |fork: &Fork| fork.status.as_ref().map(|status| status.enhanced);
+    asked
+        .ordinary()
+        .forks
+        .iter()
+        .any(|fork| status(fork) == Some(ambiguous))
 }
 
 fn address_place(recipient: &Recipient) -> Option<crate::diag::Location> {
@@ -144,30 +157,7 @@ fn secondary_address(
     {
         diagnostic = diagnostic.because(words);
     }
-    let kept = group.addresses.iter().filter(|other| *other != address);
-    let kept = kept.map(|other| {
-        format!(
-            "{}:{other}",
-            if other == group.primary() {
-                "SMTP"
-            } else {
-                "smtp"
-            }
-        )
-    });
-    let edits = group
-        .settings
-        .written("EmailAddresses")
-        .map(|at| edit::replace(at, edit::list(kept)));
-    let script = format!(
-        "Set-UnifiedGroup -Identity \"{}\" -EmailAddresses @{{Remove=\"{address}\"}}",
-        group.primary()
-    );
-    let fix = vec![Fix {
-        side: Side::ExchangeOnline,
-        script,
-        edits: edits.into_iter().collect(),
-    }];
+    let fix = vec![without_address(group, address)];
     let affected = context.affected(&claims).max(1);
     Found {
         finding: Finding {
@@ -177,6 +167,30 @@ fn secondary_address(
             fix,
         },
         claims,
+    }
+}
+
+/// Takes a second address from a group.
+fn without_address(group: &Recipient, address: &Mailbox) -> Fix {
+    let kept = group.addresses.iter().filter(|other| *other != address);
+    let kept = kept.map(|other| {
+        let prefix = if other == group.primary() {
+            "SMTP"
+        } else {
+            "smtp"
+        };
+        format!("{prefix}:{other}")
+    });
+    let at = group.settings.written("EmailAddresses");
+    let edits = at.map(|at| edit::replace(at, edit::list(kept)));
+    let script = format!(
+        "Set-UnifiedGroup -Identity \"{}\" -EmailAddresses @{{Remove=\"{address}\"}}",
+        group.primary()
+    );
+    Fix {
+        side: Side::ExchangeOnline,
+        script,
+        edits: edits.into_iter().collect(),
     }
 }
 

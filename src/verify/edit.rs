@@ -45,17 +45,19 @@ pub(super) fn insert_object(sibling: &Location, path: &str, keys: &[(&str, Strin
     Edit { location, set }
 }
 
-/// Writes a key after another of the same object, whose value stands at `after`.
-pub(super) fn insert_key(after: &Location, after_value: &str, key: &str, value: &str) -> Edit {
-    let set = if is_json(after) {
-        format!("{after_value}, \"{key}\": {value}")
-    } else {
-        format!("{after_value}\n{key} = {value}")
+/// Writes a key behind another of the same object, whose value stands at `after`.
+pub(super) fn add_key(after: &Location, key: &str, value: &str) -> Edit {
+    let location = Location {
+        offset: after.offset + after.length,
+        length: 0,
+        ..after.clone()
     };
-    Edit {
-        location: after.clone(),
-        set,
-    }
+    let set = if is_json(after) {
+        format!(", \"{key}\": {value}")
+    } else {
+        format!("\n{key} = {value}")
+    };
+    Edit { location, set }
 }
 
 /// Writes a line of a zone where its records begin.

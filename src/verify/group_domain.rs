@@ -4,17 +4,16 @@
 
 use std::collections::BTreeSet;
 
+use super::carrier::{Carrier, Fault};
 use super::context::{Context, Found, in_words, is_troubled};
 use super::edit;
 use super::finding::{Edit, Finding, Fix, Side};
 use super::hybrid::{self, Pair};
+use super::questions::Asked;
 use crate::diag::{Diagnostic, Location, Severity};
 use crate::dns::{self, Failure, Targets, View};
-use crate::mail::{ByteSize, Domain, Limit};
-use crate::model::{
-    DnsView, DomainType, Routing, SendConnector, SendConnectorId, ServerId, TlsAuthLevel, Topology,
-};
-use crate::route;
+use crate::mail::Domain;
+use crate::model::{DnsView, DomainType, Topology};
 
 /// Checks every group domain of every hybrid deployment.
 pub(super) fn check(context: &Context<'_>) -> Vec<Found> {
@@ -31,18 +30,16 @@ pub(super) fn check(context: &Context<'_>) -> Vec<Found> {
                 domain,
             };
             let fault = about
-                .mx()
+                .not_in_tenant()
+                .or_else(|| about.mx())
                 .or_else(|| about.not_accepted())
                 .or_else(|| about.not_internal_relay())
-                .or_else(|| about.not_on_hybrid_connector())
-                .or_else(|| about.sent_by_edge());
+                .or_else(|| about.carried_wrongly());
             found.extend(fault.map(|(diagnostic, fix)| about.found(diagnostic, fix)));
         }
     }
     found
 }
-
-type Fault = (Diagnostic, Vec<Fix>);
 
 struct GroupDomain<'a> {
     context: &'a Context<'a>,
@@ -51,13 +48,14 @@ struct GroupDomain<'a> {
 }
 
 impl GroupDomain<'_> {
-    /// The finding with its witness; it explains every flow to the domain.
+    /// The finding with its witness; it explains every flow to the domain that goes amiss.
     fn found(&self, mut diagnostic: Diagnostic, fix: Vec<Fix>) -> Found {
-        let recipients = &self.context.survey.recipients;
-        let claims = self
+        let concerned = self.context.open_where(|asked| self.is_to_domain(asked));
+        let amiss = self
             .context
-            .open_where(|asked| recipients[asked.to].members[0].domain == *self.domain);
-        let witness = self.context.witness(&claims);
+            .open_where(|asked| self.is_to_domain(asked) && self.context.is_amiss(asked));
+        let shown = if amiss.is_empty() { &concerned } else { &amiss };
+        let witness = self.context.witness(shown);
         if let Some(words) = witness
             .as_ref()
             .filter(|flow| is_troubled(flow))
@@ -65,7 +63,7 @@ impl GroupDomain<'_> {
         {
             diagnostic = diagnostic.because(words);
         }
-        let affected = self.context.affected(&claims);
+        let affected = self.context.affected(shown);
         Found {
             finding: Finding {
                 diagnostic,
@@ -73,7 +71,7 @@ impl GroupDomain<'_> {
                 witness,
                 fix,
             },
-            claims,
+            claims: amiss,
         }
     }
 
@@ -94,16 +92,158 @@ impl GroupDomain<'_> {
         }
     }
 
-    /// The MX record: there, and not on premises, in every view.
+    /// The tenant: the domain is one of its accepted domains.
+    fn not_in_tenant(&self) -> Option<Fault> {
+        let tenant = self.pair.tenant;
+        if self
+            .topology()
+            .accepted_domain_for(tenant, self.domain)
+            .is_some()
+        {
+            return None;
+        }
+        let name = &self.topology().organization(tenant).name;
+        let sibling = self.topology().accepted_domains().find(|(_, accepted)| {
+            accepted.organization == tenant && !accepted.settings.values.is_empty()
+        });
+        let sibling = sibling.and_then(|(_, accepted)| accepted.settings.object.clone());
+        let place = sibling
+            .clone()
+            .or_else(|| self.topology().organization(tenant).settings.object.clone());
+        let message = format!(
+            "the group domain `{}` is not an accepted domain of `{name}`",
+            self.domain
+        );
+        let diagnostic = Diagnostic::new("group-domain-not-in-tenant", place, message).help(
+            format!("add and verify `{}` in the admin center", self.domain),
+        );
+        let keys = [
+            ("Name", edit::quoted(self.domain.as_str())),
+            ("DomainName", edit::quoted(self.domain.as_str())),
+            ("DomainType", edit::quoted("Authoritative")),
+        ];
+        let edits =
+            sibling.map(|at| edit::insert_object(&at, "ExchangeOnline.AcceptedDomains", &keys));
+        let script = format!(
+            "New-MgDomain -Id {0}\nConfirm-MgDomain -DomainId {0}",
+            self.domain
+        );
+        let fix = Fix {
+            side: Side::ExchangeOnline,
+            script,
+            edits: edits.into_iter().collect(),
+        };
+        Some((diagnostic, vec![fix]))
+    }
+
+    /// The connector: a hybrid one, with Mailbox servers as sources.
+    fn carried_wrongly(&self) -> Option<Fault> {
+        // Where the connectors themselves are the trouble, that was said before.
+        let open = self.context.open_where(|asked| {
+            self.is_to_domain(asked)
+                && self.context.survey.senders[asked.from].kind == "on-premises mailboxes"
+        });
+        if open.is_empty() {
+            return None;
+        }
+        let carrier = Carrier {
+            topology: self.topology(),
+            pair: self.pair,
+            domain: self.domain,
+        };
+        let fault =
+            carrier.not_on_hybrid_connector("group-domain-not-on-hybrid-connector", "group domain");
+        fault.or_else(|| carrier.sent_by_edge())
+    }
+
+    fn is_to_domain(&self, asked: &Asked) -> bool {
+        self.context.survey.recipients[asked.to].members[0].domain == *self.domain
+    }
+
+    /// The MX record: there, and to Exchange Online Protection, in every view.
     fn mx(&self) -> Option<Fault> {
-        self.mx_missing().or_else(|| self.mx_on_premises())
+        self.mx_missing()
+            .or_else(|| self.mx_on_premises())
+            .or_else(|| self.mx_elsewhere())
+    }
+
+    /// The exchange of the best MX record in a view, with its place, whatever its address.
+    fn best_exchange(&self, view: View) -> Option<(Domain, Option<Location>)> {
+        let dns::Answer::Records(records) =
+            self.context
+                .zones
+                .query(view, self.domain, dns::RecordType::Mx)
+        else {
+            return None;
+        };
+        let exchanges = records.into_iter().filter_map(|record| match &record.data {
+            dns::RecordData::Mx {
+                preference,
+                exchange: Some(host),
+            } => Some((*preference, host.clone(), record.location.clone())),
+            _ => None,
+        });
+        exchanges
+            .min_by_key(|(preference, host, _)| (*preference, host.clone()))
+            .map(|(_, host, at)| (host, at))
+    }
+
+    /// The MX record points to a third party.
+    fn mx_elsewhere(&self) -> Option<Fault> {
+        let mut fixes = Vec::new();
+        let mut diagnostic = None;
+        let mut mended = BTreeSet::new();
+        for view in self.views() {
+            let Some((host, place)) = self.best_exchange(view) else {
+                continue;
+            };
+            let resolved = dns::addresses_of(self.context.zones, view, &host).unwrap_or_default();
+            let server = resolved
+                .iter()
+                .find_map(|address| self.topology().server_at(*address));
+            let serves = server.is_some_and(|id| {
+                let tenants = &self.topology().server(id).front_end_for;
+                tenants
+                    .iter()
+                    .any(|(tenant, _)| *tenant == self.pair.tenant)
+            });
+            if serves
+                || (server.is_none() && dns::is_protection_host(&host) && !resolved.is_empty())
+            {
+                continue;
+            }
+            diagnostic.get_or_insert_with(|| {
+                let message = format!(
+                    "the MX record of the group domain `{}` points to `{host}`, which is not Exchange Online Protection for the tenant",
+                    self.domain
+                );
+                Diagnostic::new("group-domain-mx-elsewhere", place.clone(), message)
+            });
+            if mended.insert(place.clone()) {
+                let edits = place
+                    .zip(self.mx_record())
+                    .map(|(at, record)| edit::replace(&at, record));
+                let zone = self.context.zones.zone_of(view, self.domain);
+                fixes.push(self.dns_fix(
+                    zone.map_or(view, |zone| zone.view),
+                    edits.into_iter().collect(),
+                ));
+            }
+        }
+        diagnostic.map(|diagnostic| (self.with_mx_help(diagnostic), fixes))
     }
 
     fn mx_missing(&self) -> Option<Fault> {
-        let missing = |view: &View| match dns::targets(self.context.zones, *view, self.domain) {
-            Targets::Failed(Failure::NameError | Failure::NoData | Failure::AliasLoop)
-            | Targets::NullMx => true,
-            Targets::Failed(Failure::Unknown(_)) | Targets::Hosts(_) => false,
+        let missing = |view: &View| {
+            use dns::{Answer, RecordType};
+            match self.context.zones.query(*view, self.domain, RecordType::Mx) {
+                Answer::Failed(Failure::NameError | Failure::NoData | Failure::AliasLoop) => {
+                    // An address of the domain itself stands for an MX record (RFC 5321 §5.1).
+                    dns::addresses_of(self.context.zones, *view, self.domain).is_err()
+                }
+                Answer::Failed(Failure::Unknown(_) | Failure::ServerFailure) => false,
+                Answer::Records(_) => self.best_exchange(*view).is_none(),
+            }
         };
         let views: Vec<View> = self.views().into_iter().filter(missing).collect();
         let place = self
@@ -292,15 +432,11 @@ impl GroupDomain<'_> {
         let written = accepted.settings.written("DomainType");
         let edits = match (written, accepted.settings.written("DomainName")) {
             (Some(at), _) => vec![edit::replace(at, edit::quoted("InternalRelay"))],
-            (None, Some(at)) => {
-                let value = edit::quoted(accepted.domain.as_str());
-                vec![edit::insert_key(
-                    at,
-                    &value,
-                    "DomainType",
-                    &edit::quoted("InternalRelay"),
-                )]
-            }
+            (None, Some(at)) => vec![edit::add_key(
+                at,
+                "DomainType",
+                &edit::quoted("InternalRelay"),
+            )],
             (None, None) => Vec::new(),
         };
         let script = format!(
@@ -329,229 +465,4 @@ impl GroupDomain<'_> {
                     .any(|fork| fork.disposition.is_failure())
         })
     }
-
-    /// The connector that carries the domain at each Mailbox server.
-    fn winners(&self) -> Vec<Option<SendConnectorId>> {
-        let servers = self.pair.mailbox_servers(self.topology());
-        let ordinary = ByteSize(10 * 1024);
-        servers
-            .iter()
-            .map(|id| {
-                route::select(self.topology(), *id, self.domain, ordinary)
-                    .winner
-                    .ok()
-            })
-            .collect()
-    }
-
-    /// The connector: one that carries organization headers.
-    fn not_on_hybrid_connector(&self) -> Option<Fault> {
-        let hybrid = self.pair.hybrid_send_connectors(self.topology());
-        let winners = self.winners();
-        let wrong = winners
-            .iter()
-            .find(|winner| winner.is_none_or(|id| !hybrid.contains(&id)))?;
-        let covering = |id: &&SendConnectorId| {
-            let spaces = &self.topology().send_connector(**id).address_spaces;
-            spaces.iter().any(|space| {
-                route::covers(
-                    self.topology(),
-                    self.pair.on_premises,
-                    &space.pattern,
-                    self.domain,
-                )
-            })
-        };
-        let message = match wrong {
-            Some(id) => {
-                let name = &self.topology().send_connector(*id).name;
-                format!(
-                    "mail for the group domain `{}` leaves by `{name}`, not by a hybrid Send connector",
-                    self.domain
-                )
-            }
-            None => format!(
-                "no Send connector covers the group domain `{}`",
-                self.domain
-            ),
-        };
-        let code = "group-domain-not-on-hybrid-connector";
-        if let (Some(rival), Some(_)) = (wrong, hybrid.iter().find(covering)) {
-            let rival = self.topology().send_connector(*rival);
-            let place = rival.settings.at("AddressSpaces").cloned();
-            let help = format!(
-                "`{}` wins the connector selection: take the domain out of its AddressSpaces, or raise its cost",
-                rival.name
-            );
-            return Some((Diagnostic::new(code, place, message).help(help), Vec::new()));
-        }
-        let Some(connector) = hybrid.first().map(|id| self.topology().send_connector(*id)) else {
-            let help = "no enabled Send connector has CloudServicesMailEnabled: run the Hybrid Configuration wizard";
-            return Some((Diagnostic::new(code, None, message).help(help), Vec::new()));
-        };
-        let place = connector.settings.at("AddressSpaces").cloned();
-        let diagnostic = Diagnostic::new(code, place, message).help(format!(
-            "add `{}` to the AddressSpaces of `{}`",
-            self.domain, connector.name
-        ));
-        let spaces: Vec<String> = spaces_of(connector)
-            .chain([self.domain.to_string()])
-            .collect();
-        Some((diagnostic, vec![set_address_spaces(connector, spaces)]))
-    }
-
-    /// The source servers: Mailbox servers.
-    fn sent_by_edge(&self) -> Option<Fault> {
-        let topology = self.topology();
-        let is_edge = |id: &ServerId| !topology.server(*id).directory;
-        let winner = self
-            .winners()
-            .into_iter()
-            .flatten()
-            .find(|id| topology.send_connector(*id).sources.iter().any(is_edge));
-        let connector = topology.send_connector(winner?);
-        let edge = connector.sources.iter().copied().find(is_edge)?;
-        let place = connector.settings.at("SourceTransportServers").cloned();
-        let message = format!(
-            "the Edge server {} is a source of `{}`, which carries the group domain `{}`",
-            topology.server(edge).name,
-            connector.name,
-            self.domain
-        );
-        let diagnostic = Diagnostic::new("group-domain-sent-by-edge", place, message).help(
-            "carry the group domain on a Send connector of its own, with Mailbox servers as sources (Mailbox and Edge servers cannot be mixed)",
-        );
-        let site = &topology.server(edge).site;
-        let servers = self.pair.mailbox_servers(topology);
-        let sources: Vec<String> = servers
-            .iter()
-            .map(|id| topology.server(*id))
-            .filter(|server| server.site == *site)
-            .map(|server| server.name.clone())
-            .collect();
-        let rest: Vec<String> = spaces_of(connector)
-            .filter(|space| *space != self.domain.to_string())
-            .collect();
-        let mut fixes = Vec::new();
-        if rest.is_empty() {
-            let at = connector.settings.written("SourceTransportServers");
-            let edits = at.map(|at| edit::replace(at, edit::list(sources.clone())));
-            let script = format!(
-                "Set-SendConnector -Identity \"{}\" -SourceTransportServers {}",
-                connector.name,
-                comma_list(&sources)
-            );
-            fixes.push(Fix {
-                side: Side::OnPremises,
-                script,
-                edits: edits.into_iter().collect(),
-            });
-        } else {
-            fixes.push(set_address_spaces(connector, rest));
-            fixes.push(self.separate_connector(connector, &sources));
-        }
-        Some((diagnostic, fixes))
-    }
-
-    /// A connector like the given one for the group domain alone, sourced on Mailbox servers.
-    fn separate_connector(&self, like: &SendConnector, sources: &[String]) -> Fix {
-        let name = format!("{} - groups", like.name);
-        let mut keys = vec![
-            ("Name", edit::quoted(&name)),
-            ("AddressSpaces", edit::list([self.domain.to_string()])),
-            ("SourceTransportServers", edit::list(sources.to_vec())),
-            ("RequireTLS", like.require_tls.to_string()),
-            ("CloudServicesMailEnabled", "true".to_owned()),
-        ];
-        if let Some(level) = like.tls_auth_level {
-            keys.push(("TlsAuthLevel", edit::quoted(level.as_str())));
-        }
-        if let Some(domain) = like
-            .tls_domain
-            .as_ref()
-            .filter(|_| like.tls_auth_level == Some(TlsAuthLevel::DomainValidation))
-        {
-            keys.push(("TlsDomain", edit::quoted(&domain.to_string())));
-        }
-        if let Some(certificate) = &like.tls_certificate_name {
-            keys.push(("TlsCertificateName", edit::quoted(certificate)));
-        }
-        if let Some(fqdn) = &like.fqdn {
-            keys.push(("Fqdn", edit::quoted(fqdn.as_str())));
-        }
-        if let Routing::SmartHosts(hosts) = &like.routing {
-            keys.push((
-                "SmartHosts",
-                edit::list(hosts.iter().map(ToString::to_string)),
-            ));
-        }
-        if let Limit::Bytes(size) = like.max_message_size {
-            keys.push(("MaxMessageSize", edit::quoted(&size.to_string())));
-        }
-        let parameters = keys
-            .iter()
-            .map(|(key, value)| format!("-{key} {}", parameter(value)));
-        let script = format!(
-            "New-SendConnector {}",
-            parameters.collect::<Vec<_>>().join(" ")
-        );
-        let edits = like
-            .settings
-            .object
-            .iter()
-            .map(|at| edit::insert_object(at, "OnPremises.SendConnectors", &keys));
-        Fix {
-            side: Side::OnPremises,
-            script,
-            edits: edits.collect(),
-        }
-    }
-}
-
-/// A value of a world's file as a PowerShell parameter.
-fn parameter(value: &str) -> String {
-    match value {
-        "true" => "$true".to_owned(),
-        "false" => "$false".to_owned(),
-        _ => value
-            .trim_start_matches('[')
-            .trim_end_matches(']')
-            .replace("\", \"", "\",\""),
-    }
-}
-
-/// The address spaces of a connector as its list has them.
-fn spaces_of(connector: &SendConnector) -> impl Iterator<Item = String> {
-    connector
-        .address_spaces
-        .iter()
-        .map(|space| match space.cost {
-            1 => space.pattern.to_string(),
-            cost => format!("SMTP:{};{cost}", space.pattern),
-        })
-}
-
-/// `Set-SendConnector -AddressSpaces`, which replaces the list.
-fn set_address_spaces(connector: &SendConnector, spaces: Vec<String>) -> Fix {
-    let script = format!(
-        "Set-SendConnector -Identity \"{}\" -AddressSpaces {}",
-        connector.name,
-        comma_list(&spaces)
-    );
-    let at: Option<&Location> = connector.settings.written("AddressSpaces");
-    let edits = at.map(|at| edit::replace(at, edit::list(spaces)));
-    Fix {
-        side: Side::OnPremises,
-        script,
-        edits: edits.into_iter().collect(),
-    }
-}
-
-/// A PowerShell list of quoted texts.
-fn comma_list(items: &[String]) -> String {
-    items
-        .iter()
-        .map(|item| format!("\"{item}\""))
-        .collect::<Vec<_>>()
-        .join(",")
 }

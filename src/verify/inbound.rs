@@ -8,7 +8,7 @@ use super::hybrid::{self, Pair};
 use crate::diag::Diagnostic;
 use crate::flow::{FlagKind, Submission};
 use crate::mail::NamePattern;
-use crate::model::{Matcher, ReceiveConnectorId, Topology};
+use crate::model::{Matcher, ReceiveConnectorId, ServerId, Topology};
 use crate::route::{self, Presented};
 
 /// The inbound connectors of each tenant against the certificates and addresses of its on-premises
@@ -25,7 +25,9 @@ fn unmatched(context: &Context<'_>, pair: Pair) -> Option<Found> {
     let names = presented_names(topology, pair);
     let inbound = pair.inbound_connectors(topology);
     let hybrid = pair.hybrid_send_connectors(topology);
+    // Where there is no certificate to show, that is another finding.
     if hybrid.is_empty()
+        || (names.is_empty() && shows_none(topology, pair))
         || inbound
             .iter()
             .any(|id| matches(topology, pair, *id, &names))
@@ -134,6 +136,20 @@ fn presented_names(topology: &Topology, pair: Pair) -> Vec<NamePattern> {
         }
     }
     names
+}
+
+/// Whether some hybrid connector names a certificate that its source does not hold.
+fn shows_none(topology: &Topology, pair: Pair) -> bool {
+    pair.hybrid_send_connectors(topology).into_iter().any(|id| {
+        let connector = topology.send_connector(id);
+        let missing = |source: &ServerId| {
+            matches!(
+                route::presented(topology, *source, Some(connector)),
+                Presented::Missing(_)
+            )
+        };
+        connector.sources.iter().any(missing)
+    })
 }
 
 fn matches(topology: &Topology, pair: Pair, id: ReceiveConnectorId, names: &[NamePattern]) -> bool {

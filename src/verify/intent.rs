@@ -5,10 +5,10 @@
 
 use super::context::{Context, Found};
 use super::finding::Finding;
-use super::questions::{Asked, Relation};
+use super::questions::Asked;
 use crate::diag::{Diagnostic, Location, did_you_mean};
-use crate::flow::{Disposition, Flow, Fork, Question, origin, walk};
-use crate::mail::{AuthAs, ByteSize, Domain, Mailbox, ReversePath};
+use crate::flow::{Disposition, Flag, Flow, Fork, Hop, Question, origin, walk};
+use crate::mail::{AuthAs, ByteSize, Domain, Mailbox, ReversePath, Status};
 use crate::model::{Expectation, Topology};
 
 /// Checks every expectation; what an error already explains is not said twice.
@@ -21,20 +21,21 @@ pub(super) fn check(context: &Context<'_>) -> Vec<Found> {
 }
 
 fn examine(context: &Context<'_>, expectation: &Expectation) -> Vec<Found> {
-    let mut found = Vec::new();
-    for (text, place) in expectation
+    let senders = expectation
         .from
         .iter()
-        .filter(|(text, _)| !selects_senders(context, text))
-    {
-        found.push(nothing(context, text, place.clone(), "senders"));
-    }
-    for (text, place) in expectation
+        .filter(|(text, _)| !selects_senders(context, text));
+    let senders = senders.map(|(text, place)| nothing(context, text, place.clone(), "senders"));
+    let recipients = expectation
         .to
         .iter()
-        .filter(|(text, _)| !selects_recipients(context, text))
-    {
-        found.push(nothing(context, text, place.clone(), "recipients"));
+        .filter(|(text, _)| !selects_recipients(context, text));
+    let recipients =
+        recipients.map(|(text, place)| nothing(context, text, place.clone(), "recipients"));
+    let mut found: Vec<Found> = senders.chain(recipients).collect();
+    // What speaks of nobody is judged when it speaks of somebody.
+    if !found.is_empty() {
+        return found;
     }
     let failed = flows_of(context, expectation).into_iter().find_map(|flow| {
         let why = flow
@@ -87,6 +88,7 @@ fn nothing(context: &Context<'_>, text: &str, place: Option<Location>, what: &st
             .map(|class| class.name.as_str()),
     );
     let help = match did_you_mean(text, classes.chain(WORDS.iter().copied())) {
+        Some(known) if known == text => format!("the world has no {text}"),
         Some(known) => format!("did you mean `{known}`?"),
         None => format!(
             "name an address, `*@domain`, a class as `flows` prints it, or one of: {}",
@@ -144,7 +146,9 @@ fn selects_senders(context: &Context<'_>, text: &str) -> bool {
         || classes
             .iter()
             .any(|class| selects(text, &class.name, class.kind, &class.members))
-        || address(text).is_some_and(|address| known(&address))
+        || address(text).is_some_and(|address| {
+            classes.iter().any(|class| class.members.contains(&address)) || known(&address)
+        })
 }
 
 fn selects_recipients(context: &Context<'_>, text: &str) -> bool {
@@ -186,9 +190,9 @@ fn flows_of(context: &Context<'_>, expectation: &Expectation) -> Vec<Flow> {
             match (address(from), address(to)) {
                 (None, None) => flows.extend(
                     context
-                        .open()
-                        .filter(|(_, asked)| selected(context, asked, from, to))
-                        .map(|(_, a)| a.ordinary().clone()),
+                        .not_in_error()
+                        .filter(|asked| selected(context, asked, from, to))
+                        .map(|asked| asked.ordinary().clone()),
                 ),
                 (from_address, to_address) => {
                     flows.extend(asked_for(context, from, to, from_address, to_address))
@@ -266,19 +270,16 @@ fn asked_for(
     flows
 }
 
-/// Whether a finding already explains the flows between two addresses.
+/// Whether an error already explains the flows between two addresses.
 fn is_explained(context: &Context<'_>, sender: &Mailbox, recipient: &Mailbox) -> bool {
-    let concerns = |asked: &Asked| {
+    let concerns = |asked: &&Asked| {
         context.survey.senders[asked.from].members.contains(sender)
             && context.survey.recipients[asked.to]
                 .members
                 .contains(recipient)
     };
-    let asked = context.survey.asked.iter().any(concerns);
-    asked
-        && !context
-            .open()
-            .any(|(_, asked)| concerns(asked) && asked.relation >= Relation::Stranger)
+    let asked = context.survey.asked.iter().any(|asked| concerns(&asked));
+    asked && !context.not_in_error().any(|asked| concerns(&asked))
 }
 
 /// The first key that a fork does not satisfy, and how.
@@ -288,91 +289,98 @@ fn breach(
     fork: &Fork,
 ) -> Option<(&'static str, String)> {
     let wanted = expectation.disposition.as_deref();
+    // What is dropped by design satisfies everything that is not about it.
     if fork.disposition == Disposition::Suppressed && wanted != Some("Suppressed") {
         return None;
     }
-    if let Some(wanted) = wanted.filter(|wanted| *wanted != fork.disposition.as_str()) {
-        let status = fork
-            .status
-            .as_ref()
-            .map(|status| format!(" with `{status}`"))
-            .unwrap_or_default();
-        return Some((
-            "Disposition",
-            format!(
-                "{} expected, and `{}` ends {}{status}",
-                wanted, fork.recipient, fork.disposition
-            ),
-        ));
-    }
-    if let Some(wanted) = &expectation.status
-        && !has_status(fork, wanted)
-    {
-        let status = fork.status.as_ref().map_or("none".to_owned(), |status| {
-            format!("{} {}", status.code, status.enhanced)
-        });
-        return Some((
-            "Status",
-            format!("status {wanted} expected, and it is {status}"),
-        ));
-    }
-    let used: Vec<&str> = fork
-        .hops
-        .iter()
-        .filter_map(|hop| hop.connector)
+    let keys = [
+        ("Disposition", disposition(expectation, fork)),
+        ("Status", status(expectation, fork)),
+        ("Through", through(topology, expectation, fork)),
+        ("NotThrough", not_through(topology, expectation, fork)),
+        ("Trust", trust(expectation, fork)),
+        ("Flags", flags(expectation, fork)),
+        ("Tls", tls(topology, expectation, fork)),
+    ];
+    keys.into_iter().find_map(|(key, why)| Some((key, why?)))
+}
+
+fn disposition(expectation: &Expectation, fork: &Fork) -> Option<String> {
+    let wanted = expectation.disposition.as_deref()?;
+    let status = fork.status.as_ref();
+    let status = status
+        .map(|status| format!(" with `{status}`"))
+        .unwrap_or_default();
+    (wanted != fork.disposition.as_str()).then(|| {
+        format!(
+            "{wanted} expected, and `{}` ends {}{status}",
+            fork.recipient, fork.disposition
+        )
+    })
+}
+
+fn status(expectation: &Expectation, fork: &Fork) -> Option<String> {
+    let wanted = expectation.status.as_ref()?;
+    let short = |status: &Status| format!("{} {}", status.code, status.enhanced);
+    let is = fork.status.as_ref().map_or("none".to_owned(), short);
+    (!has_status(fork, wanted)).then(|| format!("status {wanted} expected, and it is {is}"))
+}
+
+/// The Send connectors that brought a fork where it is.
+fn used<'a>(topology: &'a Topology, fork: &Fork) -> Vec<&'a str> {
+    let connectors = fork.hops.iter().filter_map(|hop| hop.connector);
+    connectors
         .map(|id| topology.send_connector(id).name.as_str())
-        .collect();
-    if let Some(missing) = expectation
+        .collect()
+}
+
+fn through(topology: &Topology, expectation: &Expectation, fork: &Fork) -> Option<String> {
+    let used = used(topology, fork);
+    let missing = expectation
         .through
         .iter()
-        .find(|name| !used.contains(&name.as_str()))
-    {
-        return Some((
-            "Through",
-            format!(
-                "connector `{missing}` expected, and it goes by {}",
-                connectors(&used)
-            ),
-        ));
-    }
-    if let Some(unwanted) = expectation
+        .find(|name| !used.contains(&name.as_str()))?;
+    Some(format!(
+        "connector `{missing}` expected, and it goes by {}",
+        connectors(&used)
+    ))
+}
+
+fn not_through(topology: &Topology, expectation: &Expectation, fork: &Fork) -> Option<String> {
+    let used = used(topology, fork);
+    let unwanted = expectation
         .not_through
         .iter()
-        .find(|name| used.contains(&name.as_str()))
-    {
-        return Some(("NotThrough", format!("it goes by `{unwanted}`")));
-    }
-    if let Some(wanted) = expectation
+        .find(|name| used.contains(&name.as_str()))?;
+    Some(format!("it goes by `{unwanted}`"))
+}
+
+fn trust(expectation: &Expectation, fork: &Fork) -> Option<String> {
+    let wanted = expectation
         .trust
-        .filter(|wanted| fork.trust != Some(*wanted))
-    {
-        let trust = fork.trust.unwrap_or(AuthAs::Anonymous);
-        return Some((
-            "Trust",
-            format!("trust {wanted} expected, and it arrives {trust}"),
-        ));
-    }
-    if let Some(allowed) = &expectation.flags
-        && let Some(flag) = fork
-            .flags
-            .iter()
-            .find(|flag| !allowed.iter().any(|word| word == flag.kind.as_str()))
-    {
-        return Some(("Flags", format!("the flag {} is raised", flag.kind)));
-    }
-    let plain = fork.hops.windows(2).any(|hops| {
-        let organization = |index: usize| topology.server(hops[index].server).organization;
-        organization(0) != organization(1) && !hops[1].tls
-    });
-    match expectation.tls {
-        Some(true) if plain => Some((
-            "Tls",
-            "a hop between organizations goes without TLS".to_owned(),
-        )),
-        Some(false) if !plain => {
-            Some(("Tls", "every hop between organizations uses TLS".to_owned()))
-        }
-        Some(_) | None => None,
+        .filter(|wanted| fork.trust != Some(*wanted))?;
+    let trust = fork.trust.unwrap_or(AuthAs::Anonymous);
+    Some(format!("trust {wanted} expected, and it arrives {trust}"))
+}
+
+fn flags(expectation: &Expectation, fork: &Fork) -> Option<String> {
+    let allowed = expectation.flags.as_ref()?;
+    let is_allowed = |flag: &&Flag| allowed.iter().any(|word| word == flag.kind.as_str());
+    let flag = fork.flags.iter().find(|flag| !is_allowed(flag))?;
+    Some(format!("the flag {} is raised", flag.kind))
+}
+
+fn tls(topology: &Topology, expectation: &Expectation, fork: &Fork) -> Option<String> {
+    let wanted = expectation.tls?;
+    let organization = |hop: &Hop| topology.server(hop.server).organization;
+    let plain = fork
+        .hops
+        .windows(2)
+        .any(|hops| organization(&hops[0]) != organization(&hops[1]) && !hops[1].tls);
+    match (wanted, plain) {
+        (true, true) => Some("a hop between organizations goes without TLS".to_owned()),
+        (false, false) => Some("every hop between organizations uses TLS".to_owned()),
+        (true, false) | (false, true) => None,
     }
 }
 

@@ -10,6 +10,7 @@
 //! Exchange hybrid, "Transport routing in Exchange hybrid deployments".
 
 mod agreement;
+mod carrier;
 mod check;
 mod context;
 mod directory;
@@ -17,6 +18,7 @@ mod edit;
 mod finding;
 mod group_domain;
 mod hybrid;
+mod hybrid_connectors;
 mod inbound;
 mod intent;
 mod outcomes;

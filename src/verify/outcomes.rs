@@ -8,7 +8,6 @@ use super::finding::Finding;
 use super::questions::Asked;
 use crate::diag::{Diagnostic, Location};
 use crate::flow::{Disposition, FlagKind, Flow, Fork};
-use crate::mail::EnhancedStatus;
 use crate::route::Subject;
 
 /// The built-in intents, on the flows that no other rule explains.
@@ -21,79 +20,93 @@ pub(super) fn check(context: &Context<'_>) -> Vec<Found> {
     }
     troubles
         .into_iter()
-        .map(|((code, symptom), claims)| found(context, code, &symptom, claims))
+        .map(|((code, _), claims)| found(context, code, claims))
         .collect()
 }
 
-/// What is wrong with a flow that somebody relies on: a code, and what tells it from other troubles.
+/// What is wrong with a flow: a code, and what tells it from other troubles.
 fn trouble(context: &Context<'_>, asked: &Asked) -> Option<(&'static str, String)> {
     let from = context.survey.senders[asked.from].kind;
     let to = context.survey.recipients[asked.to].kind;
-    let inside = from.ends_with("mailboxes");
-    let relied_on = (inside || from == "external senders")
-        && (to.ends_with("mailboxes") || to.starts_with("groups"));
-    if !relied_on {
-        return None;
+    // Nothing may go round, whoever sends it and whatever its size.
+    let all = || asked.answers.iter().flat_map(|(_, flow)| &flow.forks);
+    if let Some(fork) = all().find(|fork| has(fork, FlagKind::Loop)) {
+        return Some(("mail-loops", symptom(fork)));
     }
+    let inside = context.is_family(asked);
+    let outsider =
+        from == "external senders" && (to.ends_with("mailboxes") || to.starts_with("groups"));
+    let relied_on = (inside || outsider) && to != "unknown recipients";
     let flow = asked.ordinary();
+    if !relied_on {
+        let stuck = |fork: &&Fork| fork.disposition == Disposition::Unreachable;
+        let stuck = flow
+            .forks
+            .iter()
+            .find(stuck)
+            .filter(|_| from.ends_with("mailboxes"));
+        return stuck.map(|fork| ("mail-not-delivered", symptom(fork)));
+    }
     for fork in &flow.forks {
         let code = match fork.disposition {
-            Disposition::Looped => "mail-loops",
-            Disposition::Bounced
-            | Disposition::Deferred
-            | Disposition::Rejected
-            | Disposition::Unreachable => {
-                if !inside && is_restriction(fork) {
-                    continue;
-                }
+            Disposition::Unknown => "unknown-fact",
+            _ if fork.disposition.is_failure() && !context.is_wanted(asked, fork) => {
                 "mail-not-delivered"
             }
-            Disposition::Unknown => "unknown-fact",
-            Disposition::Delivered | Disposition::LeftWorld | Disposition::Suppressed => continue,
+            _ => continue,
         };
         return Some((code, symptom(fork)));
     }
-    let lost = |fork: &Fork| {
-        fork.flags
-            .iter()
-            .any(|flag| flag.kind == FlagKind::WrongTrust)
-    };
-    flow.forks
+    if flow
+        .forks
         .iter()
-        .any(lost)
-        .then(|| ("trust-lost", format!("{from} {to}")))
+        .any(|fork| has(fork, FlagKind::WrongTrust))
+    {
+        return Some(("trust-lost", format!("{from} {to}")));
+    }
+    let larger = asked.answers[1..].iter().flat_map(|(_, flow)| &flow.forks);
+    let strays = larger.clone().any(|fork| has(fork, FlagKind::Misrouted));
+    strays.then(|| ("mail-misrouted-by-size", String::new()))
 }
 
-/// Whether a refusal is one that the recipient's owner asked for.
-fn is_restriction(fork: &Fork) -> bool {
-    const RESTRICTIONS: [EnhancedStatus; 4] = [
-        EnhancedStatus::new(5, 7, 133),
-        EnhancedStatus::new(5, 7, 134),
-        EnhancedStatus::new(5, 7, 136),
-        EnhancedStatus::new(5, 7, 193),
-    ];
-    fork.status
-        .as_ref()
-        .is_some_and(|status| RESTRICTIONS.contains(&status.enhanced))
+fn has(fork: &Fork, kind: FlagKind) -> bool {
+    fork.flags
+        .iter()
+        .any(|flag| flag.kind == kind && !flag.expected)
 }
 
+/// What two flows with the same cause have in common: how they end, and the decision that ended them.
 fn symptom(fork: &Fork) -> String {
     let status = fork
         .status
         .as_ref()
         .map(|status| status.enhanced.to_string())
         .unwrap_or_default();
-    let last = fork
+    let steps = fork
         .hops
-        .last()
-        .map(|hop| hop.server.index())
-        .unwrap_or_default();
-    format!("{} {status} {last}", fork.disposition)
+        .iter()
+        .rev()
+        .flat_map(|hop| hop.steps.iter().rev());
+    let decided = steps
+        .filter_map(|step| step.chosen.as_ref())
+        .find(|chosen| {
+            matches!(
+                chosen,
+                Subject::AcceptedDomain(_)
+                    | Subject::SendConnector(_)
+                    | Subject::ReceiveConnector(_)
+            )
+        });
+    format!("{} {status} {decided:?}", fork.disposition)
 }
 
-fn found(context: &Context<'_>, code: &'static str, _symptom: &str, claims: Vec<usize>) -> Found {
+fn found(context: &Context<'_>, code: &'static str, claims: Vec<usize>) -> Found {
     let first = &context.survey.asked[claims[0]];
-    let witness = context.witness(&claims);
+    let witness = match code {
+        "mail-misrouted-by-size" => by_size(first),
+        "mail-loops" => looping(context, &claims),
+        _ => context.witness(&claims),
+    };
     let flow = witness.as_ref().unwrap_or_else(|| first.ordinary());
     let words = in_words(context.topology, flow).unwrap_or_default();
     let others = match claims.len() - 1 {
@@ -114,6 +127,24 @@ fn found(context: &Context<'_>, code: &'static str, _symptom: &str, claims: Vec<
                 flow.question.from
             )
         }
+        "mail-misrouted-by-size" => {
+            let size = first
+                .answers
+                .iter()
+                .find(|(_, other)| other == flow)
+                .map(|(size, _)| size.to_string());
+            let to = flow
+                .question
+                .to
+                .first()
+                .map(ToString::to_string)
+                .unwrap_or_default();
+            let size = size.unwrap_or_default();
+            format!(
+                "mail {size} from `{}` to `{to}` leaves its prescribed path{others}",
+                flow.question.from
+            )
+        }
         _ => format!("{words}{others}"),
     };
     let mut diagnostic = Diagnostic::new(code, place(context, flow), message);
@@ -130,6 +161,29 @@ fn found(context: &Context<'_>, code: &'static str, _symptom: &str, claims: Vec<
         },
         claims,
     }
+}
+
+/// The first larger message that leaves its path.
+fn by_size(asked: &Asked) -> Option<Flow> {
+    let strays = |flow: &&Flow| flow.forks.iter().any(|fork| has(fork, FlagKind::Misrouted));
+    asked.answers[1..]
+        .iter()
+        .map(|(_, flow)| flow)
+        .find(strays)
+        .cloned()
+}
+
+/// The first flow that goes round, of an ordinary size if there is one.
+fn looping(context: &Context<'_>, claims: &[usize]) -> Option<Flow> {
+    let rounds = |flow: &&Flow| flow.forks.iter().any(|fork| has(fork, FlagKind::Loop));
+    let asked = || claims.iter().map(|index| &context.survey.asked[*index]);
+    let ordinary = asked().map(Asked::ordinary).find(rounds);
+    let larger = || {
+        asked()
+            .flat_map(|asked| asked.answers.iter().map(|(_, flow)| flow))
+            .find(rounds)
+    };
+    ordinary.or_else(larger).cloned()
 }
 
 /// The setting of the last decision before the end.

@@ -10,7 +10,8 @@ use crate::dns::Zones;
 use crate::flow::{Flow, Fork, Question, Submission, walk};
 use crate::mail::{ByteSize, Domain, Limit, Mailbox, ReversePath};
 use crate::model::{
-    Matcher, Member, Recipient, RecipientId, RecipientKind, ServerId, ServerRole, Topology,
+    DomainType, Matcher, Member, Recipient, RecipientId, RecipientKind, ServerId, ServerRole,
+    Topology,
 };
 
 /// The size of an ordinary message: what a question asks about unless a limit is near.
@@ -213,6 +214,14 @@ fn sender_classes(topology: &Topology) -> Vec<SenderClass> {
             }
         })
         .collect();
+    // The organization's own people first.
+    let rank = |class: &SenderClass| match class.kind {
+        "on-premises mailboxes" => 0,
+        "cloud mailboxes" => 1,
+        "external senders" => 2,
+        _ => 3,
+    };
+    classes.sort_by_key(rank);
     let qualifiers = |class: &SenderClass| {
         let at = &topology.server(class.submission.server()).name;
         [format!("@{}", class.members[0].domain), format!("at {at}")]
@@ -263,11 +272,15 @@ fn recipient_classes(topology: &Topology) -> Vec<RecipientClass> {
             .copied()
             .find(|id| is_group(topology.recipient(*id)));
         let kind = recipient_word(topology, &holders);
-        let key = describe(topology, &address, 0);
+        let key = describe(topology, &address, &mut Vec::new());
         classes
             .entry((kind, key))
             .or_default()
             .push((address, group));
+    }
+    for address in unknown_recipients(topology) {
+        let key = address.domain.to_string();
+        classes.insert(("unknown recipients", key), vec![(address, None)]);
     }
     let mut classes: Vec<RecipientClass> = classes
         .into_iter()
@@ -301,7 +314,28 @@ fn recipient_classes(topology: &Topology) -> Vec<RecipientClass> {
     classes
 }
 
-/// The addresses of all recipients and of people outside, less routing addresses: what lies in a
+/// An address that nobody has in every domain that some organization relays: where nobody says no, it
+/// may go round.
+fn unknown_recipients(topology: &Topology) -> BTreeSet<Mailbox> {
+    let relayed = topology
+        .accepted_domains()
+        .filter(|(_, accepted)| accepted.kind == DomainType::InternalRelay);
+    let nobody = |domain: &Domain| {
+        let free = |address: &Mailbox| {
+            topology
+                .organizations()
+                .all(|(id, _)| topology.recipients_at(id, address).is_empty())
+        };
+        (0..)
+            .map_while(|number: u32| Mailbox::parse(&format!("nobody{number}@{domain}")).ok())
+            .find(free)
+    };
+    relayed
+        .filter_map(|(_, accepted)| nobody(&accepted.domain))
+        .collect()
+}
+
+/// The addresses of all recipients and people outside, less routing addresses: what lies in a
 /// tenant's own `onmicrosoft.com` domains is for servers, not for people.
 fn written_addresses(topology: &Topology) -> BTreeSet<Mailbox> {
     let recipients = topology.recipients().flat_map(|(_, recipient)| {
@@ -359,12 +393,13 @@ fn recipient_word(topology: &Topology, holders: &[RecipientId]) -> &'static str 
 
 /// What every organization makes of an address, as a text that is equal for addresses that routing
 /// cannot tell apart.
-fn describe(topology: &Topology, address: &Mailbox, depth: usize) -> String {
+fn describe(topology: &Topology, address: &Mailbox, behind: &mut Vec<Mailbox>) -> String {
     let mut text = address.domain.to_string();
-    // Target addresses that lead on and on end in a loop; ten of them tell enough apart.
-    if depth > 10 {
+    // Target addresses and groups that lead back to where they came from say nothing new.
+    if behind.contains(address) {
         return text;
     }
+    behind.push(address.clone());
     for (organization, _) in topology.organizations() {
         for id in topology.recipients_at(organization, address) {
             let recipient = topology.recipient(*id);
@@ -384,7 +419,7 @@ fn describe(topology: &Topology, address: &Mailbox, depth: usize) -> String {
                     let own = target_address.as_ref() == Some(address);
                     let target = target_address.as_ref().filter(|_| !own);
                     let target = target
-                        .map_or_else(String::new, |target| describe(topology, target, depth + 1));
+                        .map_or_else(String::new, |target| describe(topology, target, behind));
                     let _ = write!(text, ":{own}:({target})");
                 }
                 RecipientKind::RemoteGroup {
@@ -393,13 +428,13 @@ fn describe(topology: &Topology, address: &Mailbox, depth: usize) -> String {
                 } => {
                     let target = target_address
                         .as_ref()
-                        .map(|target| describe(topology, target, depth + 1));
+                        .map(|target| describe(topology, target, behind));
                     let _ = write!(text, ":{mail_enabled}:({})", target.unwrap_or_default());
                 }
                 RecipientKind::Group { subscribers, .. } => {
                     let mut copies: Vec<String> = subscribers
                         .iter()
-                        .map(|m| member(topology, m, depth))
+                        .map(|m| member(topology, m, behind))
                         .collect();
                     copies.sort_unstable();
                     let _ = write!(text, ":[{}]", copies.join(","));
@@ -407,13 +442,14 @@ fn describe(topology: &Topology, address: &Mailbox, depth: usize) -> String {
             }
         }
     }
+    behind.pop();
     text
 }
 
-fn member(topology: &Topology, member: &Member, depth: usize) -> String {
+fn member(topology: &Topology, member: &Member, behind: &mut Vec<Mailbox>) -> String {
     match member {
-        Member::Nobody(address) => describe(topology, address, depth + 1),
-        Member::Recipient(id) => describe(topology, topology.recipient(*id).primary(), depth + 1),
+        Member::Nobody(address) => describe(topology, address, behind),
+        Member::Recipient(id) => describe(topology, topology.recipient(*id).primary(), behind),
     }
 }
 

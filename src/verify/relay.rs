@@ -55,9 +55,7 @@ fn is_open(connector: &ReceiveConnector) -> bool {
     else {
         return false;
     };
-    let everyone = remote_ip_ranges
-        .iter()
-        .any(|range| [IpRange::ALL_V4, IpRange::ALL_V6].contains(range));
+    let everyone = IpRange::are_for_everyone(remote_ip_ranges);
     let anonymous = connector.anonymous_relay
         && connector
             .permission_groups

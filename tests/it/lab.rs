@@ -254,6 +254,13 @@ fn raised(lab: &Lab) -> BTreeSet<(FlagKind, String)> {
 
 macro_rules! agreements {
     ($($test:ident: $world:literal,)+) => {
+        #[test]
+        fn every_world_is_tested() {
+            let mut tested = vec![$($world.to_owned()),+];
+            tested.sort();
+            assert_eq!(tested, crate::testnet::names(""));
+        }
+
         $(#[test]
         fn $test() {
             agrees($world);
@@ -263,16 +270,23 @@ macro_rules! agreements {
 
 agreements! {
     contoso_agrees: "contoso",
+    disabled_headers_agree: "broken-cloud-services-mail-disabled",
+    an_mx_elsewhere_agrees: "broken-group-domain-mx-elsewhere",
     a_missing_mx_agrees: "broken-group-domain-mx-missing",
     an_mx_on_premises_that_loops_agrees: "broken-group-domain-mx-on-premises-loop",
     an_mx_that_is_the_sender_agrees: "broken-group-domain-mx-on-premises-self",
     an_mx_on_premises_that_is_validated_agrees: "broken-group-domain-mx-on-premises-validated",
     a_group_domain_that_is_not_accepted_agrees: "broken-group-domain-not-accepted",
+    a_group_domain_outside_the_tenant_agrees: "broken-group-domain-not-in-tenant",
     a_group_domain_that_is_authoritative_agrees: "broken-group-domain-not-internal-relay",
     a_group_domain_off_the_hybrid_connector_agrees: "broken-group-domain-not-on-hybrid-connector",
     a_group_domain_sent_by_the_edge_agrees: "broken-group-domain-sent-by-edge",
     a_secondary_group_address_agrees: "broken-group-secondary-address",
+    an_unusable_certificate_agrees: "broken-hybrid-certificate-unusable",
+    a_disabled_connector_agrees: "broken-hybrid-connector-disabled",
     an_inbound_connector_without_certificate_agrees: "broken-inbound-connector-matches-no-certificate",
+    a_receive_connector_without_capability_agrees: "broken-receive-connector-lacks-capability",
+    a_target_domain_off_the_hybrid_connector_agrees: "broken-target-domain-not-on-hybrid-connector",
 }
 
 #[test]

@@ -2,8 +2,11 @@
 
 mod architecture;
 mod cli;
+mod faults;
 mod files;
 mod lab;
 mod mail_client;
+mod reference;
+mod support;
 mod testnet;
 mod worlds;

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 
 use crate::config::build::Build;
 use crate::config::object::{Object, Word};
+use crate::diag::Diagnostic;
 use crate::mail::{ByteSize, NamePattern};
 use crate::model::{
     IpRange, Matcher, OrganizationId, PermissionGroup, ReceiveConnector, Server, ServerId,
@@ -117,7 +118,57 @@ pub(super) fn lower(build: &mut Build, organization: OrganizationId, objects: &[
         let here: Vec<Word> = here.map(|(_, name)| name.clone()).collect();
         imply(build, organization, server, &here);
         build.refuse_duplicates("Receive connector of the server", here);
+        refuse_same_sessions(build, server);
     }
+}
+
+/// Exchange Server, "Receive connectors": the combination of local binding and remote addresses is
+/// unique on a server.
+fn refuse_same_sessions(build: &mut Build, server: ServerId) {
+    let listening = build
+        .parts
+        .receive_connectors
+        .iter()
+        .filter(|connector| connector.server == server);
+    let listening: Vec<(&ReceiveConnector, &[u16], &[IpRange])> = listening
+        .filter_map(|connector| match &connector.matcher {
+            Matcher::Endpoint {
+                ports,
+                remote_ip_ranges,
+                ..
+            } => Some((connector, ports.as_slice(), remote_ip_ranges.as_slice())),
+            Matcher::Peer { .. } => None,
+        })
+        .collect();
+    let mut found = Vec::new();
+    for (index, (connector, ports, ranges)) in listening.iter().enumerate() {
+        let same = |(_, other_ports, other_ranges): &&(&ReceiveConnector, &[u16], &[IpRange])| {
+            ports.iter().any(|port| other_ports.contains(port))
+                && ranges.iter().any(|range| other_ranges.contains(range))
+        };
+        let written = |connector: &ReceiveConnector| connector.settings.object.is_some();
+        let others = listening
+            .iter()
+            .enumerate()
+            .filter(|(at, (other, ..))| *at < index || !written(other));
+        let other = others
+            .map(|(_, other)| other)
+            .find(|other| !std::ptr::eq(other.0, *connector) && same(other));
+        if let Some((other, ..)) = other.filter(|_| written(connector)) {
+            let name = &connector.name;
+            let place = connector.settings.at("RemoteIPRanges").cloned();
+            let message = format!(
+                "`{name}` and `{}` serve the same addresses at the same port",
+                other.name
+            );
+            found.push(
+                Diagnostic::new("conflicting-settings", place, message)
+                    .because("the combination of Bindings and RemoteIPRanges is unique on a server")
+                    .help("name the clients that it is for in RemoteIPRanges"),
+            );
+        }
+    }
+    build.diagnostics.extend(found);
 }
 
 /// Adds the connectors of a server that setup creates, but for those whose names are written.

@@ -21,7 +21,7 @@ pub fn check(topology: &Topology, report: &Report, palette: Palette) -> String {
         lines.push(String::new());
     }
     if report.findings.is_empty() {
-        let sound = "nothing found: every class of mail goes where it should";
+        let sound = "nothing found: no rule is broken";
         lines.push(palette.paint(Ink::Good, sound));
     }
     lines.push(summary(&report.summary, palette));

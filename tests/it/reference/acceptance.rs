@@ -2,7 +2,7 @@
 //! domains in Exchange Server"; Exchange Online, "Office 365 message attribution" and "Use
 //! Directory-Based Edge Blocking to reject messages sent to invalid recipients").
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use hybridmx::mail::{AuthAs, Directionality, Domain, Mailbox, ReversePath, Status};
 use hybridmx::model::{
@@ -54,7 +54,14 @@ pub(crate) fn accept<'a>(
     if here.front_end_for.is_empty() {
         routing_server(parts, here, connector, connection, standing, recipient)
     } else {
-        front_end(parts, server, connector, connection, reverse_path, recipient)
+        front_end(
+            parts,
+            server,
+            connector,
+            connection,
+            reverse_path,
+            recipient,
+        )
     }
 }
 
@@ -77,35 +84,61 @@ pub(crate) fn serving<'a>(
         if connector.server != server || !connector.enabled || !ports.contains(&connection.port) {
             continue;
         }
-        for range in remote_ip_ranges {
-            if let Some(size) = size_if_serving(range, connection.remote_address) {
-                serving.push((size, &connector.name, connector));
-            }
+        let size = match connection.remote_address {
+            Some(client) => remote_ip_ranges
+                .iter()
+                .filter(|range| holds(range, client))
+                .map(|range| ordinal(ends(range).1) - ordinal(ends(range).0))
+                .min(),
+            // Of a client without an address only this is known: it is somebody.
+            None => is_for_everyone(remote_ip_ranges).then_some(0),
+        };
+        if let Some(size) = size {
+            serving.push((size, &connector.name, connector));
         }
     }
     serving.sort_by_key(|(size, name, _)| (*size, *name));
     serving.first().map(|(_, _, connector)| *connector)
 }
 
-/// The number of addresses in a range, if the client is one of them. Of a client without an address
-/// only the range of everyone is known to hold it.
-fn size_if_serving(range: &IpRange, client: Option<IpAddr>) -> Option<u128> {
+/// The two ends of a range.
+fn ends(range: &IpRange) -> (IpAddr, IpAddr) {
     let text = range.to_string();
     let (first, last) = text.split_once('-').unwrap_or((&text, &text));
-    let (first, last): (IpAddr, IpAddr) = (
+    (
         first.parse().expect("an address"),
         last.parse().expect("an address"),
-    );
-    let size = ordinal(last) - ordinal(first);
-    match client {
-        Some(client) => {
-            let inside = client.is_ipv4() == first.is_ipv4()
-                && ordinal(first) <= ordinal(client)
-                && ordinal(client) <= ordinal(last);
-            inside.then_some(size)
+    )
+}
+
+fn holds(range: &IpRange, client: IpAddr) -> bool {
+    let (first, last) = ends(range);
+    client.is_ipv4() == first.is_ipv4()
+        && ordinal(first) <= ordinal(client)
+        && ordinal(client) <= ordinal(last)
+}
+
+/// Whether some ranges leave out no IPv4 address, or no IPv6 address. If one is left out, then one
+/// that is the first of all or comes right after the end of a range.
+fn is_for_everyone(ranges: &[IpRange]) -> bool {
+    let held = |address: IpAddr| ranges.iter().any(|range| holds(range, address));
+    let mut v4 = vec![IpAddr::V4(Ipv4Addr::UNSPECIFIED)];
+    let mut v6 = vec![IpAddr::V6(Ipv6Addr::UNSPECIFIED)];
+    for range in ranges {
+        match ends(range).1 {
+            IpAddr::V4(last) => v4.extend(
+                last.to_bits()
+                    .checked_add(1)
+                    .map(|next| IpAddr::V4(Ipv4Addr::from_bits(next))),
+            ),
+            IpAddr::V6(last) => v6.extend(
+                last.to_bits()
+                    .checked_add(1)
+                    .map(|next| IpAddr::V6(Ipv6Addr::from_bits(next))),
+            ),
         }
-        None => (text == "0.0.0.0-255.255.255.255").then_some(size),
     }
+    v4.into_iter().all(held) || v6.into_iter().all(held)
 }
 
 fn ordinal(address: IpAddr) -> u128 {
@@ -121,7 +154,9 @@ fn standing(connector: &ReceiveConnector, connection: &Connection) -> Option<Sta
     match connection.peer {
         Peer::ExchangeServer if has(PermissionGroup::ExchangeServers) => Some(Standing::Server),
         Peer::User if has(PermissionGroup::ExchangeUsers) => Some(Standing::User),
-        Peer::Anonymous if connector.externally_secured && has(PermissionGroup::ExchangeServers) => {
+        Peer::Anonymous
+            if connector.externally_secured && has(PermissionGroup::ExchangeServers) =>
+        {
             Some(Standing::ExternallySecured)
         }
         Peer::Anonymous if has(PermissionGroup::AnonymousUsers) => Some(Standing::Anonymous),

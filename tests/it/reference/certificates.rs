@@ -17,7 +17,8 @@ pub(crate) fn judge(
     if !offered {
         return (!demand.required).then_some(false);
     }
-    let valid = certificate.is_some_and(|certificate| certificate.trusted && in_date(certificate, now));
+    let valid =
+        certificate.is_some_and(|certificate| certificate.trusted && in_date(certificate, now));
     let named = match (certificate, &demand.name) {
         (Some(certificate), Some(wanted)) => certificate
             .names
@@ -74,7 +75,11 @@ pub(crate) fn presented(parts: &Parts, server: ServerId, connector: &SendConnect
     }
     suitable.sort_by_key(|certificate| certificate.not_before);
     match (suitable.last(), &connector.tls_certificate_name) {
-        (Some(newest), _) => format!("{:?} trusted {}", newest.names, trusted(newest, parts.as_of)),
+        (Some(newest), _) => format!(
+            "{:?} trusted {}",
+            newest.names,
+            trusted(newest, parts.as_of)
+        ),
         (None, Some(_)) => "missing".to_owned(),
         (None, None) => "self-signed".to_owned(),
     }

@@ -168,9 +168,8 @@ fn covers(
 
 /// Whether `--` stands for a domain: an Authoritative or InternalRelay entry of that very name.
 pub(crate) fn is_internal(parts: &Parts, organization: OrganizationId, domain: &Domain) -> bool {
-    accepted(parts, organization, domain).is_some_and(|entry| {
-        entry.domain == *domain && entry.kind != DomainType::ExternalRelay
-    })
+    accepted(parts, organization, domain)
+        .is_some_and(|entry| entry.domain == *domain && entry.kind != DomainType::ExternalRelay)
 }
 
 /// Chooses on an Edge server (Exchange Server, "Accepted domains in Exchange Server", the note on

@@ -23,12 +23,9 @@ fn the_order_of_a_world_decides_nothing() {
         let mut dice = Dice::new(seed);
         let parts = world::world(&mut dice);
         let reordered = Reordered::new(&mut dice, &parts);
-        let (before, after) = (
-            Topology::new(parts),
-            Topology::new(reordered.parts.clone()),
-        );
+        let (before, after) = (Topology::new(parts), Topology::new(reordered.parts.clone()));
         for _ in 0..QUESTIONS {
-            let server = question::server(&mut dice, before.parts());
+            let server = question::categorizer(&mut dice, before.parts());
             let question = Asked {
                 domain: question::domain(&mut dice),
                 size: question::size(&mut dice),
@@ -89,7 +86,7 @@ fn every_recipient_ends_in_a_copy_a_failure_or_a_suppression() {
         let mut dice = Dice::new(seed);
         let topology = Topology::new(world::world(&mut dice));
         for _ in 0..QUESTIONS {
-            let server = question::server(&mut dice, topology.parts());
+            let server = question::categorizer(&mut dice, topology.parts());
             let item = question::item(&mut dice, topology.parts(), server);
             let whole = route::categorize(&topology, server, &item);
             let mut ends = 0;
@@ -145,7 +142,11 @@ fn what_is_printed_is_read_back() {
         }
         same::<IpRange>(&range_text(&mut dice));
         let class = *dice.pick(&[2, 4, 5]);
-        same::<EnhancedStatus>(&format!("{class}.{}.{}", dice.below(1000), dice.below(1000)));
+        same::<EnhancedStatus>(&format!(
+            "{class}.{}.{}",
+            dice.below(1000),
+            dice.below(1000)
+        ));
         assert!(domain.is_within(&domain) && !domain.is_below(&domain));
     }
 }
@@ -184,7 +185,15 @@ fn address_space(dice: &mut Dice, space: &str) {
 
 fn domain_text(dice: &mut Dice) -> String {
     let labels = dice.list(1, 5, |dice| {
-        *dice.pick(&["a", "B", "x-9", "groups", "bücher", "xn--bcher-kva", "_dmarc"])
+        *dice.pick(&[
+            "a",
+            "B",
+            "x-9",
+            "groups",
+            "bücher",
+            "xn--bcher-kva",
+            "_dmarc",
+        ])
     });
     let dot = if dice.percent(10) { "." } else { "" };
     format!("{}{dot}", labels.join("."))

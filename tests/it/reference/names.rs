@@ -37,12 +37,7 @@ pub(crate) fn accepted<'a>(
                 || entry.subdomains && within(domain.as_str(), entry.domain.as_str())
         })
         .collect();
-    covering.sort_by_key(|entry| {
-        (
-            usize::MAX - entry.domain.as_str().len(),
-            entry.subdomains,
-        )
-    });
+    covering.sort_by_key(|entry| (usize::MAX - entry.domain.as_str().len(), entry.subdomains));
     covering.first().copied()
 }
 

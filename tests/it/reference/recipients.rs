@@ -81,7 +81,7 @@ impl Desk<'_> {
             .iter()
             .find(|(tenant, _)| *tenant == self.item.organization);
         if let Some((_, hub)) = tenant {
-            let line = format!("{} {}", self.inside(recipient, &[*hub], None), self.trust());
+            let line = format!("{} {}", self.inside(&[*hub], None), self.trust());
             self.say(format!("copy {recipient} {line}"));
         } else if self.here().role == ServerRole::Host {
             let organization = self.here().organization;
@@ -108,7 +108,7 @@ impl Desk<'_> {
                     RecipientKind::Mailbox { .. }
                 ) =>
             {
-                self.to_mailbox(*only, recipient, &Way::default());
+                self.deliver(*only, recipient, &Way::default());
             }
             _ => self.by_domain(recipient, &Way::default()),
         }
@@ -183,7 +183,7 @@ impl Desk<'_> {
             return self.fail(address, &status, waits);
         }
         match &recipient.kind {
-            RecipientKind::Mailbox { .. } => self.to_mailbox(index, recipient.primary(), way),
+            RecipientKind::Mailbox { .. } => self.deliver(index, recipient.primary(), way),
             RecipientKind::MailUser {
                 target_address: None,
                 ..
@@ -191,9 +191,9 @@ impl Desk<'_> {
             RecipientKind::MailUser {
                 target_address: Some(target),
                 ..
-            } => self.to_target(index, target, way),
+            } => self.redirect(index, target, way),
             RecipientKind::RemoteGroup { target_address, .. } => match target_address {
-                Some(target) => self.to_target(index, target, way),
+                Some(target) => self.redirect(index, target, way),
                 None => self.by_domain(recipient.primary(), way),
             },
             RecipientKind::Group { subscribers, .. } => {
@@ -203,7 +203,7 @@ impl Desk<'_> {
     }
 
     /// Mail for somebody who is elsewhere. The target address may be another recipient's.
-    fn to_target(&mut self, index: usize, target: &Mailbox, way: &Way) {
+    fn redirect(&mut self, index: usize, target: &Mailbox, way: &Way) {
         if self.holders(target) == [index] {
             return self.by_domain(target, way);
         }
@@ -221,11 +221,10 @@ impl Desk<'_> {
             return None;
         }
         let profile = self.parts.organizations[recipient.organization.index()].profile;
-        let own = self
-            .item
-            .reverse_path
-            .domain()
-            .is_some_and(|domain| accepted(self.parts, recipient.organization, domain).is_some());
+        let own =
+            self.item.reverse_path.domain().is_some_and(|domain| {
+                accepted(self.parts, recipient.organization, domain).is_some()
+            });
         Some(match &recipient.kind {
             RecipientKind::Mailbox { .. } => replies::MAILBOX_REFUSES.clone(),
             RecipientKind::MailUser { .. } => replies::MAIL_USER_REFUSES.clone(),
@@ -244,7 +243,7 @@ impl Desk<'_> {
             group: Some(index),
             chain: Vec::new(),
         };
-        self.to_mailbox(index, group.primary(), &Way::default());
+        self.deliver(index, group.primary(), &Way::default());
         let mut named: Vec<&Member> = Vec::new();
         for subscriber in subscribers {
             let again = named.contains(&subscriber);
@@ -283,7 +282,7 @@ impl Desk<'_> {
     }
 
     /// A mailbox of this organization, here or on another server.
-    fn to_mailbox(&mut self, index: usize, address: &Mailbox, way: &Way) {
+    fn deliver(&mut self, index: usize, address: &Mailbox, way: &Way) {
         let recipient = &self.parts.recipients[index];
         let home = match recipient.kind {
             RecipientKind::Mailbox { server, .. } => server,
@@ -295,7 +294,7 @@ impl Desk<'_> {
         let place = if home == self.server {
             format!("mailbox {}", recipient.name)
         } else {
-            self.inside(address, &[home], None)
+            self.inside(&[home], None)
         };
         let from = self.expanded(way);
         let trust = self.trust();
@@ -336,7 +335,7 @@ impl Desk<'_> {
     /// The next hop of a connector from this server.
     fn through(&self, connector: &SendConnector, address: &Mailbox) -> String {
         if !connector.sources.contains(&self.server) {
-            let hop = self.inside(address, &connector.sources, Some(connector));
+            let hop = self.inside(&self.towards(&connector.sources), Some(connector));
             return format!("{hop} {}", self.trust());
         }
         let hop = match &connector.routing {
@@ -344,7 +343,11 @@ impl Desk<'_> {
             Routing::SmartHosts(hosts) => format!("hosts {hosts:?}"),
             Routing::Servers(servers) => {
                 let names = self.nearest_first(servers);
-                return format!("servers {names:?} 25 via {} {}", connector.name, self.trust());
+                return format!(
+                    "servers {names:?} 25 via {} {}",
+                    connector.name,
+                    self.trust()
+                );
             }
         };
         let crosses = connector.cloud_services_mail_enabled
@@ -352,20 +355,52 @@ impl Desk<'_> {
         let cross_premises = crosses.then_some(self.item.auth_as);
         let tls = tls(connector, &address.domain);
         let shown = presented(self.parts, self.server, connector);
-        format!("{hop} via {} None {cross_premises:?}{tls} {shown}", connector.name)
+        format!(
+            "{hop} via {} None {cross_premises:?}{tls} {shown}",
+            connector.name
+        )
+    }
+
+    /// Source servers, or the Mailbox servers of the subscribed site where the nearest source is an
+    /// Edge server of another site (Exchange Server, "Edge Subscriptions in Exchange Server").
+    fn towards(&self, sources: &[ServerId]) -> Vec<ServerId> {
+        let nearest = self.nearest_first(sources);
+        let named = |name: &String| {
+            self.parts
+                .servers
+                .iter()
+                .find(|server| server.name == *name)
+        };
+        let Some(first) = nearest.first().and_then(named) else {
+            return sources.to_vec();
+        };
+        if first.role != ServerRole::Edge || first.site == self.here().site {
+            return sources.to_vec();
+        }
+        let mut beside = Vec::new();
+        for (index, server) in self.parts.servers.iter().enumerate() {
+            let own = server.organization == first.organization && server.site == first.site;
+            if own && server.role != ServerRole::Edge && server.directory {
+                beside.push(ServerId::new(index));
+            }
+        }
+        if beside.is_empty() {
+            sources.to_vec()
+        } else {
+            beside
+        }
     }
 
     /// Other servers of the organization: a Mailbox server's transport service, an Edge server's
     /// port 25.
-    fn inside(
-        &self,
-        _address: &Mailbox,
-        servers: &[ServerId],
-        connector: Option<&SendConnector>,
-    ) -> String {
+    fn inside(&self, servers: &[ServerId], connector: Option<&SendConnector>) -> String {
         // The transport service of a Mailbox server has a front end before it on port 25.
         let mailbox = |id: &ServerId| self.parts.servers[id.index()].role == ServerRole::Mailbox;
-        let port = if servers.iter().any(mailbox) { 2525 } else { 25 };
+        let port = if servers.iter().any(mailbox) {
+            2525
+        } else {
+            25
+        };
         let names = self.nearest_first(servers);
         match connector {
             Some(connector) => format!("servers {names:?} {port} via {}", connector.name),

@@ -4,9 +4,63 @@ use std::fmt::Write as _;
 
 use hybridmx::mail::Status;
 use hybridmx::model::{Parts, RecipientId, SendConnectorId, ServerId, TlsAuthLevel, Topology};
-use hybridmx::route::{Categorized, Copy, MailItem, NextHop, NoWinner, Peer, Presented, Selection, Verdict};
+use hybridmx::route::{
+    Categorized, Copy, MailItem, NextHop, NoWinner, Peer, Presented, Selection, Verdict,
+};
 
 use super::acceptance::{Accepted, Admitted};
+
+/// Pieces of the answers that random worlds must bring about.
+pub(crate) const KINDS: &[&str] = &[
+    // Connector choice.
+    "alpha",
+    "(none)",
+    "(too large)",
+    // Acceptance.
+    "421 4.3.2",
+    "530 5.7.57",
+    "451 5.7.3",
+    "550 5.7.54",
+    "550 5.7.64",
+    "550 5.4.1",
+    "550 5.1.10 RESOLVER",
+    "promote true Originating",
+    "promote false Incoming",
+    "by Some(",
+    // Admission.
+    "auth_as: Anonymous",
+    "auth_as: Internal",
+    "auth_as: Partner",
+    "code: 552",
+    "Hop count exceeded",
+    // Resolution, expansion and routing.
+    "mailbox recipient",
+    "any mailbox",
+    "25 via EdgeSync",
+    "2525 via",
+    "mx of",
+    "hosts [",
+    "unreachable",
+    "Some(Internal) None",
+    "None Some(Internal)",
+    " from recipient",
+    "550 5.1.10\n",
+    "550 5.1.4",
+    "550 5.7.133",
+    "550 5.7.134 in dialogue",
+    "550 5.7.136",
+    "550 5.7.193",
+    "552 5.3.4",
+    "550 5.4.6",
+    "suppressed",
+    // Certificates.
+    "TLS None",
+    "TLS Some(false)",
+    "TLS Some(true)",
+    "missing",
+    "self-signed",
+    "trusted true",
+];
 
 /// A server's name.
 pub(crate) fn server(parts: &Parts, id: ServerId) -> String {
@@ -84,7 +138,11 @@ pub(crate) fn fates(topology: &Topology, result: &Categorized) -> Vec<String> {
         .map(|each| copy(topology, each))
         .collect();
     for failure in &result.failures {
-        let told = if failure.in_dialogue { " in dialogue" } else { "" };
+        let told = if failure.in_dialogue {
+            " in dialogue"
+        } else {
+            ""
+        };
         lines.push(format!(
             "failure {} {} {}{told}",
             failure.recipient, failure.status.code, failure.status.enhanced
@@ -106,7 +164,11 @@ fn copy(topology: &Topology, copy: &Copy) -> String {
     } else {
         copy.transfer_to(Peer::Anonymous)
     };
-    let recipients: Vec<String> = transfer.recipients.iter().map(ToString::to_string).collect();
+    let recipients: Vec<String> = transfer
+        .recipients
+        .iter()
+        .map(ToString::to_string)
+        .collect();
     let from = copy.expanded_from.map_or_else(String::new, |id| {
         format!(" from {}", topology.recipient(id).name)
     });
@@ -125,7 +187,10 @@ fn copy(topology: &Topology, copy: &Copy) -> String {
                 _ => String::new(),
             };
             let shown = presented(&copy.presented);
-            format!(" tls {} {:?} {name} {shown}", copy.tls.required, copy.tls.level)
+            format!(
+                " tls {} {:?} {name} {shown}",
+                copy.tls.required, copy.tls.level
+            )
         }
         _ => String::new(),
     };

@@ -1,6 +1,6 @@
 //! Random questions about a world: sessions, envelopes and messages.
 
-use hybridmx::mail::{AuthAs, ByteSize, Directionality, Domain, ReversePath};
+use hybridmx::mail::{AuthAs, ByteSize, Directionality, Domain, Mailbox, ReversePath};
 use hybridmx::model::{OrganizationId, Parts, ServerId, TlsAuthLevel};
 use hybridmx::route::{
     Arrival, ClientCertificate, Connection, MailItem, Peer, TlsDemand, Trace, Transfer,
@@ -12,6 +12,33 @@ use super::world::{ADDRESSES, DOMAINS, PORTS, SIZES, certificate_name, mailbox};
 /// Any server of the world.
 pub(crate) fn server(dice: &mut Dice, parts: &Parts) -> ServerId {
     ServerId::new(dice.below(parts.servers.len()))
+}
+
+/// A server that is likely to have a directory.
+pub(crate) fn categorizer(dice: &mut Dice, parts: &Parts) -> ServerId {
+    let all: Vec<usize> = (0..parts.servers.len()).collect();
+    let resolves = |index: &&usize| {
+        let server = &parts.servers[**index];
+        server.directory && !server.is_front_end()
+    };
+    let resolving: Vec<usize> = all.iter().filter(resolves).copied().collect();
+    let among = if dice.percent(60) { resolving } else { all };
+    ServerId::new(*dice.pick(&among))
+}
+
+/// An address that somebody of the organization is likely to hold.
+fn address(dice: &mut Dice, parts: &Parts, organization: OrganizationId) -> Mailbox {
+    let held: Vec<&Mailbox> = parts
+        .recipients
+        .iter()
+        .filter(|recipient| recipient.organization == organization)
+        .flat_map(|recipient| &recipient.addresses)
+        .collect();
+    if held.is_empty() || dice.percent(40) {
+        mailbox(dice)
+    } else {
+        (*dice.pick(&held)).clone()
+    }
 }
 
 /// A recipient domain.
@@ -75,9 +102,13 @@ pub(crate) fn item(dice: &mut Dice, parts: &Parts, server: ServerId) -> MailItem
         [] => holder.organization,
         tenants => dice.pick(tenants).0,
     };
+    let reverse_path = match dice.below(8) {
+        0 => ReversePath::Null,
+        _ => ReversePath::Mailbox(address(dice, parts, organization)),
+    };
     MailItem {
-        reverse_path: reverse_path(dice),
-        recipients: dice.list(1, 3, mailbox),
+        reverse_path,
+        recipients: dice.list(1, 3, |dice| address(dice, parts, organization)),
         size: size(dice),
         auth_as: auth_as(dice),
         directionality: directionality(dice),

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::LazyLock;
 
-use hybridmx::mail::{ByteSize, Domain, Limit, Mailbox, NamePattern};
+use hybridmx::mail::{ByteSize, Domain, Limit, LocalPart, Mailbox, NamePattern};
 use hybridmx::model::{
     AcceptedDomain, AddressSpace, Certificate, DnsView, DomainPattern, DomainType, EXCHANGE_ONLINE,
     EXCHANGE_SERVER, Fallback, INTERNET, IpRange, MailUserFlavour, Matcher, Member, Organization,
@@ -76,6 +76,8 @@ static RANGES: LazyLock<Vec<IpRange>> = LazyLock::new(|| {
         "192.0.2.1",
         "192.0.2.9",
         "198.51.100.0/24",
+        "0.0.0.0/1",
+        "128.0.0.0/1",
         "::/0",
         "2001:db8::/32",
         "2001:db8::1",
@@ -84,10 +86,32 @@ static RANGES: LazyLock<Vec<IpRange>> = LazyLock::new(|| {
     .to_vec()
 });
 
+/// The two ranges that are everyone together.
+const HALVES: std::ops::Range<usize> = 8..10;
+
 /// Sizes at, above and below the limits that connectors have.
 pub(crate) const SIZES: [u64; 4] = [1, 1000, 1001, 5001];
 
-const LOCAL_PARTS: [&str; 4] = ["ann", "Ann", "bob", "team"];
+static LOCAL_PARTS: LazyLock<Vec<LocalPart>> = LazyLock::new(|| {
+    ["ann", "Ann", "bob", "team"]
+        .map(|text| LocalPart::parse(text).expect("a local-part"))
+        .to_vec()
+});
+
+/// The FQDN of each server, and the name its inner service gives where that is another.
+static SERVER_NAMES: LazyLock<Vec<(Domain, Domain)>> = LazyLock::new(|| {
+    let name = |text: String| Domain::parse(&text).expect("a domain");
+    (0..SERVERS_MAX)
+        .map(|index| {
+            let fqdn = name(format!("server{index}.contoso.com"));
+            (fqdn, name(format!("inner{index}.contoso.com")))
+        })
+        .collect()
+});
+
+/// Four Mailbox and two Edge servers, two hubs, a host and a front end.
+const SERVERS_MAX: usize = 10;
+
 const CONNECTOR_NAMES: [&str; 8] = [
     "alpha", "bravo", "charlie", "delta", "echo", "foxtrot", "golf", "hotel",
 ];
@@ -142,11 +166,9 @@ pub(crate) fn world(dice: &mut Dice) -> Parts {
 
 /// A random mailbox of the alphabet.
 pub(crate) fn mailbox(dice: &mut Dice) -> Mailbox {
-    let domain = dice.pick(&DOMAINS).clone();
     Mailbox {
-        local_part: hybridmx::mail::LocalPart::parse(dice.pick::<&str>(&LOCAL_PARTS))
-            .expect("a local-part"),
-        domain,
+        local_part: dice.pick(&LOCAL_PARTS).clone(),
+        domain: dice.pick(&DOMAINS).clone(),
     }
 }
 
@@ -224,8 +246,7 @@ impl Builder<'_> {
     fn server(&mut self, organization: OrganizationId, role: ServerRole) -> ServerId {
         let index = self.parts.servers.len();
         let name = format!("server{index}");
-        let fqdn = Domain::parse(&format!("{name}.contoso.com")).expect("a domain");
-        let inner = Domain::parse(&format!("inner{index}.contoso.com")).expect("a domain");
+        let (fqdn, inner) = SERVER_NAMES[index].clone();
         let front = Service {
             transport_role: TransportRole::FrontendTransport,
             received_by: fqdn.clone(),
@@ -326,8 +347,8 @@ impl Builder<'_> {
                 });
             }
         }
-        for domain in self.dice.subset(&DOMAINS, 0, 4) {
-            let target_delivery_domain = self.dice.percent(70);
+        for domain in self.dice.subset(&DOMAINS, 2, 6) {
+            let target_delivery_domain = self.dice.percent(80);
             self.parts.remote_domains.push(RemoteDomain {
                 organization,
                 name: format!("{}/{domain}", organization.index()),
@@ -387,9 +408,9 @@ impl Builder<'_> {
         let routing = if dice.percent(60) {
             Routing::Dns
         } else {
-            Routing::SmartHosts(dice.list(1, 2, |dice| {
-                SmartHost::Name(dice.pick(&DOMAINS).clone())
-            }))
+            Routing::SmartHosts(
+                dice.list(1, 2, |dice| SmartHost::Name(dice.pick(&DOMAINS).clone())),
+            )
         };
         let level = *dice.pick(&[
             None,
@@ -415,9 +436,7 @@ impl Builder<'_> {
             tls_certificate_name: dice.maybe(40, |dice| {
                 format!("<I>CN=issuer<S>CN=subject{}", dice.below(3))
             }),
-            fqdn: dice.maybe(40, |dice| {
-                certificate_name(dice).domain().clone()
-            }),
+            fqdn: dice.maybe(40, |dice| certificate_name(dice).domain().clone()),
             max_message_size: match dice.below(3) {
                 0 => Limit::Unlimited,
                 _ => Limit::Bytes(size_limit(dice)),
@@ -480,8 +499,11 @@ impl Builder<'_> {
             TransportRole::HubTransport => vec![PORTS[2]],
         };
         let mut remote_ip_ranges = self.dice.list(1, 2, |dice| *dice.pick(&RANGES));
-        if self.dice.percent(40) {
-            remote_ip_ranges = vec![IpRange::ALL_V4, IpRange::ALL_V6];
+        match self.dice.below(10) {
+            0..4 => remote_ip_ranges = vec![IpRange::ALL_V4, IpRange::ALL_V6],
+            // Everyone in two halves, or nearly.
+            4 => remote_ip_ranges = self.dice.subset(&RANGES[HALVES], 1, 2),
+            _ => {}
         }
         Matcher::Endpoint {
             transport_role,
@@ -535,9 +557,8 @@ impl Builder<'_> {
             max_message_size: size_limit(dice),
             max_hop_count: u32::try_from(dice.between(1, 5)).expect("small"),
             max_local_hop_count: u32::try_from(dice.below(4)).expect("small"),
-            max_attributions: dice.maybe(50, |dice| {
-                u32::try_from(dice.between(1, 3)).expect("small")
-            }),
+            max_attributions: dice
+                .maybe(50, |dice| u32::try_from(dice.between(1, 3)).expect("small")),
             settings: Settings::default(),
         }
     }
@@ -550,9 +571,9 @@ impl Builder<'_> {
         };
         for index in 0..count {
             let kind = self.kind(organization, shape, first, count);
-            let kinds_mail = self.dice.list(1, 3, mailbox);
+            let drawn = self.dice.list(1, 3, mailbox);
             let mut addresses: Vec<Mailbox> = Vec::new();
-            for address in kinds_mail {
+            for address in drawn {
                 if !addresses.contains(&address) {
                     addresses.push(address);
                 }
@@ -566,6 +587,38 @@ impl Builder<'_> {
                 require_sender_authentication: require || self.dice.percent(30),
                 settings: Settings::default(),
             });
+        }
+        self.connect(first);
+    }
+
+    /// Leads target addresses to other recipients, and leaves to nobody what nobody holds.
+    fn connect(&mut self, first: usize) {
+        let recipients = &mut self.parts.recipients[first..];
+        let held: Vec<Mailbox> = recipients
+            .iter()
+            .flat_map(|recipient| recipient.addresses.clone())
+            .collect();
+        for recipient in recipients {
+            match &mut recipient.kind {
+                RecipientKind::MailUser { target_address, .. }
+                | RecipientKind::RemoteGroup { target_address, .. } => {
+                    if target_address.is_some() && self.dice.percent(60) {
+                        *target_address = Some(self.dice.pick(&held).clone());
+                    }
+                }
+                RecipientKind::Group {
+                    members,
+                    subscribers,
+                } => {
+                    let exists = |member: &Member| match member {
+                        Member::Nobody(address) => !held.contains(address),
+                        Member::Recipient(_) => true,
+                    };
+                    members.retain(exists);
+                    subscribers.retain(exists);
+                }
+                RecipientKind::Mailbox { .. } => {}
+            }
         }
     }
 

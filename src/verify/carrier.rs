@@ -1,0 +1,315 @@
+//! Which Send connector carries a domain of the tenant, seen from every Mailbox server on premises,
+//! and what to change where it is not a hybrid one (Exchange Server, "Connector selection in external
+//! message routing").
+
+use super::edit;
+use super::finding::{Fix, Side};
+use super::hybrid::Pair;
+use crate::diag::{Diagnostic, Location};
+use crate::mail::{ByteSize, Domain, Limit};
+use crate::model::{Routing, SendConnector, SendConnectorId, ServerId, TlsAuthLevel, Topology};
+use crate::route::{self, Reason, Rejected, Selection, Subject};
+
+/// What is wrong, and how it is mended.
+pub(super) type Fault = (Diagnostic, Vec<Fix>);
+
+/// A domain that mail from on premises should reach by a hybrid Send connector.
+pub(super) struct Carrier<'a> {
+    pub(super) topology: &'a Topology,
+    pub(super) pair: Pair,
+    pub(super) domain: &'a Domain,
+}
+
+impl Carrier<'_> {
+    fn topology(&self) -> &Topology {
+        self.topology
+    }
+
+    /// The selection that decides for mail from each Mailbox server: where the source is another
+    /// server, that one selects again.
+    fn selections(&self) -> Vec<Selection> {
+        self.pair
+            .mailbox_servers(self.topology)
+            .into_iter()
+            .map(|id| self.final_selection(id))
+            .collect()
+    }
+
+    fn final_selection(&self, server: ServerId) -> Selection {
+        let ordinary = ByteSize(10 * 1024);
+        let mut at = server;
+        // Each relay goes to a source server, which keeps the message; more hops would be a loop.
+        for _ in 0..self.topology.parts().servers.len() {
+            let selection = route::select(self.topology, at, self.domain, ordinary);
+            let sources = selection
+                .winner
+                .ok()
+                .map(|id| &self.topology.send_connector(id).sources);
+            match sources
+                .filter(|sources| !sources.contains(&at))
+                .and_then(|sources| sources.first())
+            {
+                Some(source) if self.topology.server(*source).directory => at = *source,
+                Some(_) | None => return selection,
+            }
+        }
+        route::select(self.topology, server, self.domain, ordinary)
+    }
+
+    /// The connector is one that carries organization headers.
+    pub(super) fn not_on_hybrid_connector(&self, code: &'static str, what: &str) -> Option<Fault> {
+        let hybrid = self.pair.hybrid_send_connectors(self.topology);
+        let is_hybrid = |id: SendConnectorId| hybrid.contains(&id);
+        let selections = self.selections();
+        let wrong = selections
+            .iter()
+            .find(|selection| !selection.winner.is_ok_and(is_hybrid))?;
+        let message = match wrong.winner {
+            Ok(id) => {
+                let name = &self.topology.send_connector(id).name;
+                format!(
+                    "mail for the {what} `{}` leaves by `{name}`, not by a hybrid Send connector",
+                    self.domain
+                )
+            }
+            Err(_) => format!("no Send connector covers the {what} `{}`", self.domain),
+        };
+        let covering = |id: &&SendConnectorId| {
+            let spaces = &self.topology.send_connector(**id).address_spaces;
+            spaces.iter().any(|space| {
+                route::covers(
+                    self.topology,
+                    self.pair.on_premises,
+                    &space.pattern,
+                    self.domain,
+                )
+            })
+        };
+        if let Some(loser) = hybrid.iter().find(covering) {
+            return Some((self.passed_over(code, message, wrong, *loser), Vec::new()));
+        }
+        let Some(connector) = hybrid.first().map(|id| self.topology.send_connector(*id)) else {
+            let place = self
+                .topology
+                .organization(self.pair.on_premises)
+                .settings
+                .object
+                .clone();
+            let help = "no enabled Send connector has CloudServicesMailEnabled: run the Hybrid Configuration wizard";
+            return Some((Diagnostic::new(code, place, message).help(help), Vec::new()));
+        };
+        let place = connector.settings.at("AddressSpaces").cloned();
+        let diagnostic = Diagnostic::new(code, place, message).help(format!(
+            "add `{}` to the AddressSpaces of `{}`",
+            self.domain, connector.name
+        ));
+        let edge = connector
+            .sources
+            .iter()
+            .find(|id| !self.topology.server(**id).directory);
+        let fix = match edge {
+            // An Edge server would send an InternalRelay domain back inside.
+            Some(edge) if what == "group domain" => {
+                self.separate_connector(connector, &self.mailbox_servers_beside(*edge))
+            }
+            _ => set_address_spaces(
+                connector,
+                spaces_of(connector)
+                    .chain([self.domain.to_string()])
+                    .collect(),
+            ),
+        };
+        Some((diagnostic, vec![fix]))
+    }
+
+    /// A hybrid connector covers the domain, and something else wins.
+    fn passed_over(
+        &self,
+        code: &'static str,
+        message: String,
+        selection: &Selection,
+        loser: SendConnectorId,
+    ) -> Diagnostic {
+        let connector = self.topology.send_connector(loser);
+        let lost = |each: &&Rejected| each.candidate == Subject::SendConnector(loser);
+        let reason = selection
+            .rejected
+            .iter()
+            .find(lost)
+            .map(|each| &each.reason);
+        let key = match reason {
+            Some(Reason::TooLarge { .. }) => "MaxMessageSize",
+            Some(Reason::OutOfScope) => "IsScopedConnector",
+            Some(_) | None => "AddressSpaces",
+        };
+        let place = connector.settings.at(key).cloned();
+        let mut diagnostic = Diagnostic::new(code, place, message);
+        if let Some(reason) = reason {
+            diagnostic =
+                diagnostic.because(format!("`{}` is passed over: {reason}", connector.name));
+        }
+        diagnostic.help(format!(
+            "make `{}` win the connector selection: look at its {key}",
+            connector.name
+        ))
+    }
+
+    /// The Mailbox servers of an Edge server's site.
+    fn mailbox_servers_beside(&self, edge: ServerId) -> Vec<String> {
+        let site = &self.topology.server(edge).site;
+        let servers = self.pair.mailbox_servers(self.topology);
+        let servers = servers.iter().map(|id| self.topology.server(*id));
+        servers
+            .filter(|server| server.site == *site)
+            .map(|server| server.name.clone())
+            .collect()
+    }
+
+    /// The source servers: Mailbox servers.
+    pub(super) fn sent_by_edge(&self) -> Option<Fault> {
+        let topology = self.topology();
+        let is_edge = |id: &ServerId| !topology.server(*id).directory;
+        let winner = self
+            .selections()
+            .into_iter()
+            .filter_map(|selection| selection.winner.ok())
+            .find(|id| topology.send_connector(*id).sources.iter().any(is_edge));
+        let connector = topology.send_connector(winner?);
+        let edge = connector.sources.iter().copied().find(is_edge)?;
+        let place = connector.settings.at("SourceTransportServers").cloned();
+        let message = format!(
+            "the Edge server {} is a source of `{}`, which carries the group domain `{}`",
+            topology.server(edge).name,
+            connector.name,
+            self.domain
+        );
+        let diagnostic = Diagnostic::new("group-domain-sent-by-edge", place, message).help(
+            "carry the group domain on a Send connector of its own, with Mailbox servers as sources (Mailbox and Edge servers cannot be mixed)",
+        );
+        let sources = self.mailbox_servers_beside(edge);
+        let rest: Vec<String> = spaces_of(connector)
+            .filter(|space| *space != self.domain.to_string())
+            .collect();
+        let mut fixes = Vec::new();
+        if rest.is_empty() {
+            let at = connector.settings.written("SourceTransportServers");
+            let edits = at.map(|at| edit::replace(at, edit::list(sources.clone())));
+            let script = format!(
+                "Set-SendConnector -Identity \"{}\" -SourceTransportServers {}",
+                connector.name,
+                comma_list(&sources)
+            );
+            fixes.push(Fix {
+                side: Side::OnPremises,
+                script,
+                edits: edits.into_iter().collect(),
+            });
+        } else {
+            fixes.push(set_address_spaces(connector, rest));
+            fixes.push(self.separate_connector(connector, &sources));
+        }
+        Some((diagnostic, fixes))
+    }
+
+    /// A connector like the given one for the group domain alone, sourced on Mailbox servers.
+    fn separate_connector(&self, like: &SendConnector, sources: &[String]) -> Fix {
+        let name = format!("{} - groups", like.name);
+        let mut keys = vec![
+            ("Name", edit::quoted(&name)),
+            ("AddressSpaces", edit::list([self.domain.to_string()])),
+            ("SourceTransportServers", edit::list(sources.to_vec())),
+            ("RequireTLS", like.require_tls.to_string()),
+            ("CloudServicesMailEnabled", "true".to_owned()),
+        ];
+        if let Some(level) = like.tls_auth_level {
+            keys.push(("TlsAuthLevel", edit::quoted(level.as_str())));
+        }
+        if let Some(domain) = like
+            .tls_domain
+            .as_ref()
+            .filter(|_| like.tls_auth_level == Some(TlsAuthLevel::DomainValidation))
+        {
+            keys.push(("TlsDomain", edit::quoted(&domain.to_string())));
+        }
+        if let Some(certificate) = &like.tls_certificate_name {
+            keys.push(("TlsCertificateName", edit::quoted(certificate)));
+        }
+        if let Some(fqdn) = &like.fqdn {
+            keys.push(("Fqdn", edit::quoted(fqdn.as_str())));
+        }
+        if let Routing::SmartHosts(hosts) = &like.routing {
+            keys.push((
+                "SmartHosts",
+                edit::list(hosts.iter().map(ToString::to_string)),
+            ));
+        }
+        if let Limit::Bytes(size) = like.max_message_size {
+            keys.push(("MaxMessageSize", edit::quoted(&size.to_string())));
+        }
+        let parameters = keys
+            .iter()
+            .map(|(key, value)| format!("-{key} {}", parameter(value)));
+        let script = format!(
+            "New-SendConnector {}",
+            parameters.collect::<Vec<_>>().join(" ")
+        );
+        let edits = like
+            .settings
+            .object
+            .iter()
+            .map(|at| edit::insert_object(at, "OnPremises.SendConnectors", &keys));
+        Fix {
+            side: Side::OnPremises,
+            script,
+            edits: edits.collect(),
+        }
+    }
+}
+
+/// A value of a world's file as a PowerShell parameter.
+fn parameter(value: &str) -> String {
+    match value {
+        "true" => "$true".to_owned(),
+        "false" => "$false".to_owned(),
+        _ => value
+            .trim_start_matches('[')
+            .trim_end_matches(']')
+            .replace("\", \"", "\",\""),
+    }
+}
+
+/// The address spaces of a connector as its list has them.
+fn spaces_of(connector: &SendConnector) -> impl Iterator<Item = String> {
+    connector
+        .address_spaces
+        .iter()
+        .map(|space| match space.cost {
+            1 => space.pattern.to_string(),
+            cost => format!("SMTP:{};{cost}", space.pattern),
+        })
+}
+
+/// `Set-SendConnector -AddressSpaces`, which replaces the list.
+fn set_address_spaces(connector: &SendConnector, spaces: Vec<String>) -> Fix {
+    let script = format!(
+        "Set-SendConnector -Identity \"{}\" -AddressSpaces {}",
+        connector.name,
+        comma_list(&spaces)
+    );
+    let at: Option<&Location> = connector.settings.written("AddressSpaces");
+    let edits = at.map(|at| edit::replace(at, edit::list(spaces)));
+    Fix {
+        side: Side::OnPremises,
+        script,
+        edits: edits.into_iter().collect(),
+    }
+}
+
+/// A PowerShell list of quoted texts.
+fn comma_list(items: &[String]) -> String {
+    items
+        .iter()
+        .map(|item| format!("\"{item}\""))
+        .collect::<Vec<_>>()
+        .join(",")
+}

@@ -1,0 +1,565 @@
+//! The connectors between the two organizations themselves: enabled, carrying organization headers,
+//! with certificates that can be used (Exchange hybrid, "Transport routing in Exchange hybrid
+//! deployments" and "Certificate requirements for hybrid deployments").
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::carrier::Carrier;
+use super::context::{Context, Found, in_words, is_troubled};
+use super::edit;
+use super::finding::{Edit, Finding, Fix, Side};
+use super::hybrid::{self, Pair};
+use super::questions::Asked;
+use crate::diag::{Diagnostic, Location};
+use crate::flow::{FlagKind, Flow, Fork, Hop, Submission};
+use crate::mail::{Domain, EnhancedStatus};
+use crate::model::{
+    Certificate, OrganizationId, ReceiveConnectorId, RecipientKind, SendConnector, ServerId,
+    Settings, Topology,
+};
+use crate::route::{Event, Subject};
+
+/// Certificates that the hybrid connectors name and that cannot be used: one finding for each.
+pub(super) fn certificates(context: &Context<'_>) -> Vec<Found> {
+    of_every_pair(context, certificates_of)
+}
+
+/// Hybrid Send connectors that are switched off, with nothing in their place.
+pub(super) fn disabled(context: &Context<'_>) -> Vec<Found> {
+    of_every_pair(context, disabled_of)
+}
+
+/// Connectors of either side that leave the organization headers behind.
+pub(super) fn without_headers(context: &Context<'_>) -> Vec<Found> {
+    of_every_pair(context, without_headers_of)
+}
+
+/// Receive connectors that do not take the cloud's headers.
+pub(super) fn without_capability(context: &Context<'_>) -> Vec<Found> {
+    of_every_pair(context, without_capability_of)
+}
+
+/// Domains of target addresses that no hybrid connector carries.
+pub(super) fn target_domains(context: &Context<'_>) -> Vec<Found> {
+    of_every_pair(context, target_domains_of)
+}
+
+fn of_every_pair(context: &Context<'_>, rule: fn(&Context<'_>, Pair) -> Vec<Found>) -> Vec<Found> {
+    hybrid::pairs(context.topology)
+        .into_iter()
+        .flat_map(|pair| rule(context, pair))
+        .collect()
+}
+
+/// Ends a finding: it explains the open questions that satisfy `explains`.
+fn conclude(
+    context: &Context<'_>,
+    mut diagnostic: Diagnostic,
+    fix: Vec<Fix>,
+    explains: impl Fn(&Asked) -> bool,
+) -> Found {
+    let claims = context.open_where(explains);
+    let witness = context.witness(&claims);
+    if let Some(words) = witness
+        .as_ref()
+        .filter(|flow| is_troubled(flow))
+        .and_then(|flow| in_words(context.topology, flow))
+    {
+        diagnostic = diagnostic.because(words);
+    }
+    let affected = context.affected(&claims);
+    Found {
+        finding: Finding {
+            diagnostic,
+            affected,
+            witness,
+            fix,
+        },
+        claims,
+    }
+}
+
+/// Whether a question is about mail of an organization's users.
+fn is_from(context: &Context<'_>, asked: &Asked, organization: OrganizationId) -> bool {
+    match context.survey.senders[asked.from].submission {
+        Submission::User(server) => context.topology.server(server).organization == organization,
+        Submission::Anonymous { .. } | Submission::Host(_) => false,
+    }
+}
+
+fn loses_trust(flow: &Flow) -> bool {
+    flow.forks.iter().any(|fork| {
+        fork.flags
+            .iter()
+            .any(|flag| flag.kind == FlagKind::WrongTrust)
+    })
+}
+
+/// The Send connectors that the hybrid wizard made, or that look like it.
+fn wizard_connectors(topology: &Topology, pair: Pair) -> Vec<&SendConnector> {
+    let own = topology
+        .send_connectors_of(pair.on_premises)
+        .iter()
+        .map(|id| topology.send_connector(*id));
+    own.filter(|connector| {
+        let tls_domain = connector
+            .tls_domain
+            .as_ref()
+            .map(|name| name.domain().as_str());
+        let target = connector
+            .address_spaces
+            .iter()
+            .any(|space| match &space.pattern {
+                crate::model::DomainPattern::Exact(domain) => {
+                    domain.as_str().ends_with(".mail.onmicrosoft.com")
+                }
+                _ => false,
+            });
+        connector.cloud_services_mail_enabled
+            || target
+            || tls_domain == Some("mail.protection.outlook.com")
+    })
+    .collect()
+}
+
+/// A hybrid Send connector that is switched off, with nothing in its place.
+fn disabled_of(context: &Context<'_>, pair: Pair) -> Vec<Found> {
+    let topology = context.topology;
+    let off = wizard_connectors(topology, pair)
+        .into_iter()
+        .filter(|connector| !connector.enabled);
+    let replaced = |connector: &&SendConnector| {
+        pair.hybrid_send_connectors(topology).iter().any(|id| {
+            let other = topology.send_connector(*id);
+            connector.address_spaces.iter().any(|space| {
+                other
+                    .address_spaces
+                    .iter()
+                    .any(|o| o.pattern == space.pattern)
+            })
+        })
+    };
+    off.filter(|connector| !replaced(connector))
+        .map(|connector| {
+            let place = connector.settings.at("Enabled").cloned();
+            let message = format!("the hybrid Send connector `{}` is disabled", connector.name);
+            let diagnostic = Diagnostic::new("hybrid-connector-disabled", place, message)
+                .help("enable it, or run the wizard");
+            let script = format!(
+                "Set-SendConnector -Identity \"{}\" -Enabled $true",
+                connector.name
+            );
+            let edits = connector
+                .settings
+                .written("Enabled")
+                .map(|at| edit::replace(at, "true".to_owned()));
+            let fix = Fix {
+                side: Side::OnPremises,
+                script,
+                edits: edits.into_iter().collect(),
+            };
+            conclude(context, diagnostic, vec![fix], |asked| {
+                is_from(context, asked, pair.on_premises) && is_troubled(asked.ordinary())
+            })
+        })
+        .collect()
+}
+
+/// Connectors of either side that leave the organization headers behind.
+fn without_headers_of(context: &Context<'_>, pair: Pair) -> Vec<Found> {
+    let topology = context.topology;
+    let wizard = wizard_connectors(topology, pair)
+        .into_iter()
+        .filter(|connector| connector.enabled);
+    let send = wizard.map(|connector| Leaving {
+        kind: "Send connector",
+        cmdlet: "Set-SendConnector",
+        name: &connector.name,
+        carries: connector.cloud_services_mail_enabled,
+        settings: &connector.settings,
+        side: Side::OnPremises,
+        sender: pair.on_premises,
+    });
+    let inbound = pair
+        .inbound_connectors(topology)
+        .into_iter()
+        .map(|id| topology.receive_connector(id));
+    let inbound = inbound.map(|connector| Leaving {
+        kind: "inbound connector",
+        cmdlet: "Set-InboundConnector",
+        name: &connector.name,
+        carries: connector.cloud_services_mail_enabled,
+        settings: &connector.settings,
+        side: Side::ExchangeOnline,
+        sender: pair.on_premises,
+    });
+    let outbound = topology
+        .send_connectors_of(pair.tenant)
+        .iter()
+        .map(|id| topology.send_connector(*id));
+    // Connectors of type OnPremises rank first; the others lead elsewhere.
+    let outbound = outbound.filter(|connector| connector.enabled && connector.rank == 0);
+    let outbound = outbound.map(|connector| Leaving {
+        kind: "outbound connector",
+        cmdlet: "Set-OutboundConnector",
+        name: &connector.name,
+        carries: connector.cloud_services_mail_enabled,
+        settings: &connector.settings,
+        side: Side::ExchangeOnline,
+        sender: pair.tenant,
+    });
+    let all = send.chain(inbound).chain(outbound);
+    all.filter(|leaving| !leaving.carries)
+        .filter_map(|leaving| headers_left(context, &leaving))
+        .collect()
+}
+
+/// A connector of either side, as far as it carries organization headers.
+struct Leaving<'a> {
+    kind: &'a str,
+    cmdlet: &'a str,
+    name: &'a str,
+    carries: bool,
+    settings: &'a Settings,
+    side: Side,
+    /// Whose mail it carries.
+    sender: OrganizationId,
+}
+
+/// A finding about `CloudServicesMailEnabled`, if mail of the sending organization loses its trust.
+fn headers_left(context: &Context<'_>, leaving: &Leaving<'_>) -> Option<Found> {
+    const KEY: &str = "CloudServicesMailEnabled";
+    let explains =
+        |asked: &Asked| is_from(context, asked, leaving.sender) && loses_trust(asked.ordinary());
+    if context.open_where(explains).is_empty() {
+        return None;
+    }
+    let Leaving {
+        kind,
+        cmdlet,
+        name,
+        settings,
+        side,
+        ..
+    } = leaving;
+    let place = settings.at(KEY).cloned();
+    let message =
+        format!("the {kind} `{name}` leaves the organization headers behind: {KEY} is false");
+    let diagnostic = Diagnostic::new("cloud-services-mail-disabled", place, message)
+        .help(format!("set {KEY} to true"));
+    let edit: Option<Edit> = match (settings.written(KEY), settings.written("Name")) {
+        (Some(at), _) => Some(edit::replace(at, "true".to_owned())),
+        (None, Some(after)) => Some(edit::add_key(after, KEY, "true")),
+        (None, None) => None,
+    };
+    let script = format!("{cmdlet} -Identity \"{name}\" -{KEY} $true");
+    let fix = Fix {
+        side: *side,
+        script,
+        edits: edit.into_iter().collect(),
+    };
+    Some(conclude(context, diagnostic, vec![fix], explains))
+}
+
+/// Receive connectors that do not take the cloud's headers.
+fn without_capability_of(context: &Context<'_>, pair: Pair) -> Vec<Found> {
+    const KEY: &str = "TlsDomainCapabilities";
+    const VALUE: &str = "mail.protection.outlook.com:AcceptCloudServicesMail";
+    let topology = context.topology;
+    let mut connectors: BTreeSet<ReceiveConnectorId> = BTreeSet::new();
+    for (_, asked) in context.open() {
+        connectors.extend(
+            asked
+                .ordinary()
+                .forks
+                .iter()
+                .filter_map(|fork| loses_trust_at(topology, pair, fork)),
+        );
+    }
+    let mut found = Vec::new();
+    for id in connectors {
+        let connector = topology.receive_connector(id);
+        let explains = |asked: &Asked| {
+            asked
+                .ordinary()
+                .forks
+                .iter()
+                .any(|fork| loses_trust_at(topology, pair, fork) == Some(id))
+        };
+        if context.open_where(explains).is_empty() {
+            continue;
+        }
+        let name = format!(
+            "{}\\{}",
+            topology.server(connector.server).name,
+            connector.name
+        );
+        let place = connector.settings.at(KEY).or(topology
+            .server(connector.server)
+            .settings
+            .object
+            .as_ref());
+        let message = format!(
+            "the Receive connector `{name}` does not take the organization headers of the cloud"
+        );
+        let diagnostic = Diagnostic::new(
+            "receive-connector-lacks-capability",
+            place.cloned(),
+            message,
+        )
+        .help(format!("add `{VALUE}` to its {KEY}"));
+        let script =
+            format!("Set-ReceiveConnector -Identity \"{name}\" -TlsDomainCapabilities {VALUE}");
+        let value = edit::list([VALUE.to_owned()]);
+        let edit = match (
+            connector.settings.written(KEY),
+            connector.settings.written("Name"),
+        ) {
+            (Some(at), _) => Some(edit::replace(at, value)),
+            (None, Some(after)) => Some(edit::add_key(after, KEY, &value)),
+            (None, None) => None,
+        };
+        let fix = Fix {
+            side: Side::OnPremises,
+            script,
+            edits: edit.into_iter().collect(),
+        };
+        found.push(conclude(context, diagnostic, vec![fix], explains));
+    }
+    found
+}
+
+/// The on-premises Receive connector at which a message from the cloud loses its trust, for want of a
+/// capability.
+fn loses_trust_at(topology: &Topology, pair: Pair, fork: &Fork) -> Option<ReceiveConnectorId> {
+    let flag = fork
+        .flags
+        .iter()
+        .find(|flag| flag.kind == FlagKind::WrongTrust)?;
+    let organization = |hop: &Hop| topology.server(hop.server).organization;
+    let at = fork.hops.windows(2).position(|hops| {
+        hops[1].server == flag.server
+            && organization(&hops[0]) == pair.tenant
+            && organization(&hops[1]) == pair.on_premises
+    });
+    let at = at? + 1;
+    let by_hybrid = fork.hops[at]
+        .connector
+        .is_some_and(|id| topology.send_connector(id).cloud_services_mail_enabled);
+    if !by_hybrid {
+        return None;
+    }
+    let received = fork.hops[at]
+        .steps
+        .iter()
+        .find(|step| step.event == Event::Receive)?;
+    match received.chosen {
+        Some(Subject::ReceiveConnector(id)) => {
+            let entries = &topology.receive_connector(id).tls_domain_capabilities;
+            let service = |name: &str| name == "mail.protection.outlook.com";
+            let able = entries
+                .iter()
+                .any(|e| e.accept_cloud_services_mail && service(e.domain.domain().as_str()));
+            (!able).then_some(id)
+        }
+        _ => None,
+    }
+}
+
+/// Where a certificate is named: place of the setting, and the server that must hold it.
+type Use<'a> = (&'a str, Option<Location>, ServerId);
+
+/// Certificates that the hybrid connectors name and that cannot be used: one finding for each.
+fn certificates_of(context: &Context<'_>, pair: Pair) -> Vec<Found> {
+    let topology = context.topology;
+    let mut troubles: BTreeMap<String, Unusable> = BTreeMap::new();
+    for (name, place, server) in uses(topology, pair) {
+        if let Some(trouble) = unusable(topology, name, place, server) {
+            troubles.entry(trouble.message.clone()).or_insert(trouble);
+        }
+    }
+    let found = troubles.into_values().map(|trouble| {
+        let diagnostic = Diagnostic::new("hybrid-certificate-unusable", trouble.place, trouble.message)
+            .help("install a valid certificate of a public authority on every hybrid server, and name it in the connectors");
+        conclude(context, diagnostic, trouble.fix.into_iter().collect(), |asked| {
+            let flow = asked.ordinary();
+            let status = |fork: &Fork| fork.status.as_ref().is_some_and(|status| is_tls(status.enhanced));
+            loses_trust(flow) || flow.forks.iter().any(status)
+        })
+    });
+    found.collect()
+}
+
+/// What is wrong with a named certificate on a server.
+struct Unusable {
+    place: Option<Location>,
+    message: String,
+    fix: Option<Fix>,
+}
+
+fn is_tls(status: EnhancedStatus) -> bool {
+    [EnhancedStatus::new(4, 7, 5), EnhancedStatus::new(4, 4, 317)].contains(&status)
+}
+
+/// Every naming of a certificate by the connectors of the on-premises side.
+fn uses(topology: &Topology, pair: Pair) -> Vec<Use<'_>> {
+    let mut uses = Vec::new();
+    for connector in wizard_connectors(topology, pair)
+        .into_iter()
+        .filter(|connector| connector.enabled)
+    {
+        if let Some(name) = &connector.tls_certificate_name {
+            let place = connector.settings.at("TlsCertificateName");
+            uses.extend(
+                connector
+                    .sources
+                    .iter()
+                    .map(|server| (name.as_str(), place.cloned(), *server)),
+            );
+        }
+    }
+    for (_, connector) in topology.receive_connectors() {
+        let hybrid = connector.organization == pair.on_premises
+            && !connector.tls_domain_capabilities.is_empty();
+        if let Some(name) = connector
+            .tls_certificate_name
+            .as_ref()
+            .filter(|_| hybrid && connector.enabled)
+        {
+            uses.push((
+                name.as_str(),
+                connector.settings.at("TlsCertificateName").cloned(),
+                connector.server,
+            ));
+        }
+    }
+    uses
+}
+
+/// What is wrong with a certificate that a connector names on a server.
+fn unusable(
+    topology: &Topology,
+    name: &str,
+    place: Option<Location>,
+    server: ServerId,
+) -> Option<Unusable> {
+    let called = |certificate: &&Certificate| {
+        certificate
+            .tls_certificate_name()
+            .eq_ignore_ascii_case(name)
+    };
+    let known: Vec<&Certificate> = topology
+        .certificates()
+        .map(|(_, each)| each)
+        .filter(called)
+        .collect();
+    let held: Vec<&&Certificate> = known
+        .iter()
+        .filter(|each| each.servers.contains(&server))
+        .collect();
+    let now = topology.as_of();
+    let Some(first) = held.first() else {
+        let message = format!(
+            "the certificate `{name}` is not on {}",
+            topology.server(server).name
+        );
+        let fix = known
+            .first()
+            .map(|certificate| install(topology, certificate, server));
+        return Some(Unusable {
+            place,
+            message,
+            fix,
+        });
+    };
+    if held
+        .iter()
+        .any(|certificate| certificate.trusted && certificate.is_valid_at(now))
+    {
+        return None;
+    }
+    let subject = &first.subject;
+    let (key, message) = if first.is_valid_at(now) {
+        (
+            "RootCAType",
+            format!("the certificate `{subject}` is not from an authority that others trust"),
+        )
+    } else {
+        (
+            "NotAfter",
+            format!("the certificate `{subject}` is out of date"),
+        )
+    };
+    Some(Unusable {
+        place: first.settings.at(key).cloned(),
+        message,
+        fix: None,
+    })
+}
+
+/// Brings a certificate to one more server.
+fn install(topology: &Topology, certificate: &Certificate, server: ServerId) -> Fix {
+    let name = |id: &ServerId| topology.server(*id).name.clone();
+    let from = certificate.servers.first().map(name).unwrap_or_default();
+    let script = format!(
+        "# export `{}` with its key from {from}, then on {}:\nImport-ExchangeCertificate -Server {} -FileData (...) -Password (...)",
+        certificate.subject,
+        name(&server),
+        name(&server)
+    );
+    let all = certificate.servers.iter().chain([&server]).map(name);
+    let edits = certificate
+        .settings
+        .written("Servers")
+        .map(|at| edit::replace(at, edit::list(all)));
+    Fix {
+        side: Side::OnPremises,
+        script,
+        edits: edits.into_iter().collect(),
+    }
+}
+
+/// Domains of target addresses that no hybrid connector carries.
+fn target_domains_of(context: &Context<'_>, pair: Pair) -> Vec<Found> {
+    let topology = context.topology;
+    let mut domains: BTreeSet<&Domain> = BTreeSet::new();
+    for (_, recipient) in topology
+        .recipients()
+        .filter(|(_, recipient)| recipient.organization == pair.on_premises)
+    {
+        if let RecipientKind::MailUser {
+            target_address: Some(target),
+            ..
+        } = &recipient.kind
+            && topology
+                .accepted_domain_for(pair.tenant, &target.domain)
+                .is_some()
+        {
+            domains.insert(&target.domain);
+        }
+    }
+    let mut found = Vec::new();
+    for domain in domains {
+        let open = context.open_where(|asked| is_from(context, asked, pair.on_premises));
+        let carrier = Carrier {
+            topology,
+            pair,
+            domain,
+        };
+        let fault = carrier.not_on_hybrid_connector(
+            "target-domain-not-on-hybrid-connector",
+            "domain of target addresses",
+        );
+        if let Some((diagnostic, fix)) = fault.filter(|_| !open.is_empty()) {
+            let explains = |asked: &Asked| {
+                is_from(context, asked, pair.on_premises)
+                    && is_troubled(asked.ordinary())
+                    && context.survey.recipients[asked.to].kind == "cloud mailboxes"
+            };
+            if !context.open_where(explains).is_empty() {
+                found.push(conclude(context, diagnostic, fix, explains));
+            }
+        }
+    }
+    found
+}
