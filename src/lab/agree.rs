@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use super::build::{Lab, LabError, PASSWORD, is_third_party};
 use super::mailboxes::Stored;
 use super::outside::{self, Handover, Told};
-use crate::dns::{NoHost, Targets};
+use crate::dns::{NoHost, Target, Targets};
 use crate::flow::{Disposition, FlagKind, Fork, Question, Submission};
 use crate::mail::{EnhancedStatus, Mailbox, Status, read_report};
 use crate::model::{ServerId, Topology};
@@ -249,13 +249,16 @@ async fn foreign(lab: &Lab, host: ServerId, to: &Mailbox) -> Result<Result<Socke
         return Ok(lab.address_of(host, 25).ok_or(Happened::NoConnection));
     }
     let targets: Targets = lab.resolver()?.targets(&to.domain).await;
-    let hosts = match targets.usable(|_| false, false) {
+    let local = lab.local_address(host);
+    let own = |target: &Target| local.is_some_and(|local| target.addresses.contains(&local));
+    let hosts = match targets.usable(own, false) {
         Ok(hosts) => hosts,
         Err(why) => {
             return Ok(Err(match why {
                 NoHost::NameError => Happened::DomainNotFound { smart_host: false },
                 NoHost::NullMx => Happened::NullMx,
-                NoHost::BestIsSelf | NoHost::NoAnswer | NoHost::Unknown(_) => Happened::NoAnswer,
+                NoHost::BestIsSelf => Happened::BestMxIsSelf,
+                NoHost::NoAnswer | NoHost::Unknown(_) => Happened::NoAnswer,
             }));
         }
     };
