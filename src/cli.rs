@@ -13,7 +13,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 ///
 /// hybridmx reads a description of an Exchange hybrid deployment (on-premises servers, Send and
 /// Receive connectors, accepted domains, Exchange Online with its Microsoft 365 Groups, and DNS) and
-/// follows mail through it, hop by hop, as Exchange's transport would. Nothing is sent.
+/// follows mail through it, hop by hop, as Exchange's transport would. `lab` runs the same world for
+/// real on loopback addresses, and `test` compares what was predicted with what happens there.
 #[derive(Debug, Parser)]
 #[command(
     name = "hybridmx",
@@ -33,13 +34,15 @@ Examples:
   hybridmx check testnet/contoso
   hybridmx trace testnet/contoso --from david@contoso.com --to engineering@groups.contoso.com
   hybridmx flows testnet/contoso
+  hybridmx lab
+  hybridmx test testnet/contoso
   hybridmx explain 5.7.133
 
 Exit codes:
   0  the answer is good
-  1  the answer is bad: `check` found something at or above --fail-on
+  1  the answer is bad: `check` found something at or above --fail-on; `test` disagreed
   2  the world or the command line cannot be used
-  3  the outside failed, such as a full disk";
+  3  the outside failed, such as a full disk or a port that is taken";
 
 /// The commands.
 #[derive(Debug, Subcommand)]
@@ -50,8 +53,12 @@ pub enum Command {
     Explain(Explain),
     /// List where every class of mail goes
     Flows(Flows),
+    /// Run a world on this machine: SMTP on every server, DNS, TLS, mailboxes, metrics
+    Lab(Lab),
     /// Print the JSON Schema of worlds, for editors
     Schema,
+    /// Send every predicted flow as a real message through a lab, and compare
+    Test(Test),
     /// Follow one message: every hop, what was chosen there, what lost and why
     Trace(Trace),
 }
@@ -156,6 +163,64 @@ pub struct Flows {
     /// How to write the answer
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub format: Format,
+}
+
+/// Arguments of `lab`.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  hybridmx lab                                  the deployment of the Microsoft article
+  hybridmx lab world.toml --folder /tmp/lab     keeps spools and mailboxes there
+  hybridmx lab --format json                    one line when it is ready, for scripts
+
+Everything listens on loopback addresses of its own, so several labs run side by side. Every user
+with a mailbox submits with the password `lab`. Ctrl-C or SIGTERM ends it.")]
+pub struct Lab {
+    /// A world: a .toml or .json file, or a folder with a world.toml; without it the built-in one
+    pub world: Option<PathBuf>,
+    /// How to say what is where
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+    /// How much faster than in life retries follow each other and messages expire
+    #[arg(long, value_name = "FACTOR", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    pub pace: u32,
+    /// Where spools and mailboxes are kept; without it they go when the lab ends
+    #[arg(long, value_name = "FOLDER")]
+    pub folder: Option<PathBuf>,
+}
+
+/// Which sizes `test` sends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Sizes {
+    /// Every size that a limit sets apart
+    All,
+    /// Ordinary messages only
+    Ordinary,
+}
+
+/// Arguments of `test`.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  hybridmx test testnet/contoso
+  hybridmx test world.toml --sizes all          large messages as well
+  hybridmx test world.toml --format json
+
+Each flow of `hybridmx flows` is sent as a real message at its origin. What happened is read from
+outside: replies, delivered messages with their headers, notifications. Exit code 1 if a flow did
+not do what was predicted.")]
+pub struct Test {
+    /// A world: a .toml or .json file, or a folder with a world.toml
+    pub world: PathBuf,
+    /// How to write the answer
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+    /// How much faster than in life retries follow each other and messages expire
+    #[arg(long, value_name = "FACTOR", default_value_t = 20_000, value_parser = clap::value_parser!(u32).range(1..))]
+    pub pace: u32,
+    /// Which sizes to send
+    #[arg(long, value_enum, default_value_t = Sizes::Ordinary)]
+    pub sizes: Sizes,
 }
 
 /// Arguments of `explain`.

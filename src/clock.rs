@@ -11,3 +11,9 @@ use jiff::Timestamp;
 pub fn now() -> Timestamp {
     Timestamp::now()
 }
+
+/// A moment as RFC 5322 §3.3 writes it, in UTC.
+#[must_use]
+pub fn rfc5322(moment: Timestamp) -> String {
+    moment.strftime("%a, %d %b %Y %H:%M:%S +0000").to_string()
+}

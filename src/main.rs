@@ -1,24 +1,29 @@
 //! The program: reads what was asked, asks the library, prints what `report` makes of the answer.
 //!
-//! One function for each subcommand; [`tell`] is the one place that prints.
+//! One function for each subcommand; [`tell`] is the one place that prints, but for `lab`, which says
+//! where everything is and goes on.
 
 use std::ffi::OsString;
 use std::fmt::Display;
 use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::Parser;
 use clap::error::{ContextKind, ContextValue};
 
-use hybridmx::cli::{self, Arguments, Command, Exit, FailOn, Format};
+use hybridmx::cli::{self, Arguments, Command, Exit, FailOn, Format, Sizes};
 use hybridmx::config::{self, World};
 use hybridmx::diag::{Diagnostic, Severity, did_you_mean};
 use hybridmx::flow::{NoOrigin, Question, origin, walk};
+use hybridmx::lab::agree::{self, AgreeOptions};
+use hybridmx::lab::{self, Lab, LabError, LabOptions};
 use hybridmx::mail::{ByteSize, Mailbox, ReversePath};
 use hybridmx::model::{Recipient, RecipientKind, ServerId, Topology};
 use hybridmx::report::text::Palette;
-use hybridmx::report::{json, text, topic};
+use hybridmx::relay::Pace;
+use hybridmx::report::{Running, Surroundings, json, text, topic};
 use hybridmx::{clock, verify};
 
 fn main() -> ExitCode {
@@ -48,7 +53,9 @@ fn run(command: &Command) -> Answer {
         Command::Check(arguments) => (check(arguments), arguments.format),
         Command::Explain(arguments) => (explain(arguments), arguments.format),
         Command::Flows(arguments) => (flows(arguments), arguments.format),
+        Command::Lab(arguments) => (lab(arguments), arguments.format),
         Command::Schema => (Ok(schema()), Format::Text),
+        Command::Test(arguments) => (test(arguments), arguments.format),
         Command::Trace(arguments) => (trace(arguments), arguments.format),
     };
     reply.unwrap_or_else(|diagnostics| unusable(&diagnostics, format))
@@ -95,6 +102,111 @@ fn flows(arguments: &cli::Flows) -> Reply {
     Ok(Answer { stderr, ..answer })
 }
 
+/// The world that needs no file: the deployment of the Microsoft article.
+const BUILT_IN: &str = include_str!("../testnet/contoso/world.toml");
+
+fn lab(arguments: &cli::Lab) -> Reply {
+    let (World { topology, zones }, stderr) = match &arguments.world {
+        Some(path) => read(path)?,
+        None => usable(config::read("contoso/world.toml", BUILT_IN, clock::now()))?,
+    };
+    let options = LabOptions { pace: Pace(arguments.pace), folder: arguments.folder.clone() };
+    let format = arguments.format;
+    Ok(carried(async move {
+        let lab = Lab::start(Arc::new(topology), &zones, &options).await?;
+        let surroundings = surroundings(&lab);
+        let ready = match format {
+            Format::Json => json::lab(&surroundings),
+            Format::Text => text::lab(&surroundings, palette(&io::stdout())),
+        };
+        // A reader who has gone is no reason to end.
+        let _ = print(&ready);
+        until_told_to_end().await;
+        lab.stop().await;
+        Ok(Answer { stderr, ..Answer::good(String::new()) })
+    }))
+}
+
+fn test(arguments: &cli::Test) -> Reply {
+    let (World { topology, zones }, stderr) = read(&arguments.world)?;
+    let rows = verify::flows(&topology, &zones);
+    let options = LabOptions { pace: Pace(arguments.pace), folder: None };
+    let agree = AgreeOptions::at(options.pace, arguments.sizes == Sizes::All);
+    let format = arguments.format;
+    Ok(carried(async move {
+        let lab = Lab::start(Arc::new(topology), &zones, &options).await?;
+        let agreement = agree::agree(&lab, &rows, &agree).await;
+        lab.stop().await;
+        let agreement = agreement?;
+        let stdout = match format {
+            Format::Json => json::agreement(&agreement),
+            Format::Text => text::agreement(&agreement, palette(&io::stdout())),
+        };
+        let exit = if agreement.disagreements() > 0 { Exit::Bad } else { Exit::Good };
+        Ok(Answer { stdout, stderr, exit })
+    }))
+}
+
+/// Runs what needs the network; its failure is one of the outside.
+fn carried(work: impl Future<Output = Result<Answer, LabError>>) -> Answer {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let failed = |error: &dyn Display| Answer {
+        stdout: String::new(),
+        stderr: format!("error: {error}\n"),
+        exit: Exit::Outside,
+    };
+    match runtime {
+        Ok(runtime) => runtime.block_on(work).unwrap_or_else(|error| failed(&error)),
+        Err(error) => failed(&error),
+    }
+}
+
+/// Resolves at Ctrl-C or SIGTERM.
+async fn until_told_to_end() {
+    let interrupt = tokio::signal::ctrl_c();
+    match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+        Ok(mut terminate) => tokio::select! {
+            biased;
+            _ = interrupt => {}
+            _ = terminate.recv() => {}
+        },
+        Err(_) => {
+            let _ = interrupt.await;
+        }
+    }
+}
+
+/// What a running lab has to show, in plain values.
+fn surroundings(lab: &Lab) -> Surroundings {
+    let topology = lab.topology();
+    let has_mailbox = |kind: &RecipientKind| matches!(kind, RecipientKind::Mailbox { .. });
+    let user = topology.recipients().find(|(_, recipient)| has_mailbox(&recipient.kind));
+    let group = topology.recipients().find(|(_, recipient)| matches!(recipient.kind, RecipientKind::Group { .. }));
+    let home = user.and_then(|(_, user)| match user.kind {
+        RecipientKind::Mailbox { server, .. } => Some(topology.server(server).name.clone()),
+        RecipientKind::MailUser { .. } | RecipientKind::Group { .. } | RecipientKind::RemoteGroup { .. } => None,
+    });
+    let submission = lab.servers().iter().find(|server| Some(&server.name) == home.as_ref()).and_then(|s| s.submission);
+    Surroundings {
+        dns: lab.dns(),
+        dns_internal: lab.internal_dns(),
+        http: lab.http(),
+        servers: lab
+            .servers()
+            .iter()
+            .map(|server| Running {
+                name: server.name.clone(),
+                role: server.role.as_str(),
+                smtp: server.smtp,
+                submission: server.submission,
+            })
+            .collect(),
+        user: user.map(|(_, user)| user.primary().clone()).zip(submission),
+        group: group.map(|(_, group)| group.primary().clone()),
+        password: lab::PASSWORD,
+    }
+}
+
 fn schema() -> Answer {
     Answer::good(json::value(&config::schema()))
 }
@@ -122,7 +234,10 @@ impl Answer {
 
 /// The world, and as text what else there is to say about its files.
 fn read(path: &Path) -> Result<(World, String), Vec<Diagnostic>> {
-    let (world, diagnostics) = config::load(path, clock::now());
+    usable(config::load(path, clock::now()))
+}
+
+fn usable((world, diagnostics): (Option<World>, Vec<Diagnostic>)) -> Result<(World, String), Vec<Diagnostic>> {
     let wrong = |each: &Diagnostic| each.severity == Severity::Error;
     match world {
         Some(world) if !diagnostics.iter().any(wrong) => {

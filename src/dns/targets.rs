@@ -211,9 +211,7 @@ fn usable(hosts: Vec<Target>) -> Targets {
             // An exchange without an address is a fault of the record, not of the domain: the
             // domain exists (Exchange Server, "451 4.4.0 DNS query failed").
             match failure {
-                Failure::NameError if hosts.iter().any(|host| host.location.is_some()) => {
-                    Targets::Failed(Failure::NoData)
-                }
+                Failure::NameError => Targets::Failed(Failure::NoData),
                 other => Targets::Failed(other),
             }
         }

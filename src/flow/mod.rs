@@ -21,4 +21,4 @@ mod walk;
 pub use flag::{Flag, FlagKind};
 pub use fork::{Disposition, Flow, Fork, Hop, Question, Submission};
 pub use origin::{NoOrigin, origin};
-pub use walk::{misrouted, walk};
+pub use walk::{misroutes, walk};

@@ -801,20 +801,6 @@ fn minimal_cycle(hops: &[Hop]) -> Vec<ServerId> {
     earlier.map_or_else(Vec::new, |at| servers[at..count - 1].to_vec())
 }
 
-/// Why a copy that a server sends to another one leaves the path its premises prescribe: the first
-/// reason, or none.
-#[must_use]
-pub fn misrouted(
-    topology: &Topology,
-    server: ServerId,
-    next: ServerId,
-    copy: &Copy,
-) -> Option<&'static str> {
-    misroutes(topology, server, Some(next), copy)
-        .into_iter()
-        .next()
-}
-
 /// Whose mail for a domain a server takes: a front end's is the tenant's that has the domain.
 fn serving(topology: &Topology, server: &Server, domain: &Domain) -> OrganizationId {
     let tenants = server.front_end_for.iter().map(|(tenant, _)| *tenant);
@@ -824,9 +810,10 @@ fn serving(topology: &Topology, server: &Server, domain: &Domain) -> Organizatio
     owner.unwrap_or(server.organization)
 }
 
-/// The reasons, in the words that metrics use; `next` is absent where the host is no server of the
-/// world.
-fn misroutes(
+/// Why a copy that a server sends out leaves the path its premises prescribe, in the words that
+/// metrics use; `next` is absent where the host is no server of the world.
+#[must_use]
+pub fn misroutes(
     topology: &Topology,
     server: ServerId,
     next: Option<ServerId>,

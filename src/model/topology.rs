@@ -32,6 +32,8 @@ pub struct Parts {
     pub expectations: Vec<Expectation>,
     /// Outside senders that the world names, with the hosts they send from.
     pub outside_senders: Vec<(Mailbox, ServerId)>,
+    /// Outside recipients that the world names and that do not write.
+    pub outside_recipients: Vec<Mailbox>,
     /// When every rule that depends on time is judged.
     pub as_of: Timestamp,
 }

@@ -9,9 +9,11 @@
 
 mod course;
 mod place;
+mod surroundings;
 mod topic;
 
 pub mod json;
 pub mod text;
 
+pub use surroundings::{Running, Surroundings};
 pub use topic::{Topic, topic};

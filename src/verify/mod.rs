@@ -9,6 +9,7 @@
 //! Sources: Exchange Server, "Configure Microsoft 365 Groups with on-premises Exchange hybrid";
 //! Exchange hybrid, "Transport routing in Exchange hybrid deployments".
 
+mod agreement;
 mod carrier;
 mod check;
 mod context;
@@ -25,6 +26,7 @@ mod questions;
 mod relay;
 mod row;
 
+pub use agreement::{Agreement, Comparison, Ending, Untestable};
 pub use check::check;
 pub use finding::{Edit, Finding, Fix, Report, Side, Summary};
 pub use questions::flows;

@@ -335,7 +335,7 @@ fn unknown_recipients(topology: &Topology) -> BTreeSet<Mailbox> {
         .collect()
 }
 
-/// The addresses of all recipients and outside senders, less routing addresses: what lies in a
+/// The addresses of all recipients and people outside, less routing addresses: what lies in a
 /// tenant's own `onmicrosoft.com` domains is for servers, not for people.
 fn written_addresses(topology: &Topology) -> BTreeSet<Mailbox> {
     let recipients = topology.recipients().flat_map(|(_, recipient)| {
@@ -353,6 +353,7 @@ fn written_addresses(topology: &Topology) -> BTreeSet<Mailbox> {
     recipients
         .map(|(_, address)| address)
         .chain(outside)
+        .chain(&topology.parts().outside_recipients)
         .cloned()
         .collect()
 }

@@ -33,7 +33,8 @@ const LAYERS: &[(&str, &str)] = &[
     ("route", "model mail"),
     ("flow", "route model dns mail"),
     ("config", "model dns mail diag"),
-    ("net", "dns clock"),
+    // A resolver answers with domains.
+    ("net", "dns mail clock"),
     ("verify", "flow route model dns mail diag"),
     (
         "relay",

@@ -5,6 +5,8 @@ mod cli;
 mod dialogs;
 mod faults;
 mod files;
+mod lab;
+mod mail_client;
 mod reference;
 mod spool;
 mod support;

@@ -27,6 +27,12 @@ fn worlds(prefix: &str) -> Vec<PathBuf> {
     found
 }
 
+/// The names of the shipped worlds that begin so.
+pub(crate) fn names(prefix: &str) -> Vec<String> {
+    let paths = worlds(prefix);
+    paths.iter().filter_map(|path| Some(path.file_name()?.to_string_lossy().into_owned())).collect()
+}
+
 fn load(path: &Path) -> World {
     let (world, diagnostics) = config::load(path, now());
     assert!(

@@ -95,17 +95,25 @@ pub(super) fn hub(
         fqdn: fqdn.clone(),
     };
     let id = build.server(server);
-    for (role, port) in [(roles[0], 25), (roles[1], 2525)] {
+    // Users submit at 587, with a password.
+    for (role, ports) in [(roles[0], vec![25, 587]), (roles[1], vec![2525])] {
         let name = format!("EXO {}", role.as_str());
         build.parts.receive_connectors.push(ReceiveConnector {
+            matcher: anyone(role, ports),
             permission_groups: BTreeSet::from([
                 PermissionGroup::ExchangeServers,
                 PermissionGroup::ExchangeUsers,
             ]),
-            ..endpoint(organization, id, &name, (role, port))
+            ..endpoint(organization, id, &name, (role, 25))
         });
     }
     id
+}
+
+/// Whoever connects to one of these ports.
+fn anyone(transport_role: TransportRole, ports: Vec<u16>) -> Matcher {
+    let remote_ip_ranges = vec![IpRange::ALL_V4, IpRange::ALL_V6];
+    Matcher::Endpoint { transport_role, ports, remote_ip_ranges }
 }
 
 /// A Receive connector of the cloud that listens for everyone and lets nobody submit.
@@ -120,11 +128,7 @@ pub(super) fn endpoint(
         server,
         name: name.to_owned(),
         enabled: true,
-        matcher: Matcher::Endpoint {
-            transport_role,
-            ports: vec![port],
-            remote_ip_ranges: vec![IpRange::ALL_V4, IpRange::ALL_V6],
-        },
+        matcher: anyone(transport_role, vec![port]),
         permission_groups: BTreeSet::new(),
         externally_secured: false,
         anonymous_relay: false,

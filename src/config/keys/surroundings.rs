@@ -42,6 +42,11 @@ static HOSTS: Kind = Kind {
         text("Fqdn", &HOST, "The name it says in EHLO; absent: its name."),
         one_or_many("IPAddress", &IP_ADDRESS, "Its addresses.").required(),
         one_or_many("Domains", &DOMAIN, "The domains it takes mail for."),
+        one_or_many(
+            "Mailboxes",
+            &ADDRESS,
+            "Addresses there that somebody writes to; those of senders are known without it.",
+        ),
     ],
 };
 

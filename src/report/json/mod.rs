@@ -6,9 +6,11 @@
 //!
 //! Invariant: fields are added, never renamed, within one `format_version`.
 
+mod agreement;
 mod diagnostic;
 mod finding;
 mod flow;
+mod lab;
 mod location;
 
 use serde::Serialize;
@@ -16,8 +18,9 @@ use serde::Serialize;
 use crate::diag::Diagnostic;
 use crate::flow::Flow;
 use crate::model::Topology;
+use crate::report::surroundings::Surroundings;
 use crate::report::topic::Topic;
-use crate::verify::{Report, Row};
+use crate::verify::{Agreement, Report, Row};
 
 /// The version of every document.
 pub const FORMAT_VERSION: &str = "1.0";
@@ -28,6 +31,12 @@ struct Document<T> {
     format_version: &'static str,
     #[serde(flatten)]
     content: T,
+}
+
+/// What `test` found.
+#[must_use]
+pub fn agreement(agreement: &Agreement) -> String {
+    document(agreement::Agreement::new(agreement))
 }
 
 /// The findings of `check` and their count.
@@ -52,6 +61,13 @@ pub fn explain(topic: &Topic) -> String {
 #[must_use]
 pub fn flows(topology: &Topology, rows: &[Row]) -> String {
     document(flow::Flows::new(topology, rows))
+}
+
+/// Where everything of a lab is, on one line.
+#[must_use]
+pub fn lab(surroundings: &Surroundings) -> String {
+    let line = serde_json::to_string(&lab::Lab::new(surroundings));
+    line.expect("texts and lists of them are JSON") + "\n"
 }
 
 /// One message with every fork, hop and step.

@@ -5,18 +5,22 @@
 //!
 //! Bugs: lines are as long as what they say; the terminal breaks them.
 
+mod agreement;
 mod check;
 mod diagnostic;
 mod explain;
 mod flows;
+mod lab;
 mod palette;
 mod path;
 mod table;
 mod trace;
 
+pub use agreement::agreement;
 pub use check::check;
 pub use diagnostic::diagnostics;
 pub use explain::explain;
 pub use flows::flows;
+pub use lab::lab;
 pub use palette::Palette;
 pub use trace::trace;

@@ -1,0 +1,73 @@
+//! Failures → a delivery status notification to the reverse-path, and never one about another
+//! (RFC 5321 §6.1; Exchange Server, "DSNs and NDRs in Exchange Server").
+
+use std::sync::Arc;
+
+use super::categorizer;
+use super::message::Message;
+use super::queue::Pending;
+use super::shared::Shared;
+use crate::clock;
+use crate::mail::{
+    Action, AuthAs, ByteSize, Directionality, HeaderSection, Mailbox, Notification, ReportedRecipient, ReversePath, Status,
+};
+use crate::route::{Arrival, Event, MailItem, Trace};
+
+/// Tells the sender of a message which recipients failed, then forgets the message.
+pub(super) async fn report(shared: &Arc<Shared>, pending: &Arc<Pending>, failures: Vec<(Mailbox, Status, Option<String>)>) {
+    let reverse_path = super::queue::lock(&pending.state).record.reverse_path.clone();
+    let Ok(ReversePath::Mailbox(sender)) = reverse_path.parse() else {
+        shared.store.remove(pending.id);
+        return;
+    };
+    let now = clock::now();
+    let recipients: Vec<ReportedRecipient> = failures
+        .into_iter()
+        .map(|(recipient, status, remote)| ReportedRecipient { recipient, original: None, status, remote })
+        .collect();
+    let message = Notification {
+        action: Action::Failed,
+        from: &postmaster(shared),
+        to: &sender,
+        reporting: &shared.this().fqdn,
+        arrived: &clock::rfc5322(pending.arrived),
+        date: &clock::rfc5322(now),
+        id: &shared.unique(),
+        recipients: &recipients,
+        original: &pending.message.headers,
+    }
+    .compose();
+    shared.note(&pending.message_id, Event::Dsn, &sender);
+    let (mut headers, body) = HeaderSection::split(&message);
+    let item = MailItem {
+        reverse_path: ReversePath::Null,
+        recipients: vec![sender],
+        size: ByteSize(message.len() as u64),
+        auth_as: AuthAs::Internal,
+        directionality: Directionality::Originating,
+        arrival: Arrival::Submission,
+        organization: shared.this().organization,
+        resolved: false,
+        trace: Trace::default(),
+    };
+    headers.set("X-MS-Exchange-Organization-AuthAs", &item.auth_as.to_string());
+    // The message itself is forgotten only when its report is safe.
+    match categorizer::originate(shared, item, Message { headers, body }, now).await {
+        Ok(()) => shared.store.remove(pending.id),
+        Err(error) => tracing::error!(server = shared.name(), %error, "a report could not be kept; the message stays in the spool"),
+    }
+}
+
+/// `postmaster@` the default accepted domain; at a server without one, its own name.
+pub(super) fn postmaster(shared: &Shared) -> Mailbox {
+    let organization = shared.this().organization;
+    let mut own: Vec<_> = shared
+        .topology
+        .accepted_domains()
+        .map(|(_, accepted)| accepted)
+        .filter(|accepted| accepted.organization == organization)
+        .collect();
+    own.sort_by_key(|accepted| !accepted.default);
+    let domain = own.first().map_or(&shared.this().fqdn, |accepted| &accepted.domain);
+    Mailbox::parse(&format!("postmaster@{domain}")).unwrap_or_else(|_| unreachable!("a domain makes an address"))
+}

@@ -1,0 +1,143 @@
+//! A message in memory, and what its headers say to routing: the organization headers and the
+//! Received fields on the way in, the header firewall on the way out (Exchange Server, "Header
+//! firewall"; RFC 5321 §4.4).
+
+use bytes::Bytes;
+
+use crate::mail::{
+    AuthAs, CROSS_PREMISES_PREFIX, Directionality, FOREST_PREFIX, HeaderSection, ORGANIZATION_PREFIX, received_by,
+};
+use crate::model::{OrganizationId, Topology};
+use crate::route::{MailItem, Trace, Transfer};
+
+const AUTH_AS: &str = "X-MS-Exchange-Organization-AuthAs";
+const AUTH_SOURCE: &str = "X-MS-Exchange-Organization-AuthSource";
+const CROSS_AUTH_AS: &str = "X-MS-Exchange-CrossPremises-AuthAs";
+const DIRECTIONALITY: &str = "X-MS-Exchange-Organization-MessageDirectionality";
+const NETWORK_MESSAGE_ID: &str = "X-MS-Exchange-Organization-Network-Message-Id";
+/// Choice: Exchange keeps the mark in properties that are not documented; this header is ours.
+const RESOLVED: &str = "X-MS-Exchange-Organization-Hybridmx-Resolved";
+const ATTRIBUTED: &str = "X-EOPTenantAttributedMessage";
+const PRESERVED: &str = "X-OrganizationHeadersPreserved";
+const PROMOTED: &str = "X-CrossPremisesHeadersPromoted";
+const FILTERED: &str = "X-CrossPremisesHeadersFiltered";
+const FILTERED_BY_CONNECTOR: &str = "X-CrossPremisesHeadersFilteredBySendConnector";
+
+/// A message: header section apart from the body.
+#[derive(Clone, Debug)]
+pub(super) struct Message {
+    pub(super) headers: HeaderSection,
+    pub(super) body: Bytes,
+}
+
+impl Message {
+    /// Splits what came after DATA.
+    pub(super) fn split(message: &Bytes) -> Self {
+        let (headers, body) = HeaderSection::split(message);
+        Self { headers, body }
+    }
+
+    /// What the message says of its past and of its sender.
+    pub(super) fn claims(&self, topology: &Topology) -> Claims {
+        let received = self.headers.all("Received").filter_map(|value| received_by(&value));
+        // The newest field stands first; the trace begins with the oldest.
+        let mut received: Vec<_> = received.collect();
+        received.reverse();
+        let attributions = self.headers.all(ATTRIBUTED).filter_map(|value| {
+            let (tenant, count) = value.rsplit_once(':')?;
+            Some((organization(topology, tenant)?, count.parse::<u32>().ok()? + 1))
+        });
+        let mut trace = Trace { received_by: received, attributions: Vec::new() };
+        for (tenant, count) in attributions {
+            match trace.attributions.iter_mut().find(|(id, _)| *id == tenant) {
+                Some((_, known)) => *known = count.max(*known),
+                None => trace.attributions.push((tenant, count)),
+            }
+        }
+        let value = |name| self.headers.get(name);
+        Claims {
+            organization: value(AUTH_AS).and_then(|text| text.parse().ok()),
+            cross_premises: value(CROSS_AUTH_AS).and_then(|text| text.parse().ok()),
+            directionality: value(DIRECTIONALITY).and_then(|text| text.parse().ok()),
+            resolved: value(RESOLVED).is_some(),
+            trace,
+        }
+    }
+
+    /// The header section as this server keeps it: the organization's headers say what was decided,
+    /// whoever wrote some before; `received` is prepended, the last one first.
+    pub(super) fn stamp(&mut self, topology: &Topology, server: &str, item: &MailItem, promoted: bool, received: &[String], id: &str) {
+        let headers = &mut self.headers;
+        if promoted {
+            headers.remove_prefix(ORGANIZATION_PREFIX);
+            if headers.rename_prefix(CROSS_PREMISES_PREFIX, ORGANIZATION_PREFIX) > 0 {
+                headers.set(PROMOTED, server);
+            }
+        } else {
+            if headers.remove_prefix(CROSS_PREMISES_PREFIX) > 0 {
+                headers.set(FILTERED, server);
+            }
+            if !item.is_from_inside() {
+                headers.remove_prefix(ORGANIZATION_PREFIX);
+            }
+        }
+        if !item.is_from_inside() {
+            headers.remove_prefix(FOREST_PREFIX);
+        }
+        headers.set(AUTH_AS, &item.auth_as.to_string());
+        if headers.get(AUTH_SOURCE).is_none() {
+            headers.set(AUTH_SOURCE, server);
+        }
+        headers.set(DIRECTIONALITY, &item.directionality.to_string());
+        if headers.get(NETWORK_MESSAGE_ID).is_none() {
+            headers.set(NETWORK_MESSAGE_ID, id);
+        }
+        if headers.get("Message-ID").is_none() {
+            headers.set("Message-ID", &format!("<{id}@{server}>"));
+        }
+        headers.remove(ATTRIBUTED);
+        for (tenant, count) in &item.trace.attributions {
+            headers.prepend(ATTRIBUTED, &format!("{}:{}", topology.organization(*tenant).name, count.saturating_sub(1)));
+        }
+        for field in received {
+            headers.prepend("Received", field);
+        }
+    }
+
+    /// The header section as it leaves for a peer: what the header firewall lets out.
+    pub(super) fn outgoing(&self, transfer: &Transfer, server: &str, by_connector: bool) -> HeaderSection {
+        let mut headers = self.headers.clone();
+        headers.remove_prefix(CROSS_PREMISES_PREFIX);
+        if transfer.organization.is_some() {
+            if transfer.resolved {
+                headers.set(RESOLVED, "1");
+            } else {
+                headers.remove(RESOLVED);
+            }
+            return headers;
+        }
+        headers.remove(RESOLVED);
+        headers.remove_prefix(FOREST_PREFIX);
+        if transfer.cross_premises.is_some() {
+            headers.rename_prefix(ORGANIZATION_PREFIX, CROSS_PREMISES_PREFIX);
+            headers.set(PRESERVED, server);
+        } else if headers.remove_prefix(ORGANIZATION_PREFIX) > 0 && by_connector {
+            headers.set(FILTERED_BY_CONNECTOR, server);
+        }
+        headers
+    }
+}
+
+/// What a message says of itself; whom to believe is decided elsewhere.
+#[derive(Clone, Debug)]
+pub(super) struct Claims {
+    pub(super) organization: Option<AuthAs>,
+    pub(super) cross_premises: Option<AuthAs>,
+    pub(super) directionality: Option<Directionality>,
+    pub(super) resolved: bool,
+    pub(super) trace: Trace,
+}
+
+fn organization(topology: &Topology, name: &str) -> Option<OrganizationId> {
+    topology.organizations().find(|(_, each)| each.name == name).map(|(id, _)| id)
+}

@@ -1,0 +1,31 @@
+//! One running server: takes messages, keeps them, decides with `route`, sends them on.
+//!
+//! Not here: the decisions (`route`), the protocol (`smtp`), what survives a crash (`spool`), and the
+//! worlds of many servers (`lab`).
+//! A [`Config`] goes in; a [`Relay`] runs until it is stopped.
+//!
+//! Invariant: a message is answered for with 250 when it is in the spool, or when the hub behind a
+//! front end has answered for it.
+//! Invariant: what was answered for is delivered, reported to its sender, or still in the spool.
+//! Invariant: every message that leaves carries what `route` said, and nothing else of the
+//! organization's headers.
+//!
+//! Sources: Exchange Server, "Mail flow and the transport pipeline", "Queues"; RFC 5321.
+
+mod address_book;
+mod bounce;
+mod categorizer;
+mod deliver;
+mod message;
+mod queue;
+mod receive;
+mod record;
+mod send;
+mod shared;
+mod start;
+mod tracking;
+
+pub use address_book::AddressBook;
+pub use shared::{Config, Pace, Users};
+pub use start::{Relay, RelayError};
+pub use tracking::{Flagged, Tracked};

@@ -1,0 +1,138 @@
+//! Delivery queues: one for each next hop, and what is in them. A queue opens as many connections as
+//! its length deserves and keeps them while there is work.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use jiff::Timestamp;
+use tokio::sync::Notify;
+
+use super::message::Message;
+use super::record::Record;
+use crate::mail::{Mailbox, Status};
+use crate::model::SendConnectorId;
+use crate::route::{Copy, NextHop};
+use crate::spool::MessageId;
+
+/// A message of which something is still to be done.
+pub(super) struct Pending {
+    pub(super) id: MessageId,
+    /// Its Message-ID.
+    pub(super) message_id: String,
+    pub(super) message: Arc<Message>,
+    pub(super) arrived: Timestamp,
+    pub(super) state: Mutex<Progress>,
+}
+
+/// How far a message is.
+pub(super) struct Progress {
+    pub(super) record: Record,
+    /// Recipients that are not over.
+    pub(super) left: usize,
+    /// Failures to be reported together.
+    pub(super) failures: Vec<(Mailbox, Status, Option<String>)>,
+}
+
+/// Copies that share everything but their recipients, on their way to one next hop.
+pub(super) struct Delivery {
+    pub(super) pending: Arc<Pending>,
+    pub(super) recipients: Vec<Mailbox>,
+    pub(super) copy: Arc<Copy>,
+    /// How often it was tried.
+    pub(super) attempts: u32,
+}
+
+/// What makes two copies go to the same place in the same way.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Key {
+    next_hop: NextHop,
+    tls: crate::route::TlsDemand,
+    presented: crate::route::Presented,
+}
+
+impl Key {
+    pub(super) fn of(copy: &Copy) -> Self {
+        Self { next_hop: copy.next_hop.clone(), tls: copy.tls.clone(), presented: copy.presented.clone() }
+    }
+
+    pub(super) fn connector(&self) -> Option<SendConnectorId> {
+        self.next_hop.connector()
+    }
+}
+
+/// One queue.
+pub(super) struct Queue {
+    pub(super) key: Key,
+    waiting: Mutex<Waiting>,
+    pub(super) arrived: Notify,
+}
+
+#[derive(Default)]
+struct Waiting {
+    ready: VecDeque<Delivery>,
+    connections: usize,
+}
+
+/// Choice: Exchange opens a second connection when 20 messages wait, and at most 20
+/// (`MaxPerDomainOutboundConnections`; 40 since 2021).
+const MESSAGES_PER_CONNECTION: usize = 20;
+const CONNECTIONS_MAX: usize = 20;
+
+impl Queue {
+    /// Adds a delivery; says whether a connection is to be opened for it.
+    pub(super) fn push(&self, delivery: Delivery) -> bool {
+        let mut waiting = lock(&self.waiting);
+        waiting.ready.push_back(delivery);
+        let wanted = (1 + waiting.ready.len() / MESSAGES_PER_CONNECTION).min(CONNECTIONS_MAX);
+        let open = waiting.connections < wanted;
+        if open {
+            waiting.connections += 1;
+        }
+        drop(waiting);
+        self.arrived.notify_one();
+        open
+    }
+
+    /// The next delivery, if there is one.
+    pub(super) fn pop(&self) -> Option<Delivery> {
+        lock(&self.waiting).ready.pop_front()
+    }
+
+    /// Everything that waits.
+    pub(super) fn drain(&self) -> Vec<Delivery> {
+        lock(&self.waiting).ready.drain(..).collect()
+    }
+
+    /// A connection is closed; says whether there is work left that nobody would do.
+    pub(super) fn closed(&self) -> bool {
+        let mut waiting = lock(&self.waiting);
+        waiting.connections -= 1;
+        let again = waiting.connections == 0 && !waiting.ready.is_empty();
+        if again {
+            waiting.connections += 1;
+        }
+        again
+    }
+}
+
+/// The queues of a relay.
+#[derive(Default)]
+pub(super) struct Queues(Mutex<HashMap<Key, Arc<Queue>>>);
+
+impl Queues {
+    /// The queue for a copy.
+    pub(super) fn of(&self, copy: &Copy) -> Arc<Queue> {
+        let key = Key::of(copy);
+        let mut queues = lock(&self.0);
+        let make = || {
+            Arc::new(Queue { key: key.clone(), waiting: Mutex::default(), arrived: Notify::new() })
+        };
+        queues.entry(key.clone()).or_insert_with(make).clone()
+    }
+}
+
+/// A lock whose holder cannot leave it half done: what panics there is a bug, and what it holds is
+/// whole.
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

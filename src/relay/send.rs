@@ -1,0 +1,574 @@
+//! SMTP Send: a connection of a queue takes deliveries one after another, obeys the connector's
+//! demand for TLS, and gives every reply to `route::outcome`.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::time::Instant;
+
+use super::categorizer::{delivered, put_off};
+use super::queue::{Delivery, Queue};
+use super::shared::Shared;
+use super::tracking::Flagged;
+use crate::dns::{NoHost, Target, Targets};
+use crate::mail::{NamePattern, Status};
+use crate::model::{Certificate, ServerId, Settings, SmartHost};
+use crate::net::{self, Connected, PeerCertificate};
+use crate::route::{self, Copy, Event, Happened, NextHop, Peer, Presented, Step, Subject};
+use crate::smtp::{Body, Cause, ClientConfig, ClientEvent, ClientSession, Envelope, HelloName, Phase, TlsUse};
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long a connection without work stays open.
+const IDLE: Duration = Duration::from_secs(2);
+
+/// Opens a connection for a queue.
+pub(super) fn open(shared: &Arc<Shared>, queue: &Arc<Queue>) {
+    let (shared, queue) = (shared.clone(), queue.clone());
+    tokio::spawn(async move {
+        loop {
+            serve(&shared, &queue).await;
+            if !queue.closed() {
+                break;
+            }
+        }
+    });
+}
+
+/// One connection's life: as long as there is work, or might be soon.
+async fn serve(shared: &Arc<Shared>, queue: &Arc<Queue>) {
+    while let Some(first) = next(queue).await {
+        let reached = match find(shared, &first.copy).await {
+            Ok(reached) => reached,
+            Err(happened) => {
+                let way = if happened == Happened::BestMxIsSelf { Way::To(None) } else { Way::Unknown };
+                fail_all(shared, queue, first, &happened, None, way);
+                continue;
+            }
+        };
+        let to = reached.first().and_then(|reached| reached.server);
+        match Session::open(shared, queue, reached, &first.copy).await {
+            Ok(mut session) => {
+                session.run(shared, queue, first).await;
+                return;
+            }
+            Err((happened, remote)) => {
+                let way = if happened == Happened::CertificateMissing { Way::Unknown } else { Way::To(to) };
+                fail_all(shared, queue, first, &happened, remote.as_deref(), way);
+            }
+        }
+    }
+}
+
+/// Where deliveries that fail were to go.
+#[derive(Clone, Copy)]
+enum Way {
+    /// They did not get so far.
+    Unknown,
+    /// To this server; to a host outside the world where there is none.
+    To(Option<ServerId>),
+}
+
+/// The next delivery, waiting a little for one.
+async fn next(queue: &Queue) -> Option<Delivery> {
+    if let Some(delivery) = queue.pop() {
+        return Some(delivery);
+    }
+    let _ = tokio::time::timeout(IDLE, queue.arrived.notified()).await;
+    queue.pop()
+}
+
+/// The next hop cannot be reached: that concerns everything in the queue.
+fn fail_all(
+    shared: &Arc<Shared>,
+    queue: &Queue,
+    first: Delivery,
+    happened: &Happened,
+    remote: Option<&str>,
+    way: Way,
+) {
+    for delivery in std::iter::once(first).chain(queue.drain()) {
+        if let Way::To(to) = way {
+            flag_path(shared, &delivery, to);
+        }
+        put_off(shared, delivery, happened, remote);
+    }
+}
+
+/// Compares the way out with the one the premises prescribe, when it is taken first.
+fn flag_path(shared: &Shared, delivery: &Delivery, to: Option<ServerId>) {
+    if delivery.attempts > 0 {
+        return;
+    }
+    for reason in crate::flow::misroutes(&shared.topology, shared.server, to, &delivery.copy) {
+        shared.flag(&delivery.pending.message_id, &delivery.recipients[0], Flagged::Misrouted(reason));
+    }
+}
+
+/// A next hop with its address.
+struct Reached {
+    name: String,
+    address: SocketAddr,
+    /// The server of the world that is there.
+    server: Option<ServerId>,
+    port: u16,
+}
+
+/// Where a copy is to be sent.
+async fn find(shared: &Shared, copy: &Copy) -> Result<Vec<Reached>, Happened> {
+    match &copy.next_hop {
+        NextHop::Servers { servers, port, .. } => Ok(servers.iter().filter_map(|id| at_server(shared, *id, *port)).collect()),
+        NextHop::Dns { domain, .. } => {
+            let targets = resolver(shared, copy).targets(domain).await;
+            count_lookup(shared, "MX", &targets);
+            hosts(shared, targets, false)
+        }
+        NextHop::SmartHosts { hosts, .. } => smart_hosts(shared, copy, hosts).await,
+        NextHop::Mailbox(_) | NextHop::Unreachable => Err(Happened::Unreachable),
+    }
+}
+
+fn at_server(shared: &Shared, id: ServerId, port: u16) -> Option<Reached> {
+    let server = shared.topology.server(id);
+    let world = server.addresses.first()?;
+    Some(Reached { name: server.fqdn.to_string(), address: shared.addresses.real(*world, port), server: Some(id), port })
+}
+
+fn resolver<'a>(shared: &'a Shared, copy: &Copy) -> &'a net::Resolver {
+    let external = copy.next_hop.connector().is_some_and(|id| shared.topology.send_connector(id).use_external_dns);
+    if external { &shared.external_resolver } else { &shared.resolver }
+}
+
+fn count_lookup(shared: &Shared, kind: &str, targets: &Targets) {
+    let outcome = if matches!(targets, Targets::Failed(_)) { "failed" } else { "answered" };
+    shared.metrics.count("dns_lookups_total", &[shared.name(), kind, outcome]);
+}
+
+/// The addresses to try, best first.
+fn hosts(shared: &Shared, targets: Targets, smart_host: bool) -> Result<Vec<Reached>, Happened> {
+    let world = |address: &IpAddr| shared.addresses.world(*address);
+    let own = |host: &Target| host.addresses.iter().any(|address| shared.this().addresses.contains(&world(address)));
+    let hosts = targets.usable(own, smart_host).map_err(|why| match why {
+        NoHost::BestIsSelf => Happened::BestMxIsSelf,
+        NoHost::NameError => Happened::DomainNotFound { smart_host },
+        NoHost::NoAnswer | NoHost::Unknown(_) => Happened::NoAnswer,
+        NoHost::NullMx => Happened::NullMx,
+    })?;
+    let mut reached = Vec::new();
+    for host in hosts {
+        for address in &host.addresses {
+            let world = world(address);
+            let real = shared.addresses.named(host.host.as_str()).unwrap_or_else(|| shared.addresses.real(world, 25));
+            let server = shared.topology.server_at(world);
+            reached.push(Reached { name: host.host.to_string(), address: real, server, port: 25 });
+        }
+    }
+    Ok(reached)
+}
+
+async fn smart_hosts(shared: &Shared, copy: &Copy, wanted: &[SmartHost]) -> Result<Vec<Reached>, Happened> {
+    let mut reached = Vec::new();
+    let mut why = Happened::NoAnswer;
+    for host in wanted {
+        match host {
+            SmartHost::Address(address) => reached.push(Reached {
+                name: format!("[{address}]"),
+                address: shared.addresses.real(*address, 25),
+                server: shared.topology.server_at(*address),
+                port: 25,
+            }),
+            SmartHost::Name(name) => {
+                if let Some(address) = shared.addresses.named(name.as_str()) {
+                    let server = shared.topology.server_at(shared.addresses.world(address.ip()));
+                    reached.push(Reached { name: name.to_string(), address, server, port: 25 });
+                    continue;
+                }
+                let targets = resolver(shared, copy).targets(name).await;
+                count_lookup(shared, "A", &targets);
+                match hosts(shared, targets, true) {
+                    Ok(mut found) => reached.append(&mut found),
+                    Err(happened) => why = happened,
+                }
+            }
+        }
+    }
+    if reached.is_empty() { Err(why) } else { Ok(reached) }
+}
+
+/// An open connection to a next hop.
+struct Session {
+    stream: Box<dyn Connected>,
+    machine: ClientSession,
+    began: Instant,
+    remote: Reached,
+    tls: bool,
+    /// Whether the machine waits for orders.
+    idle: bool,
+    /// Whether it has ended.
+    over: bool,
+    buffer: Vec<u8>,
+}
+
+/// What a delivery is waiting for.
+enum Waiting {
+    Ready,
+    Body,
+    Over,
+}
+
+impl Session {
+    /// Connects to the first address that answers, and gets as far as the first mail transaction.
+    async fn open(
+        shared: &Arc<Shared>,
+        queue: &Queue,
+        reached: Vec<Reached>,
+        copy: &Copy,
+    ) -> Result<Self, (Happened, Option<String>)> {
+        if let Presented::Missing(_) = copy.presented {
+            return Err((Happened::CertificateMissing, None));
+        }
+        let mut last = None;
+        for remote in reached {
+            let stream = match net::connect(shared.local_address, remote.address, CONNECT_TIMEOUT).await {
+                Ok(stream) => stream,
+                Err(_) => {
+                    last = Some(remote.name);
+                    continue;
+                }
+            };
+            let config = config(shared, copy);
+            let mut session = Self {
+                stream: Box::new(stream),
+                machine: ClientSession::new(config),
+                began: Instant::now(),
+                remote,
+                tls: false,
+                idle: false,
+                over: false,
+                buffer: vec![0; 16 * 1024],
+            };
+            let label = shared.connector_label(queue.key.connector());
+            shared.metrics.count("smtp_sessions_total", &[shared.name(), "out", &label]);
+            return match session.hello(shared, copy).await {
+                Ok(()) => Ok(session),
+                Err(happened) => {
+                    session.close().await;
+                    Err((happened, Some(session.remote.name.clone())))
+                }
+            };
+        }
+        Err((Happened::NoConnection, last))
+    }
+
+    /// Greeting, EHLO, STARTTLS; the certificate is judged before anything is sent.
+    async fn hello(&mut self, shared: &Arc<Shared>, copy: &Copy) -> Result<(), Happened> {
+        loop {
+            match self.event().await {
+                ClientEvent::WantTls => {
+                    let certificate = self.handshake(shared, copy).await?;
+                    let certificate = certificate.map(|peer| as_certificate(&peer));
+                    route::judge(&copy.tls, true, certificate.as_ref(), shared.topology.as_of()).map_err(Happened::Tls)?;
+                }
+                ClientEvent::Ready => {
+                    if self.tls {
+                        return Ok(());
+                    }
+                    // STARTTLS was not offered: that may be what the connector demands.
+                    return match route::judge(&copy.tls, false, None, shared.topology.as_of()) {
+                        Ok(_) => Ok(()),
+                        Err(what) => Err(Happened::Tls(what)),
+                    };
+                }
+                ClientEvent::Failed { phase, cause } => return Err(failure(phase, &cause)),
+                ClientEvent::Closed => return Err(Happened::NoConnection),
+                ClientEvent::RecipientReply { .. } | ClientEvent::NeedBody | ClientEvent::MessageReply { .. } => {}
+            }
+        }
+    }
+
+    async fn handshake(&mut self, shared: &Arc<Shared>, copy: &Copy) -> Result<Option<PeerCertificate>, Happened> {
+        let identity = match &copy.presented {
+            Presented::Certificate(shown) => {
+                let id = shared.topology.certificates().find(|(_, certificate)| {
+                    certificate.names == shown.names && certificate.servers.contains(&shared.server)
+                });
+                shared.identity(id.map(|(id, _)| id))
+            }
+            Presented::SelfSigned | Presented::Missing(_) => shared.self_signed.clone(),
+        };
+        let failed = |what: &dyn std::fmt::Display| Happened::Tls(format!("the handshake failed: {what}"));
+        let connector = shared.tls.connector(Some(identity)).map_err(|error| failed(&error))?;
+        let plain = std::mem::replace(&mut self.stream, Box::new(tokio::io::empty()));
+        let result = shared.tls.connect(&connector, &self.remote.name, plain, shared.judged_at()).await;
+        let outcome = if result.is_ok() { "succeeded" } else { "failed" };
+        shared.metrics.count("tls_handshakes_total", &[shared.name(), "out", outcome]);
+        match result {
+            Ok((stream, peer)) => {
+                self.stream = stream;
+                self.tls = true;
+                self.machine.tls_started(self.began.elapsed());
+                Ok(peer)
+            }
+            Err(error) => {
+                self.machine.tls_failed();
+                Err(failed(&error))
+            }
+        }
+    }
+
+    /// Sends deliveries until there are no more, or the connection ends.
+    async fn run(&mut self, shared: &Arc<Shared>, queue: &Arc<Queue>, first: Delivery) {
+        let mut delivery = Some(first);
+        while let Some(current) = delivery.take() {
+            if !self.transact(shared, current).await {
+                return;
+            }
+            delivery = next(queue).await;
+        }
+        self.close().await;
+    }
+
+    /// One mail transaction; says whether the connection can be used again.
+    async fn transact(&mut self, shared: &Arc<Shared>, mut delivery: Delivery) -> bool {
+        let transfer = delivery.copy.transfer_to(self.peer(shared, &delivery.copy));
+        flag_path(shared, &delivery, self.remote.server);
+        let by_connector = delivery.copy.next_hop.connector().is_some();
+        let headers = delivery.pending.message.outgoing(&transfer, &shared.this().name, by_connector).to_bytes();
+        let body = delivery.pending.message.body.clone();
+        let size = (headers.len() + body.len()) as u64;
+        let eight_bit = !headers.is_ascii() || !body.is_ascii();
+        let recipients = delivery.recipients.clone();
+        let body_kind = eight_bit.then_some(Body::EightBitMime);
+        let envelope = match Envelope::new(transfer.reverse_path.clone(), recipients, Some(size), body_kind) {
+            Ok(envelope) => envelope,
+            Err(error) => {
+                let status = Status::new(554, (5, 6, 0), "Corrupt message content").with_text(format!("Corrupt envelope: {error:?}"));
+                put_off(shared, delivery, &Happened::Reply(status), None);
+                return true;
+            }
+        };
+        self.machine.begin(envelope, self.began.elapsed());
+        let mut verdicts: Vec<Option<Status>> = vec![None; delivery.recipients.len()];
+        let mut message: Option<Status> = None;
+        let end = loop {
+            match self.event().await {
+                ClientEvent::RecipientReply { index, reply } => verdicts[index] = Some(reply.to_status()),
+                ClientEvent::NeedBody => {
+                    let now = self.began.elapsed();
+                    self.machine.body(&headers, now);
+                    self.machine.body(&body, now);
+                    self.machine.end_body(now);
+                }
+                ClientEvent::MessageReply { reply, .. } => message = Some(reply.to_status()),
+                ClientEvent::Ready => break Waiting::Ready,
+                ClientEvent::Failed { phase, cause } => {
+                    if message.is_none() {
+                        message = Some(lost(phase, &cause));
+                    }
+                    break Waiting::Over;
+                }
+                ClientEvent::Closed => break Waiting::Over,
+                ClientEvent::WantTls => break Waiting::Body,
+            }
+        };
+        let recipients = std::mem::take(&mut delivery.recipients);
+        for (recipient, verdict) in recipients.into_iter().zip(verdicts) {
+            let status = match verdict {
+                Some(refused) if refused.enhanced.class != 2 => refused,
+                Some(_) | None => message.clone().unwrap_or_else(|| lost(Phase::EndOfData, &Cause::EndOfInput)),
+            };
+            self.conclude(shared, &delivery, recipient, status);
+        }
+        matches!(end, Waiting::Ready)
+    }
+
+    /// What the next hop's answer means for one recipient.
+    fn conclude(&self, shared: &Arc<Shared>, delivery: &Delivery, recipient: crate::mail::Mailbox, status: Status) {
+        let one = Delivery {
+            pending: delivery.pending.clone(),
+            recipients: vec![recipient],
+            copy: delivery.copy.clone(),
+            attempts: delivery.attempts,
+        };
+        if status.enhanced.class == 2 {
+            let event = if delivery.copy.exchange_authenticated { Event::Send } else { Event::SendExternal };
+            let chosen = self.remote.server.map_or_else(|| Subject::Host(self.remote.name.clone()), Subject::Server);
+            shared.track(&one.pending.message_id, &[Step::new(event, &one.recipients[0]).chosen(chosen)]);
+            shared.count("messages_relayed_total", delivery.copy.next_hop.connector(), None);
+            return delivered(shared, &one.pending, &one.recipients[0]);
+        }
+        put_off(shared, one, &Happened::Reply(status), Some(&self.remote.name));
+    }
+
+    /// Who this server is to the next hop.
+    fn peer(&self, shared: &Shared, copy: &Copy) -> Peer {
+        let Some(to) = self.remote.server else { return Peer::Anonymous };
+        let from = shared.this().addresses.first().copied();
+        route::peer(&shared.topology, copy, shared.server, to, from, self.remote.port)
+    }
+
+    /// The next event of the session; reads and writes until there is one.
+    async fn event(&mut self) -> ClientEvent {
+        loop {
+            // Output that was there before an event goes out before it is acted upon.
+            let event = self.machine.poll_event();
+            while let Some(output) = self.machine.poll_output() {
+                if self.stream.write_all(&output).await.is_err() {
+                    self.machine.handle_eof();
+                }
+            }
+            if let Some(event) = event {
+                self.idle = matches!(event, ClientEvent::Ready);
+                self.over = matches!(event, ClientEvent::Closed | ClientEvent::Failed { .. });
+                return event;
+            }
+            if self.stream.flush().await.is_err() {
+                self.machine.handle_eof();
+                continue;
+            }
+            let deadline = self.machine.next_deadline().map(|at| self.began + at);
+            let read = self.stream.read(&mut self.buffer);
+            let read = match deadline {
+                Some(deadline) => tokio::time::timeout_at(deadline, read).await,
+                None => Ok(read.await),
+            };
+            let now = self.began.elapsed();
+            match read {
+                Ok(Ok(0) | Err(_)) => self.machine.handle_eof(),
+                Ok(Ok(count)) => self.machine.handle_input(&self.buffer[..count], now),
+                Err(_) => self.machine.handle_timeout(now),
+            }
+        }
+    }
+
+    /// Says goodbye, without insisting.
+    async fn close(&mut self) {
+        let farewell = async {
+            // A session that is given up on its way ends when the peer has had its say.
+            while !self.idle && !self.over {
+                self.event().await;
+            }
+            if self.idle {
+                self.machine.quit(self.began.elapsed());
+            }
+            while !self.over {
+                self.event().await;
+            }
+        };
+        let _ = tokio::time::timeout(Duration::from_secs(2), farewell).await;
+    }
+}
+
+fn config(shared: &Shared, copy: &Copy) -> ClientConfig {
+    let connector = copy.next_hop.connector().map(|id| shared.topology.send_connector(id));
+    let name = connector.and_then(|connector| connector.fqdn.as_ref()).unwrap_or(&shared.this().fqdn);
+    let name = HelloName::parse(name.as_str()).unwrap_or_else(|| unreachable!("a domain is a name for EHLO"));
+    // Whether TLS is demanded is judged here, so that its failure has the words of the rule.
+    ClientConfig { tls: TlsUse::IfOffered, ..ClientConfig::new(name) }
+}
+
+/// A failed session as something that happened to the queue.
+fn failure(phase: Phase, cause: &Cause) -> Happened {
+    match cause {
+        Cause::Refused(reply) | Cause::Unexpected(reply) => Happened::Reply(reply.to_status()),
+        Cause::TlsFailed | Cause::TlsNotOffered => Happened::Tls("the handshake failed".to_owned()),
+        _ if phase == Phase::Greeting => Happened::NoConnection,
+        _ => Happened::Reply(lost(phase, cause)),
+    }
+}
+
+/// A connection that ended early: tried again.
+fn lost(phase: Phase, cause: &Cause) -> Status {
+    match cause {
+        Cause::Refused(reply) => reply.to_status(),
+        _ => Status::new(421, (4, 4, 2), "Connection dropped").with_text(format!("Connection dropped ({phase:?})")),
+    }
+}
+
+/// A peer's certificate as the model has them.
+pub(super) fn as_certificate(peer: &PeerCertificate) -> Certificate {
+    Certificate {
+        subject: peer.subject.clone(),
+        issuer: peer.issuer.clone(),
+        names: peer.names.iter().filter_map(|name| NamePattern::parse(name).ok()).collect(),
+        not_before: jiff::Timestamp::from_second(peer.not_before).ok(),
+        not_after: jiff::Timestamp::from_second(peer.not_after).ok(),
+        trusted: peer.trusted,
+        servers: Vec::new(),
+        settings: Settings::default(),
+    }
+}
+
+/// Sends one message to the hub behind a front end, and gives back what it says to the message.
+pub(super) async fn proxy(shared: &Arc<Shared>, delivery: &ProxyDelivery) -> Status {
+    let unreachable = Status::new(451, (4, 4, 0), "Primary target IP address responded with an error");
+    let Ok(reached) = find(shared, &delivery.copy).await else { return unreachable };
+    let Some(remote) = reached.into_iter().next() else { return unreachable };
+    let Ok(stream) = net::connect(shared.local_address, remote.address, CONNECT_TIMEOUT).await else {
+        return unreachable;
+    };
+    let mut session = Session {
+        stream: Box::new(stream),
+        machine: ClientSession::new(config(shared, &delivery.copy)),
+        began: Instant::now(),
+        remote,
+        tls: false,
+        idle: false,
+        over: false,
+        buffer: vec![0; 16 * 1024],
+    };
+    if session.hello(shared, &delivery.copy).await.is_err() {
+        return unreachable;
+    }
+    let status = session.hand_over(delivery).await;
+    session.close().await;
+    status
+}
+
+/// A message that a front end hands on while its own client waits.
+pub(super) struct ProxyDelivery {
+    pub(super) copy: Copy,
+    pub(super) recipients: Vec<crate::mail::Mailbox>,
+    pub(super) headers: bytes::Bytes,
+    pub(super) body: bytes::Bytes,
+}
+
+impl Session {
+    async fn hand_over(&mut self, delivery: &ProxyDelivery) -> Status {
+        let dropped = Status::new(451, (4, 4, 2), "Connection dropped");
+        let size = (delivery.headers.len() + delivery.body.len()) as u64;
+        let eight_bit = !delivery.headers.is_ascii() || !delivery.body.is_ascii();
+        let body = eight_bit.then_some(Body::EightBitMime);
+        let reverse_path = delivery.copy.transfer.reverse_path.clone();
+        let Ok(envelope) = Envelope::new(reverse_path, delivery.recipients.clone(), Some(size), body) else {
+            return Status::new(554, (5, 6, 0), "Corrupt message content");
+        };
+        self.machine.begin(envelope, self.began.elapsed());
+        let mut refused = None;
+        let mut message = None;
+        loop {
+            match self.event().await {
+                ClientEvent::RecipientReply { reply, .. } if !reply.is_positive() => refused = Some(reply.to_status()),
+                ClientEvent::NeedBody => {
+                    let now = self.began.elapsed();
+                    self.machine.body(&delivery.headers, now);
+                    self.machine.body(&delivery.body, now);
+                    self.machine.end_body(now);
+                }
+                ClientEvent::MessageReply { reply, .. } => message = Some(reply.to_status()),
+                ClientEvent::Ready => {
+                    // Where only some recipients were taken, the client must try again for all:
+                    // twice is better than never.
+                    return match (message, refused) {
+                        (Some(message), Some(_)) if message.enhanced.class == 2 => dropped,
+                        (message, refused) => message.or(refused).unwrap_or(dropped),
+                    };
+                }
+                ClientEvent::Failed { phase, cause } => return message.unwrap_or_else(|| lost(phase, &cause)),
+                ClientEvent::Closed => return message.unwrap_or(dropped),
+                ClientEvent::RecipientReply { .. } | ClientEvent::WantTls => {}
+            }
+        }
+    }
+}

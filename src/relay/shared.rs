@@ -1,0 +1,149 @@
+//! What the tasks of one relay share.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use rustls::RootCertStore;
+use tokio::sync::mpsc;
+
+use super::address_book::AddressBook;
+use super::queue::Queues;
+use super::tracking::Tracked;
+use crate::clock;
+use crate::metrics::Metrics;
+use crate::model::{CertificateId, ServerId, Topology};
+use crate::net::{Identity, Resolver, TlsMaterials};
+use crate::spool::Store;
+
+/// Passwords by address, in lower case.
+pub type Users = HashMap<String, String>;
+
+/// How fast time passes for retries and expiry: 1 is real time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pace(pub u32);
+
+impl Pace {
+    /// How long one of Exchange's intervals lasts here.
+    #[must_use]
+    pub fn real(self, interval: SignedDuration) -> Duration {
+        Duration::try_from(interval).unwrap_or_default() / self.0.max(1)
+    }
+
+    /// How long it is for a message what lasted so long here.
+    #[must_use]
+    pub fn passed(self, real: SignedDuration) -> SignedDuration {
+        real.checked_mul(i32::try_from(self.0.max(1)).unwrap_or(i32::MAX)).unwrap_or(SignedDuration::MAX)
+    }
+}
+
+/// Everything a relay is made of.
+pub struct Config {
+    /// The world.
+    pub topology: Arc<Topology>,
+    /// Which of its servers this is.
+    pub server: ServerId,
+    /// Where the world's addresses are.
+    pub addresses: Arc<AddressBook>,
+    /// The address outgoing connections are made from.
+    pub local_address: Option<IpAddr>,
+    /// The name server of the server's view.
+    pub resolver: Resolver,
+    /// The public name server, for connectors that use it.
+    pub external_resolver: Resolver,
+    /// Whom it trusts.
+    pub roots: RootCertStore,
+    /// The certificates it holds.
+    pub identities: HashMap<CertificateId, Identity>,
+    /// Its self-signed certificate.
+    pub self_signed: Identity,
+    /// Where messages survive.
+    pub store: Arc<dyn Store>,
+    /// Where mailboxes are.
+    pub mail_directory: PathBuf,
+    /// Who may submit.
+    pub users: Arc<Users>,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    /// How fast time passes.
+    pub pace: Pace,
+    /// Who is told of every step.
+    pub observer: Option<mpsc::UnboundedSender<Tracked>>,
+}
+
+/// What the tasks of one relay share.
+pub(super) struct Shared {
+    pub(super) topology: Arc<Topology>,
+    pub(super) server: ServerId,
+    pub(super) addresses: Arc<AddressBook>,
+    pub(super) local_address: Option<IpAddr>,
+    pub(super) resolver: Resolver,
+    pub(super) external_resolver: Resolver,
+    pub(super) tls: TlsMaterials,
+    pub(super) identities: HashMap<CertificateId, Identity>,
+    pub(super) self_signed: Identity,
+    pub(super) store: Arc<dyn Store>,
+    pub(super) mail_directory: PathBuf,
+    pub(super) users: Arc<Users>,
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) pace: Pace,
+    pub(super) observer: Option<mpsc::UnboundedSender<Tracked>>,
+    pub(super) queues: Queues,
+    sequence: AtomicU64,
+    started: Timestamp,
+}
+
+impl Shared {
+    pub(super) fn new(config: Config) -> Self {
+        Self {
+            topology: config.topology,
+            server: config.server,
+            addresses: config.addresses,
+            local_address: config.local_address,
+            resolver: config.resolver,
+            external_resolver: config.external_resolver,
+            tls: TlsMaterials::new(config.roots),
+            identities: config.identities,
+            self_signed: config.self_signed,
+            store: config.store,
+            mail_directory: config.mail_directory,
+            users: config.users,
+            metrics: config.metrics,
+            pace: config.pace,
+            observer: config.observer,
+            queues: Queues::default(),
+            sequence: AtomicU64::new(0),
+            started: clock::now(),
+        }
+    }
+
+    /// This server in the model.
+    pub(super) fn this(&self) -> &crate::model::Server {
+        self.topology.server(self.server)
+    }
+
+    /// The name under which metrics know this server.
+    pub(super) fn name(&self) -> &str {
+        &self.this().name
+    }
+
+    /// A name that nothing else in this process has, and nothing in an earlier one.
+    pub(super) fn unique(&self) -> String {
+        let number = self.sequence.fetch_add(1, Ordering::Relaxed);
+        format!("{:x}-{number:x}", self.started.as_nanosecond())
+    }
+
+    /// What sending through a certificate shows.
+    pub(super) fn identity(&self, certificate: Option<CertificateId>) -> Identity {
+        certificate.and_then(|id| self.identities.get(&id)).unwrap_or(&self.self_signed).clone()
+    }
+
+    /// Seconds since 1970 at which certificates are judged: the world's moment.
+    pub(super) fn judged_at(&self) -> u64 {
+        u64::try_from(self.topology.as_of().as_second()).unwrap_or_default()
+    }
+}

@@ -1,0 +1,122 @@
+//! Start and stop of a relay.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use super::categorizer;
+use super::record::Record;
+use super::receive;
+use super::shared::{Config, Shared};
+use super::tracking::NO_CONNECTOR;
+use crate::spool::Recovered;
+
+/// Why a relay cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum RelayError {
+    /// A message in the spool cannot be read.
+    #[error("the spool cannot be read: {0}")]
+    Spool(#[from] crate::spool::Error),
+}
+
+/// A running server.
+pub struct Relay {
+    shared: Arc<Shared>,
+    stop: watch::Sender<bool>,
+    listeners: Vec<JoinHandle<()>>,
+}
+
+impl std::fmt::Debug for Relay {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Relay").field("server", &self.shared.name()).finish_non_exhaustive()
+    }
+}
+
+impl Relay {
+    /// Takes up what the spool holds, then listens: each listener with the port of the world that it
+    /// stands for.
+    ///
+    /// # Errors
+    /// When the spool cannot be read.
+    pub async fn start(config: Config, recovered: Recovered, listeners: Vec<(u16, TcpListener)>) -> Result<Self, RelayError> {
+        let shared = Arc::new(Shared::new(config));
+        preset(&shared);
+        for damage in &recovered.damage {
+            tracing::warn!(server = shared.name(), %damage, "the spool was not as it had been written");
+        }
+        resume(&shared, recovered).await?;
+        let (stop, stopped) = watch::channel(false);
+        let listeners = listeners
+            .into_iter()
+            .map(|(port, listener)| tokio::spawn(listen(shared.clone(), listener, port, stopped.clone())))
+            .collect();
+        Ok(Self { shared, stop, listeners })
+    }
+
+    /// Takes no more connections, and resolves when everything handed to the spool is durable.
+    pub async fn stop(self) {
+        // Nobody listening any more is what is wanted.
+        let _ = self.stop.send(true);
+        for listener in self.listeners {
+            let _ = listener.await;
+        }
+        let flushed = self.shared.store.flush();
+        let _ = tokio::time::timeout(Duration::from_secs(10), flushed).await;
+    }
+}
+
+/// Every series of this server, at zero.
+fn preset(shared: &Shared) {
+    let topology = &shared.topology;
+    let organization = shared.this().organization;
+    let send = topology.send_connectors_of(organization).iter().map(|id| topology.send_connector(*id).name.as_str());
+    let receive = topology.receive_connectors_on(shared.server).iter();
+    let receive = receive.map(|id| topology.receive_connector(*id).name.as_str());
+    let mut connectors: Vec<&str> = send.chain(receive).chain([NO_CONNECTOR]).collect();
+    connectors.sort_unstable();
+    connectors.dedup();
+    shared.metrics.preset(shared.name(), &connectors);
+}
+
+/// Messages that an earlier run left.
+async fn resume(shared: &Arc<Shared>, recovered: Recovered) -> Result<(), RelayError> {
+    let messages: Vec<_> = recovered.messages.collect();
+    for message in messages {
+        let (id, envelope) = match message {
+            Ok(message) => message,
+            Err(error) => {
+                tracing::error!(server = shared.name(), %error, "a message of the spool is damaged");
+                continue;
+            }
+        };
+        let body = shared.store.read_body(id).await?;
+        let taken = Record::from_bytes(&envelope).is_some_and(|record| categorizer::resume(shared, id, record, &body));
+        if !taken {
+            tracing::error!(server = shared.name(), %id, "a message of the spool does not fit this world; it stays where it is");
+        }
+    }
+    Ok(())
+}
+
+async fn listen(shared: Arc<Shared>, listener: TcpListener, port: u16, mut stopped: watch::Receiver<bool>) {
+    loop {
+        tokio::select! {
+            biased;
+            _ = stopped.changed() => return,
+            accepted = listener.accept() => match accepted {
+                Ok((stream, client)) => {
+                    let _ = stream.set_nodelay(true);
+                    tokio::spawn(receive::serve(shared.clone(), Box::new(stream), client, port));
+                }
+                // Too many open files and the like: not for ever.
+                Err(error) => {
+                    tracing::warn!(server = shared.name(), %error, "a connection cannot be taken");
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
+            },
+        }
+    }
+}

@@ -1,0 +1,360 @@
+//! Worlds, live on loopback: what the article promises happens, prediction and observation agree, and
+//! nobody relays for strangers.
+
+use std::collections::BTreeSet;
+use std::future::Future;
+use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hybridmx::config::{self, World};
+use hybridmx::flow::FlagKind;
+use hybridmx::lab::agree::{self, AgreeOptions};
+use hybridmx::lab::{Lab, LabOptions};
+use hybridmx::metrics;
+use hybridmx::relay::Pace;
+use hybridmx::{net, verify};
+use serde_json::Value;
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
+
+use crate::files::{golden, now};
+use crate::mail_client::{Told, send};
+
+/// Fast enough that two days of retries take seconds.
+const PACE: Pace = Pace(60_000);
+
+const ENGINEERING: &str = "engineering@groups.contoso.com";
+const SALES: &str = "sales@groups.contoso.com";
+
+fn load(world: &str) -> World {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("testnet").join(world);
+    let (world, diagnostics) = config::load(&path, now());
+    assert!(diagnostics.is_empty(), "{diagnostics:#?}");
+    world.expect("a world without diagnostics is loaded")
+}
+
+async fn start(world: World) -> Lab {
+    let options = LabOptions { pace: PACE, folder: None };
+    Lab::start(Arc::new(world.topology), &world.zones, &options).await.expect("the lab starts")
+}
+
+fn run<T>(work: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let runtime = runtime.expect("a runtime");
+    let bounded = async { tokio::time::timeout(Duration::from_secs(100), work).await };
+    runtime.block_on(bounded).expect("the test ends in time")
+}
+
+/// What HTTP says: status and body.
+async fn get(lab: &Lab, path: &str) -> (u16, String) {
+    let mut stream = net::connect(None, lab.http(), Duration::from_secs(5)).await.expect("HTTP is there");
+    let request = format!("GET {path} HTTP/1.1\r\nHost: lab\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.expect("a request can be sent");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.expect("an answer in UTF-8");
+    let code = answer.split(' ').nth(1).and_then(|code| code.parse().ok()).expect("a status");
+    let (_, body) = answer.split_once("\r\n\r\n").expect("a body");
+    (code, body.to_owned())
+}
+
+/// The messages with this subject in a mailbox, as soon as there are so many.
+async fn wait_for(lab: &Lab, address: &str, subject: &str, count: usize) -> Vec<Value> {
+    let path = format!("/mailboxes/{address}/wait?subject={subject}&count={count}&timeout=20");
+    let (code, body) = get(lab, &path).await;
+    assert_eq!(code, 200, "{address}: {body}");
+    let found: Vec<Value> = serde_json::from_str(&body).expect("a list");
+    assert_eq!(found.len(), count, "{address}: {found:#?}");
+    found
+}
+
+async fn has_none(lab: &Lab, address: &str, subject: &str) {
+    let (code, body) = get(lab, &format!("/mailboxes/{address}")).await;
+    assert_eq!(code, 200, "{body}");
+    assert!(!body.contains(subject), "{address} has it: {body}");
+}
+
+fn server(lab: &Lab, name: &str) -> (SocketAddr, Option<SocketAddr>) {
+    let server = lab.servers().iter().find(|server| server.name == name).expect("the server runs");
+    (server.smtp, server.submission)
+}
+
+/// A user's client hands a message over.
+async fn post(lab: &Lab, at: &str, from: &str, to: &str, subject: &str) -> Told {
+    let submission = server(lab, at).1.expect("users submit there");
+    send(submission, None, Some((from, "lab")), from, to, subject).await
+}
+
+/// A stranger's server hands a message over.
+async fn bring(lab: &Lab, from_host: &str, to_server: &str, from: &str, to: &str, subject: &str) -> Told {
+    let local: IpAddr = server(lab, from_host).0.ip();
+    send(server(lab, to_server).0, Some(local), None, from, to, subject).await
+}
+
+/// The counters that are not zero, of one name.
+fn counted(lab: &Lab, name: &str) -> Vec<String> {
+    let text = lab.metrics().render();
+    let lines = text.lines().filter(|line| line.starts_with(name) && !line.ends_with(" 0"));
+    lines.map(str::to_owned).collect()
+}
+
+fn texts<'a>(value: &'a Value, key: &str) -> Vec<&'a str> {
+    value[key].as_array().into_iter().flatten().filter_map(Value::as_str).collect()
+}
+
+#[test]
+fn an_on_premises_user_posts_to_a_group() {
+    run(async {
+        let lab = start(load("contoso")).await;
+        assert_eq!(post(&lab, "EX02", "carol@contoso.com", ENGINEERING, "from-carol").await, Told::Accepted);
+        for address in [ENGINEERING, "julie@contoso.com", "mike@contoso.com", "david@contoso.com"] {
+            let found = wait_for(&lab, address, "from-carol", 1).await;
+            assert_eq!(found[0]["auth_as"], "Internal", "{address}");
+        }
+        has_none(&lab, "carol@contoso.com", "from-carol").await;
+        lab.stop().await;
+    });
+}
+
+#[test]
+fn a_sender_who_wants_an_echo_has_it_once_and_it_is_flagged_as_expected() {
+    run(async {
+        let lab = start(load("contoso")).await;
+        assert_eq!(post(&lab, "EX01", "david@contoso.com", ENGINEERING, "from-david").await, Told::Accepted);
+        for address in [ENGINEERING, "julie@contoso.com", "mike@contoso.com", "carol@contoso.com", "david@contoso.com"] {
+            wait_for(&lab, address, "from-david", 1).await;
+        }
+        let echoes = counted(&lab, "hybridmx_echo_back_total");
+        assert_eq!(echoes, ["hybridmx_echo_back_total{expected=\"true\",server=\"EX01\"} 1"]);
+        lab.stop().await;
+    });
+}
+
+#[test]
+fn a_cloud_user_posts_and_the_on_premises_member_has_it_over_the_hybrid_connector() {
+    run(async {
+        let lab = start(load("contoso")).await;
+        assert_eq!(post(&lab, "EXO", "julie@contoso.com", ENGINEERING, "from-julie").await, Told::Accepted);
+        let found = wait_for(&lab, "david@contoso.com", "from-julie", 1).await;
+        assert_eq!(found[0]["auth_as"], "Internal");
+        assert_eq!(texts(&found[0], "received_by"), ["contoso.prod.outlook.com", "ex01.contoso.com"]);
+        let id = found[0]["id"].as_str().expect("an id");
+        let (_, raw) = get(&lab, &format!("/mailboxes/david@contoso.com/{id}")).await;
+        let hop = raw.split("Received: ").nth(2).expect("a field for the way from the cloud");
+        assert!(hop.contains("(TLS)"), "{raw}");
+        let relayed = counted(&lab, "hybridmx_messages_relayed_total{connector=\"Outbound to Contoso\"");
+        assert_eq!(relayed.len(), 1, "{relayed:?}");
+        lab.stop().await;
+    });
+}
+
+#[test]
+fn a_message_of_a_user_leaves_one_received_field_at_its_own_server() {
+    run(async {
+        let lab = start(load("contoso")).await;
+        assert_eq!(post(&lab, "EX01", "david@contoso.com", "david@contoso.com", "to-self").await, Told::Accepted);
+        let found = wait_for(&lab, "david@contoso.com", "to-self", 1).await;
+        let (_, raw) = get(&lab, &format!("/mailboxes/david@contoso.com/{}", found[0]["id"].as_str().expect("an id"))).await;
+        assert_eq!(raw.matches("Received: ").count(), 1, "{raw}");
+        lab.stop().await;
+    });
+}
+
+#[test]
+fn a_group_for_members_refuses_strangers_and_an_open_one_takes_their_mail() {
+    run(async {
+        let lab = start(load("contoso")).await;
+        let host = "mail.fabrikam.com";
+        match bring(&lab, host, "EOP", "ann@fabrikam.com", ENGINEERING, "closed").await {
+            Told::Refused(text) => assert!(text.contains("5.7.193"), "{text}"),
+            Told::Accepted => panic!("the group took it"),
+        }
+        assert_eq!(bring(&lab, host, "EOP", "ann@fabrikam.com", SALES, "open").await, Told::Accepted);
+        let found = wait_for(&lab, SALES, "open", 1).await;
+        assert_eq!(found[0]["auth_as"], "Anonymous");
+        wait_for(&lab, "carol@contoso.com", "open", 1).await;
+        has_none(&lab, ENGINEERING, "closed").await;
+        lab.stop().await;
+    });
+}
+
+#[test]
+fn labs_run_side_by_side_and_leave_nothing_behind() {
+    run(async {
+        let first = start(load("contoso")).await;
+        let second = start(load("contoso")).await;
+        let third = start(load("broken-group-domain-mx-missing")).await;
+        assert_eq!(post(&first, "EX01", "david@contoso.com", "carol@contoso.com", "only-here").await, Told::Accepted);
+        wait_for(&first, "carol@contoso.com", "only-here", 1).await;
+        for other in [&second, &third] {
+            has_none(other, "carol@contoso.com", "only-here").await;
+        }
+        let address = server(&first, "EX01").0;
+        first.stop().await;
+        assert!(net::connect(None, address, Duration::from_secs(1)).await.is_err(), "EX01 still listens");
+        assert_eq!(post(&second, "EX01", "david@contoso.com", "carol@contoso.com", "later").await, Told::Accepted);
+        wait_for(&second, "carol@contoso.com", "later", 1).await;
+        second.stop().await;
+        third.stop().await;
+    });
+}
+
+#[test]
+fn what_http_cannot_do_it_says() {
+    run(async {
+        let lab = start(load("contoso")).await;
+        assert_eq!(get(&lab, "/healthz").await, (200, "ok\n".to_owned()));
+        assert_eq!(get(&lab, "/mailboxes/nobody").await.0, 400);
+        assert_eq!(get(&lab, "/mailboxes/david@contoso.com/none").await.0, 404);
+        assert_eq!(get(&lab, "/mailboxes/david@contoso.com/wait?timeout=0").await.0, 408);
+        assert!(get(&lab, "/ca.pem").await.1.contains("BEGIN CERTIFICATE"));
+        lab.stop().await;
+    });
+}
+
+/// Every flow of a world does what was predicted, and the counters show the flags that it predicts
+/// and no others.
+#[track_caller]
+fn agrees(world: &str) {
+    let world = load(world);
+    let rows = verify::flows(&world.topology, &world.zones);
+    run(async {
+        let lab = start(world).await;
+        let agreement = agree::agree(&lab, &rows, &AgreeOptions::at(PACE, false)).await.expect("the lab can be asked");
+        let wrong: Vec<_> = agreement.results.iter().filter(|each| !each.agree()).collect();
+        assert!(wrong.is_empty(), "{wrong:#?}");
+        assert!(agreement.results.len() > 30, "only {} flows were sent", agreement.results.len());
+        let sent: BTreeSet<&str> = agreement.results.iter().map(|each| each.flow.as_str()).collect();
+        let name = |row: &verify::Row| format!("{} → {} ({})", row.from_class, row.to_class, row.size);
+        let flags = rows.iter().filter(|row| sent.contains(name(row).as_str())).flat_map(|row| &row.fork.flags);
+        let predicted: BTreeSet<(FlagKind, String)> = flags.map(|flag| (flag.kind, flag.reason.to_owned())).collect();
+        assert_eq!(raised(&lab), predicted);
+        lab.stop().await;
+    });
+}
+
+/// The flags that the counters show.
+fn raised(lab: &Lab) -> BTreeSet<(FlagKind, String)> {
+    let counters = [
+        (FlagKind::Loop, "loops_total", "kind"),
+        (FlagKind::Misrouted, "misrouted_total", "reason"),
+        (FlagKind::WrongTrust, "wrong_trust_total", "direction"),
+        (FlagKind::EchoBack, "echo_back_total", "expected"),
+    ];
+    let mut found = BTreeSet::new();
+    for (kind, name, label) in counters {
+        for line in counted(lab, &format!("hybridmx_{name}")) {
+            let (_, rest) = line.split_once(&format!("{label}=\"")).expect("the label");
+            let (value, _) = rest.split_once('"').expect("its value");
+            found.insert((kind, value.to_owned()));
+        }
+    }
+    found
+}
+
+macro_rules! agreements {
+    ($($test:ident: $world:literal,)+) => {
+        #[test]
+        fn every_world_is_tested() {
+            let mut tested = vec![$($world.to_owned()),+];
+            tested.sort();
+            assert_eq!(tested, crate::testnet::names(""));
+        }
+
+        $(#[test]
+        fn $test() {
+            agrees($world);
+        })+
+    };
+}
+
+agreements! {
+    contoso_agrees: "contoso",
+    disabled_headers_agree: "broken-cloud-services-mail-disabled",
+    an_mx_elsewhere_agrees: "broken-group-domain-mx-elsewhere",
+    a_missing_mx_agrees: "broken-group-domain-mx-missing",
+    an_mx_on_premises_that_loops_agrees: "broken-group-domain-mx-on-premises-loop",
+    an_mx_that_is_the_sender_agrees: "broken-group-domain-mx-on-premises-self",
+    an_mx_on_premises_that_is_validated_agrees: "broken-group-domain-mx-on-premises-validated",
+    a_group_domain_that_is_not_accepted_agrees: "broken-group-domain-not-accepted",
+    a_group_domain_outside_the_tenant_agrees: "broken-group-domain-not-in-tenant",
+    a_group_domain_that_is_authoritative_agrees: "broken-group-domain-not-internal-relay",
+    a_group_domain_off_the_hybrid_connector_agrees: "broken-group-domain-not-on-hybrid-connector",
+    a_group_domain_sent_by_the_edge_agrees: "broken-group-domain-sent-by-edge",
+    a_secondary_group_address_agrees: "broken-group-secondary-address",
+    an_unusable_certificate_agrees: "broken-hybrid-certificate-unusable",
+    a_disabled_connector_agrees: "broken-hybrid-connector-disabled",
+    an_inbound_connector_without_certificate_agrees: "broken-inbound-connector-matches-no-certificate",
+    a_receive_connector_without_capability_agrees: "broken-receive-connector-lacks-capability",
+    a_target_domain_off_the_hybrid_connector_agrees: "broken-target-domain-not-on-hybrid-connector",
+}
+
+#[test]
+fn no_server_of_any_world_relays_for_strangers() {
+    run(async {
+        for world in crate::testnet::names("") {
+            let lab = start(load(&world)).await;
+            for server in lab.servers() {
+                for address in [Some(server.smtp), server.submission].into_iter().flatten() {
+                    let refusal = offer(address, "<stranger@elsewhere.example>", "<victim@foreign.example>").await;
+                    assert!(refusal.starts_with('5'), "{world}: {} at {address} says {refusal}", server.name);
+                }
+            }
+            lab.stop().await;
+        }
+    });
+}
+
+/// The first refusal a stranger hears, or the acceptance of the recipient.
+async fn offer(address: SocketAddr, from: &str, to: &str) -> String {
+    let stream = net::connect(None, address, Duration::from_secs(5)).await.expect("the server is there");
+    let mut stream = BufReader::new(stream);
+    let mut reply = answer(&mut stream).await;
+    for command in ["EHLO elsewhere.example".to_owned(), format!("MAIL FROM:{from}"), format!("RCPT TO:{to}")] {
+        assert!(reply.starts_with('2'), "{address} says {reply}");
+        stream.write_all(format!("{command}\r\n").as_bytes()).await.expect("a command can be sent");
+        reply = answer(&mut stream).await;
+        if !reply.starts_with('2') {
+            break;
+        }
+    }
+    reply
+}
+
+/// The last line of a reply.
+async fn answer(stream: &mut BufReader<impl tokio::io::AsyncRead + Unpin>) -> String {
+    loop {
+        let mut line = String::new();
+        stream.read_line(&mut line).await.expect("a line");
+        if line.as_bytes().get(3) != Some(&b'-') {
+            return line.trim_end().to_owned();
+        }
+    }
+}
+
+/// `docs/metrics.md` is written from the table in the code; `UPDATE=1` writes it.
+#[test]
+fn the_documentation_of_metrics_is_the_table() {
+    let mut text = String::from(
+        "# Metrics\n\nEvery metric that `/metrics` of a lab or a relay shows, in Prometheus's text format. All series of a server \
+         exist from its\nstart, at zero, and their number does not depend on traffic. This page is written from the table in \
+         `src/metrics.rs`.\n\n| name | type | labels | what it says |\n|---|---|---|---|\n",
+    );
+    for row in metrics::TABLE {
+        let labels: Vec<String> = std::iter::once("`server`".to_owned())
+            .chain(row.labels.iter().map(|label| match metrics::closed_values(row.name, label) {
+                Some(_) if *label == "enhanced" => "`enhanced`".to_owned(),
+                Some(values) => format!("`{label}` ({})", values.join(", ")),
+                None => format!("`{label}`"),
+            }))
+            .collect();
+        let kind = format!("{:?}", row.kind).to_lowercase();
+        text.push_str(&format!("| `hybridmx_{}` | {kind} | {} | {} |\n", row.name, labels.join(", "), row.help));
+    }
+    let statuses = metrics::closed_values("messages_bounced_total", "enhanced").expect("a closed set").join(", ");
+    text.push_str(&format!(
+        "\n`server` is the name of a server of the world, `connector` that of one of its Receive or Send connectors, or `none`.\n\
+         `enhanced` is one of: {statuses}.\n"
+    ));
+    golden(&Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/metrics.md"), &text);
+}
