@@ -7,6 +7,11 @@
 //! makes it durable once, and answers everybody. Rounds go through all stores in turn, so that what
 //! else the machine does hits all alike; the table shows medians.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "it measures: clocks, threads and files are what it is about"
+)]
+
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::future::Future;
