@@ -24,6 +24,8 @@ use super::writer::{Limits, Writer};
 use super::{Completion, Error, MessageId, NewMessage, Observer, Recovered, Store, Usage};
 use crate::mail::{ByteSize, Limit};
 
+/// How often the committer lets others go first, where more acceptors were there a moment ago.
+const YIELDS: usize = 4;
 /// The least and the greatest length of a segment, in bytes.
 const SEGMENT_BYTES: (u64, u64) = (4 << 10, 1 << 30);
 
@@ -287,7 +289,11 @@ impl Queue {
     }
 
     /// Takes what is waiting, and waits for something unless told not to. `None` is the end.
-    fn take(&self, is_patient: bool) -> Option<Waiting> {
+    ///
+    /// Whoever was just answered often has the next message at hand, so where fewer than `expected`
+    /// acceptors wait, the others are let go first, which is no waiting: it takes no time where
+    /// nobody has anything to do.
+    fn take(&self, is_patient: bool, expected: usize) -> Option<Waiting> {
         let mut waiting = self.lock();
         while is_patient && waiting.is_idle() && !waiting.is_closed {
             waiting = self
@@ -297,6 +303,14 @@ impl Queue {
         }
         if waiting.is_idle() && waiting.is_closed {
             return None;
+        }
+        for _ in 0..YIELDS {
+            if waiting.replies.len() >= expected {
+                break;
+            }
+            drop(waiting);
+            std::thread::yield_now();
+            waiting = self.lock();
         }
         Some(Waiting {
             ops: std::mem::take(&mut waiting.ops),
@@ -322,7 +336,9 @@ struct Committer {
 
 impl Committer {
     fn run(mut self) {
-        while let Some(round) = self.queue.take(!self.log.has_chores()) {
+        let mut expected = 0;
+        while let Some(round) = self.queue.take(!self.log.has_chores(), expected) {
+            expected = round.replies.len().max(expected / 2);
             let outcome = self.log.commit(round.ops, !round.flushes.is_empty());
             self.queue.lock().bytes -= round.bytes;
             // Who no longer waits for an answer needs none.

@@ -12,8 +12,8 @@
 //! The real store is an append-only log of our own: the committer writes whatever is waiting in one
 //! go, syncs once, and answers everybody; there is no timer. It was chosen over two embedded
 //! databases by measurement (`docs/performance-spool.md`): with the same group commit in front it
-//! accepts several times as many messages a second, because a sync overwrites blocks that the file
-//! already has, and nothing is ever merged or rewritten in place.
+//! accepts 1.6 to 3.3 times as many small messages a second from ten acceptors on, with less
+//! processor time for each; and what it does when a disk is full, fails or lies is ours to say and to test.
 //!
 //! Invariant: an accept whose completion came back is there after any crash, until it is removed.
 //! Invariant: what is there after a crash was handed in; a message whose acceptance failed or never
@@ -159,7 +159,8 @@ pub enum DamageKind {
     Missing,
     /// One record or several whose beginning cannot be read.
     Records,
-    /// The content of one record. Where that had been accepted and not removed, it is lost.
+    /// The content of one record. A message that was accepted there and not removed is lost; at the
+    /// end of the log it may be one that was not written to its end, and not answered for.
     Record(MessageId),
     /// The end of the log: what was being written when the machine stopped, and had not been
     /// answered for.

@@ -339,7 +339,13 @@ impl Writer {
         let Some(blob) = self.blob.clone() else {
             return Err(Error::Full);
         };
-        let goal = end.max(self.limits.segment.min(end + AHEAD));
+        // Long records need new blocks each time anyway.
+        let ahead = if end - self.position < DIRECT as u64 {
+            AHEAD
+        } else {
+            0
+        };
+        let goal = end.max(self.limits.segment.min(end + ahead));
         let filled = self.fill(&*blob, self.allocated, end, goal);
         self.allocated = filled.as_ref().map_or(self.allocated, |filled| *filled);
         self.note_segment();

@@ -1,9 +1,16 @@
 //! Durable messages per second: the spool's own log, redb and fjall, side by side in one run.
 //!
-//! `stores [--rounds N] [--millis N] [--only NAME] [--folder DIR]`. The databases get the group
+//! `stores [--rounds N] [--millis N] [--only NAME] [--load N] [--fresh] [--folder DIR]`, or
+//! `stores --backlog N` for memory and time with many messages. Each run begins with a new store and
+//! sends 100 MiB through it, unless `--fresh` is given. The databases get the group
 //! commit that the log has: one thread takes whatever waits, writes it in one transaction or batch,
 //! makes it durable once, and answers everybody. Rounds go through all stores in turn, so that what
 //! else the machine does hits all alike; the table shows medians.
+
+#![expect(
+    clippy::disallowed_methods,
+    reason = "it measures: clocks, threads and files are what it is about"
+)]
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -221,15 +228,30 @@ struct Load {
     removes: bool,
 }
 
-/// Accepts for as long as told, and gives messages per second.
-fn run(subject: &Arc<dyn Subject>, load: Load, length: Duration) -> f64 {
+/// What a run came to.
+#[derive(Clone, Copy)]
+struct Figure {
+    messages: u32,
+    seconds: f64,
+    /// Processor time of the whole process.
+    cpu_seconds: f64,
+}
+
+impl Figure {
+    fn rate(&self) -> f64 {
+        f64::from(self.messages) / self.seconds
+    }
+}
+
+/// Accepts for as long as told.
+fn run(subject: &Arc<dyn Subject>, load: Load, length: Duration) -> Figure {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .build();
     let runtime = runtime.expect("a runtime");
     let body = Bytes::from(noise(load.body_bytes));
     let envelope = Bytes::from(noise(200));
-    let begin = Instant::now();
+    let (begin, cpu) = (Instant::now(), cpu_seconds());
     let tasks: Vec<_> = (0..load.acceptors)
         .map(|_| {
             let (subject, body, envelope) = (Arc::clone(subject), body.clone(), envelope.clone());
@@ -249,8 +271,83 @@ fn run(subject: &Arc<dyn Subject>, load: Load, length: Duration) -> f64 {
     let counts = tasks
         .into_iter()
         .map(|task| runtime.block_on(task).expect("a count"));
-    let count: u32 = counts.sum();
-    f64::from(count) / begin.elapsed().as_secs_f64()
+    Figure {
+        messages: counts.sum(),
+        seconds: begin.elapsed().as_secs_f64(),
+        cpu_seconds: cpu_seconds() - cpu,
+    }
+}
+
+/// Sends so much through a store that it is as it will be from then on.
+fn warm_up(subject: &Arc<dyn Subject>) {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .expect("a runtime");
+    let body = Bytes::from(noise(256 << 10));
+    for _ in 0..25 {
+        let accepted: Vec<_> = (0..16)
+            .map(|_| subject.accept(Bytes::new(), body.clone()))
+            .collect();
+        for id in accepted {
+            subject.remove(runtime.block_on(id));
+        }
+    }
+}
+
+/// Processor time so far (proc(5), `schedstat` of every thread), in seconds.
+fn cpu_seconds() -> f64 {
+    let tasks = std::fs::read_dir("/proc/self/task")
+        .into_iter()
+        .flatten()
+        .flatten();
+    let nanos = tasks.filter_map(|task| {
+        let stat = std::fs::read_to_string(task.path().join("schedstat")).ok()?;
+        stat.split(' ').next()?.parse::<f64>().ok()
+    });
+    nanos.sum::<f64>() / 1e9
+}
+
+/// Keeps many small messages, then opens the store again: memory and time.
+fn backlog(messages: u32, folder: &Path) -> Result<(), Box<dyn Error>> {
+    let resident = || {
+        let status = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
+        let pages = status
+            .split(' ')
+            .nth(1)
+            .and_then(|pages| pages.parse::<u64>().ok());
+        (pages.unwrap_or(0) * 4096) >> 20
+    };
+    let before = resident();
+    let (store, _) = Disk::open(folder, &Options::default())?;
+    let (envelope, body) = (Bytes::from(noise(200)), Bytes::from(noise(1024)));
+    for _ in 0..messages / 1000 {
+        let message = || NewMessage {
+            envelope: envelope.clone(),
+            body: vec![body.clone()],
+        };
+        let waiting: Vec<_> = (0..1000).map(|_| store.accept(message())).collect();
+        waiting
+            .into_iter()
+            .try_for_each(|accepted| accepted.wait().map(drop))?;
+    }
+    println!(
+        "{messages} messages: {} MiB resident, {before} before",
+        resident()
+    );
+    drop(store);
+    let before = resident();
+    let begin = Instant::now();
+    let (store, recovered) = Disk::open(folder, &Options::default())?;
+    let opened = begin.elapsed();
+    let found = recovered.messages.count();
+    let read = begin.elapsed() - opened;
+    println!("opened in {opened:?}; {found} envelopes read in {read:?}");
+    println!(
+        "{} MiB resident, {before} before; {:?}",
+        resident(),
+        store.usage()
+    );
+    Ok(())
 }
 
 /// Bytes that no compression makes shorter.
@@ -290,16 +387,31 @@ fn main() -> Result<(), Box<dyn Error>> {
     if let Some(at) = argument("--load") {
         loads = vec![loads[at.parse::<usize>()?]];
     }
+    let fresh = std::env::args().any(|argument| argument == "--fresh");
+    if let Some(messages) = argument("--backlog") {
+        return backlog(messages.parse()?, tempfile::tempdir_in(&parent)?.path());
+    }
     let names = NAMES
         .iter()
         .filter(|name| only.as_deref().is_none_or(|only| only == **name));
     let names: Vec<&str> = names.copied().collect();
-    let mut figures: BTreeMap<(Load, &str), Vec<f64>> = BTreeMap::new();
-    for _ in 0..rounds {
+    let mut figures: BTreeMap<(Load, &str), Vec<Figure>> = BTreeMap::new();
+    for round in 0..rounds {
         for load in &loads {
-            for name in &names {
+            // Nobody always comes after the same neighbour.
+            let order = names
+                .iter()
+                .cycle()
+                .skip(round % names.len())
+                .take(names.len());
+            for name in order {
                 let folder = tempfile::tempdir_in(&parent)?;
                 let subject = open(name, folder.path())?;
+                if !fresh {
+                    warm_up(&subject);
+                }
+                // What earlier runs left to be written is not this one's.
+                std::process::Command::new("sync").status()?;
                 let figure = run(&subject, *load, Duration::from_millis(millis));
                 figures.entry((*load, name)).or_default().push(figure);
             }
@@ -316,15 +428,34 @@ fn main() -> Result<(), Box<dyn Error>> {
         let what = if removes { ", each removed" } else { "" };
         print!("| {} KiB, {acceptors}{what} |", body_bytes >> 10);
         for name in &names {
-            let figures = figures.get_mut(&(load, name)).expect("every load was run");
-            figures.sort_by(f64::total_cmp);
-            let (least, most) = (figures[0], figures[figures.len() - 1]);
             print!(
-                " {:.0} ({least:.0}–{most:.0}) |",
-                figures[figures.len() / 2]
+                " {} |",
+                cell(&figures[&(load, *name)], &figures[&(load, names[0])])
             );
         }
         println!();
     }
     Ok(())
+}
+
+/// Median rate, processor time per message, and how the rate compares with the other's in the same
+/// round, in the median.
+fn cell(figures: &[Figure], other: &[Figure]) -> String {
+    let rate = median(figures.iter().map(Figure::rate));
+    let messages: u32 = figures.iter().map(|figure| figure.messages).sum();
+    let cpu: f64 = figures.iter().map(|figure| figure.cpu_seconds).sum();
+    let micros = cpu / f64::from(messages) * 1e6;
+    let ratio = median(
+        figures
+            .iter()
+            .zip(other)
+            .map(|(own, other)| own.rate() / other.rate()),
+    );
+    format!("{rate:.0}/s, {micros:.0} µs, ×{ratio:.2}")
+}
+
+fn median(figures: impl Iterator<Item = f64>) -> f64 {
+    let mut figures: Vec<f64> = figures.collect();
+    figures.sort_by(f64::total_cmp);
+    figures[figures.len() / 2]
 }
