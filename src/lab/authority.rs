@@ -58,13 +58,6 @@ impl Authority {
         let chain = vec![made.der().clone(), issuer.der().clone()];
         Ok(Identity { chain, key: private(&key) })
     }
-
-    /// A certificate that a server makes for itself.
-    pub(super) fn self_signed(fqdn: &str) -> Result<Identity, rcgen::Error> {
-        let key = KeyPair::generate()?;
-        let made = parameters(vec![fqdn.to_owned()], fqdn)?.self_signed(&key)?;
-        Ok(Identity { chain: vec![made.der().clone()], key: private(&key) })
-    }
 }
 
 fn root(name: &str) -> Result<CertifiedIssuer<'static, KeyPair>, rcgen::Error> {

@@ -56,6 +56,9 @@ pub enum LabError {
     /// A certificate cannot be made.
     #[error("cannot make a certificate: {0}")]
     Certificate(#[from] rcgen::Error),
+    /// A server's own certificate cannot be made.
+    #[error(transparent)]
+    SelfSigned(#[from] net::TlsError),
     /// A server's spool cannot be opened.
     #[error("cannot open the spool of {server}: {source}")]
     Spool {
@@ -325,7 +328,7 @@ impl Building<'_> {
             external_resolver: resolver(self.public)?,
             roots: self.authority.roots(),
             identities: identities.map(|(id, identity)| (*id, identity.clone())).collect(),
-            self_signed: Authority::self_signed(server.fqdn.as_str())?,
+            self_signed: net::Identity::self_signed(server.fqdn.as_str())?,
             store: Arc::new(store),
             mail_directory: self.folder.join("mail"),
             users: self.users.clone(),

@@ -79,7 +79,7 @@ impl Resolver {
     }
 
     async fn exchanges(&self, domain: &Domain) -> Result<Vec<Exchange>, Failure> {
-        let lookup = self.inner.lookup(absolute(domain), RecordType::MX).await.map_err(|error| failure(&error, domain))?;
+        let lookup = self.inner.lookup(absolute(domain), RecordType::MX).await.map_err(|error| failure(&error))?;
         let records = lookup.answers().iter().filter_map(|record| match &record.data {
             RData::MX(mx) => Some(mx),
             _ => None,
@@ -99,7 +99,7 @@ impl Resolver {
         for kind in [RecordType::A, RecordType::AAAA] {
             match self.inner.lookup(absolute(host), kind).await {
                 Ok(lookup) => addresses.extend(lookup.answers().iter().filter_map(|record| record.data.ip_addr())),
-                Err(error) => match failure(&error, host) {
+                Err(error) => match failure(&error) {
                     Failure::NoData => {}
                     other => reason = other,
                 },
@@ -130,13 +130,13 @@ fn absolute(domain: &Domain) -> String {
 }
 
 /// NXDOMAIN and NODATA are answers; everything else is a server that cannot answer now.
-fn failure(error: &NetError, domain: &Domain) -> Failure {
+fn failure(error: &NetError) -> Failure {
     match error {
         NetError::Dns(DnsError::NoRecordsFound(none)) => match none.response_code {
             ResponseCode::NXDomain => Failure::NameError,
             ResponseCode::NoError => Failure::NoData,
-            _ => Failure::Unknown(domain.clone()),
+            _ => Failure::ServerFailure,
         },
-        _ => Failure::Unknown(domain.clone()),
+        _ => Failure::ServerFailure,
     }
 }

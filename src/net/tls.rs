@@ -21,6 +21,9 @@ pub enum TlsError {
     /// The certificate or its key is unusable.
     #[error("the certificate cannot be used: {0}")]
     Material(#[from] rustls::Error),
+    /// A certificate cannot be made.
+    #[error("a certificate cannot be made: {0}")]
+    Making(#[from] rcgen::Error),
 }
 
 /// A certificate chain with its private key.
@@ -30,6 +33,18 @@ pub struct Identity {
     pub chain: Vec<CertificateDer<'static>>,
     /// The key of the first.
     pub key: PrivateKeyDer<'static>,
+}
+
+impl Identity {
+    /// The certificate that a server makes for itself.
+    ///
+    /// # Errors
+    /// When the name cannot stand in a certificate.
+    pub fn self_signed(fqdn: &str) -> Result<Self, TlsError> {
+        let made = rcgen::generate_simple_self_signed([fqdn.to_owned()])?;
+        let key = PrivateKeyDer::Pkcs8(made.signing_key.serialize_der().into());
+        Ok(Self { chain: vec![made.cert.der().clone()], key })
+    }
 }
 
 impl Clone for Identity {

@@ -16,6 +16,7 @@ mod address_book;
 mod bounce;
 mod categorizer;
 mod deliver;
+mod door;
 mod message;
 mod queue;
 mod receive;
@@ -26,6 +27,7 @@ mod start;
 mod tracking;
 
 pub use address_book::AddressBook;
+pub use door::serve_metrics;
 pub use shared::{Config, Pace, Users};
 pub use start::{Relay, RelayError};
 pub use tracking::{Flagged, Tracked};

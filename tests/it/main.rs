@@ -2,6 +2,7 @@
 
 mod architecture;
 mod cli;
+mod crash;
 mod faults;
 mod files;
 mod lab;
