@@ -23,9 +23,9 @@ use hybridmx::lab::{self, Lab, LabOptions};
 use hybridmx::mail::{ByteSize, Mailbox, ReversePath};
 use hybridmx::metrics::Metrics;
 use hybridmx::model::{Recipient, RecipientKind, ServerId, Topology};
-use hybridmx::report::text::Palette;
 use hybridmx::net::{self, Identity, Resolver};
 use hybridmx::relay::{self, AddressBook, Pace, Relay, serve_metrics};
+use hybridmx::report::text::Palette;
 use hybridmx::report::{Running, Surroundings, json, text, topic};
 use hybridmx::spool::Recovered;
 use hybridmx::spool::disk::{Disk, Options};
@@ -116,7 +116,10 @@ fn lab(arguments: &cli::Lab) -> Reply {
         Some(path) => read(path)?,
         None => usable(config::read("contoso/world.toml", BUILT_IN, clock::now()))?,
     };
-    let options = LabOptions { pace: Pace(arguments.pace), folder: arguments.folder.clone() };
+    let options = LabOptions {
+        pace: Pace(arguments.pace),
+        folder: arguments.folder.clone(),
+    };
     let format = arguments.format;
     Ok(carried(async move {
         log_to_stderr(tracing::Level::WARN);
@@ -130,14 +133,20 @@ fn lab(arguments: &cli::Lab) -> Reply {
         let _ = print(&ready);
         until_told_to_end().await;
         lab.stop().await;
-        Ok(Answer { stderr, ..Answer::good(String::new()) })
+        Ok(Answer {
+            stderr,
+            ..Answer::good(String::new())
+        })
     }))
 }
 
 fn test(arguments: &cli::Test) -> Reply {
     let (World { topology, zones }, stderr) = read(&arguments.world)?;
     let rows = verify::flows(&topology, &zones);
-    let options = LabOptions { pace: Pace(arguments.pace), folder: None };
+    let options = LabOptions {
+        pace: Pace(arguments.pace),
+        folder: None,
+    };
     let agree = AgreeOptions::at(options.pace, arguments.sizes == Sizes::All);
     let format = arguments.format;
     Ok(carried(async move {
@@ -149,8 +158,16 @@ fn test(arguments: &cli::Test) -> Reply {
             Format::Json => json::agreement(&agreement),
             Format::Text => text::agreement(&agreement, palette(&io::stdout())),
         };
-        let exit = if agreement.disagreements() > 0 { Exit::Bad } else { Exit::Good };
-        Ok(Answer { stdout, stderr, exit })
+        let exit = if agreement.disagreements() > 0 {
+            Exit::Bad
+        } else {
+            Exit::Good
+        };
+        Ok(Answer {
+            stdout,
+            stderr,
+            exit,
+        })
     }))
 }
 
@@ -164,7 +181,8 @@ fn relay(arguments: &cli::Relay) -> Reply {
         let metrics = Arc::new(Metrics::new());
         let listeners = listeners(&settings)?;
         let door = settings.metrics_listen.map(net::listen).transpose()?;
-        let (config, recovered) = relay_config(Arc::new(topology), server, &settings, metrics.clone())?;
+        let (config, recovered) =
+            relay_config(Arc::new(topology), server, &settings, metrics.clone())?;
         let name = config.topology.server(server).name.clone();
         let relay = Relay::start(config, recovered, listeners).await?;
         let door = door.map(|listener| tokio::spawn(serve_metrics(listener, metrics)));
@@ -176,14 +194,20 @@ fn relay(arguments: &cli::Relay) -> Reply {
         if let Some(door) = door {
             door.abort();
         }
-        Ok(Answer { stderr, ..Answer::good(String::new()) })
+        Ok(Answer {
+            stderr,
+            ..Answer::good(String::new())
+        })
     }))
 }
 
 /// The sockets of a relay, each with the port of the world that it stands for.
 fn listeners(settings: &Settings) -> Result<Vec<(u16, tokio::net::TcpListener)>, OutsideError> {
     let smtp = settings.listen.iter().map(|address| (25, address));
-    let submission = settings.submission_listen.iter().map(|address| (587, address));
+    let submission = settings
+        .submission_listen
+        .iter()
+        .map(|address| (587, address));
     smtp.chain(submission)
         .map(|(port, address)| match net::listen(*address) {
             Ok(listener) => Ok((port, listener)),
@@ -205,12 +229,19 @@ fn relay_config(
     };
     let (store, recovered) = Disk::open(&settings.spool_directory, &Options::default())?;
     let users = settings.users.iter();
-    let users = users.map(|(user, password)| (user.to_string().to_lowercase(), password.reveal().to_owned()));
+    let users = users.map(|(user, password)| {
+        (
+            user.to_string().to_lowercase(),
+            password.reveal().to_owned(),
+        )
+    });
     let config = relay::Config {
         self_signed: Identity::self_signed(topology.server(server).fqdn.as_str())?,
         topology,
         server,
-        addresses: Arc::new(AddressBook::identity(settings.host_overrides.iter().cloned().collect())),
+        addresses: Arc::new(AddressBook::identity(
+            settings.host_overrides.iter().cloned().collect(),
+        )),
         local_address: None,
         external_resolver: resolver.clone(),
         resolver,
@@ -227,7 +258,10 @@ fn relay_config(
 }
 
 fn log_to_stderr(level: tracing::Level) {
-    let subscriber = tracing_subscriber::fmt().with_writer(io::stderr).with_max_level(level).with_target(false);
+    let subscriber = tracing_subscriber::fmt()
+        .with_writer(io::stderr)
+        .with_max_level(level)
+        .with_target(false);
     // There is one subscriber in a process, and this is the first.
     let _ = subscriber.try_init();
 }
@@ -237,14 +271,18 @@ type OutsideError = Box<dyn std::error::Error>;
 
 /// Runs what needs the network; its failure is one of the outside.
 fn carried(work: impl Future<Output = Result<Answer, OutsideError>>) -> Answer {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build();
     let failed = |error: &dyn Display| Answer {
         stdout: String::new(),
         stderr: format!("error: {error}\n"),
         exit: Exit::Outside,
     };
     match runtime {
-        Ok(runtime) => runtime.block_on(work).unwrap_or_else(|error| failed(&error)),
+        Ok(runtime) => runtime
+            .block_on(work)
+            .unwrap_or_else(|error| failed(&error)),
         Err(error) => failed(&error),
     }
 }
@@ -268,13 +306,23 @@ async fn until_told_to_end() {
 fn surroundings(lab: &Lab) -> Surroundings {
     let topology = lab.topology();
     let has_mailbox = |kind: &RecipientKind| matches!(kind, RecipientKind::Mailbox { .. });
-    let user = topology.recipients().find(|(_, recipient)| has_mailbox(&recipient.kind));
-    let group = topology.recipients().find(|(_, recipient)| matches!(recipient.kind, RecipientKind::Group { .. }));
+    let user = topology
+        .recipients()
+        .find(|(_, recipient)| has_mailbox(&recipient.kind));
+    let group = topology
+        .recipients()
+        .find(|(_, recipient)| matches!(recipient.kind, RecipientKind::Group { .. }));
     let home = user.and_then(|(_, user)| match user.kind {
         RecipientKind::Mailbox { server, .. } => Some(topology.server(server).name.clone()),
-        RecipientKind::MailUser { .. } | RecipientKind::Group { .. } | RecipientKind::RemoteGroup { .. } => None,
+        RecipientKind::MailUser { .. }
+        | RecipientKind::Group { .. }
+        | RecipientKind::RemoteGroup { .. } => None,
     });
-    let submission = lab.servers().iter().find(|server| Some(&server.name) == home.as_ref()).and_then(|s| s.submission);
+    let submission = lab
+        .servers()
+        .iter()
+        .find(|server| Some(&server.name) == home.as_ref())
+        .and_then(|s| s.submission);
     Surroundings {
         dns: lab.dns(),
         dns_internal: lab.internal_dns(),
@@ -325,7 +373,9 @@ fn read(path: &Path) -> Result<(World, String), Vec<Diagnostic>> {
     usable(config::load(path, clock::now()))
 }
 
-fn usable((world, diagnostics): (Option<World>, Vec<Diagnostic>)) -> Result<(World, String), Vec<Diagnostic>> {
+fn usable(
+    (world, diagnostics): (Option<World>, Vec<Diagnostic>),
+) -> Result<(World, String), Vec<Diagnostic>> {
     let wrong = |each: &Diagnostic| each.severity == Severity::Error;
     match world {
         Some(world) if !diagnostics.iter().any(wrong) => {

@@ -68,7 +68,9 @@ pub fn load_settings(path: &Path) -> (Option<Settings>, Vec<Diagnostic>) {
         diagnostics.extend(found);
         lower(&object, folder, &mut diagnostics)
     });
-    let usable = diagnostics.iter().all(|diagnostic| diagnostic.severity != Severity::Error);
+    let usable = diagnostics
+        .iter()
+        .all(|diagnostic| diagnostic.severity != Severity::Error);
     (settings.filter(|_| usable), diagnostics)
 }
 
@@ -93,8 +95,14 @@ fn lower(object: &Object, folder: &Path, diagnostics: &mut Vec<Diagnostic>) -> O
     })
 }
 
-fn users(object: &Object, folder: &Path, diagnostics: &mut Vec<Diagnostic>) -> Vec<(Mailbox, Password)> {
-    let Some(name) = object.text("Users") else { return Vec::new() };
+fn users(
+    object: &Object,
+    folder: &Path,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Vec<(Mailbox, Password)> {
+    let Some(name) = object.text("Users") else {
+        return Vec::new();
+    };
     match file::read(&folder.join(name)) {
         Ok(source) => users_in(&source, diagnostics),
         Err(diagnostic) => {
@@ -116,12 +124,15 @@ fn users_in(source: &Source, diagnostics: &mut Vec<Diagnostic>) -> Vec<(Mailbox,
         if text.is_empty() || text.starts_with('#') {
             continue;
         }
-        let user = text.split_once(':').filter(|(_, password)| !password.is_empty());
+        let user = text
+            .split_once(':')
+            .filter(|(_, password)| !password.is_empty());
         match user.and_then(|(address, password)| Some((Mailbox::parse(address).ok()?, password))) {
             Some((address, password)) => users.push((address, Password(password.to_owned()))),
             None => {
                 let place = source.location(span);
-                let diagnostic = Diagnostic::new("invalid-value", Some(place), "the line is not a user");
+                let diagnostic =
+                    Diagnostic::new("invalid-value", Some(place), "the line is not a user");
                 diagnostics.push(diagnostic.help("write `david@contoso.com:password`"));
             }
         }

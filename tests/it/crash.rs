@@ -40,8 +40,13 @@ struct Run {
 fn what_was_acknowledged_arrives_after_every_kill() {
     let (messages, kills) = (number("MESSAGES", 300), number("KILLS", 4));
     let seed = seeds(1)[0];
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
-    runtime.expect("a runtime").block_on(survive(messages, kills, seed));
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build();
+    runtime
+        .expect("a runtime")
+        .block_on(survive(messages, kills, seed));
 }
 
 async fn survive(messages: usize, kills: usize, seed: u64) {
@@ -62,7 +67,12 @@ async fn survive(messages: usize, kills: usize, seed: u64) {
         let target = messages * kill / (kills + 1);
         let until = Instant::now() + PATIENCE;
         while acknowledged(&run) < target {
-            assert!(Instant::now() < until, "seed {seed}: {} messages after kill {}", acknowledged(&run), kill - 1);
+            assert!(
+                Instant::now() < until,
+                "seed {seed}: {} messages after kill {}",
+                acknowledged(&run),
+                kill - 1
+            );
             sleep(Duration::from_millis(2)).await;
         }
         sleep(Duration::from_micros(dice.below(30_000) as u64)).await;
@@ -84,29 +94,46 @@ async fn arrival(run: &Run, folder: &Path, seed: u64) -> BTreeMap<String, Vec<St
     loop {
         let mut arrived: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for (token, generation) in run.brought.lock().expect("no panic").iter() {
-            arrived.entry(token.clone()).or_default().push(format!("relay {generation}"));
+            arrived
+                .entry(token.clone())
+                .or_default()
+                .push(format!("relay {generation}"));
         }
         for (token, process) in mailbox(&folder.join("mail/ex01/david@contoso.com/new")) {
             arrived.entry(token).or_default().push(process);
         }
         let acknowledged = run.acknowledged.lock().expect("no panic").clone();
-        let missing: Vec<&String> = acknowledged.iter().filter(|token| !arrived.contains_key(*token)).collect();
+        let missing: Vec<&String> = acknowledged
+            .iter()
+            .filter(|token| !arrived.contains_key(*token))
+            .collect();
         if missing.is_empty() {
             return arrived;
         }
-        assert!(Instant::now() < until, "seed {seed}: {} acknowledged messages are lost: {missing:?}", missing.len());
+        assert!(
+            Instant::now() < until,
+            "seed {seed}: {} acknowledged messages are lost: {missing:?}",
+            missing.len()
+        );
         sleep(Duration::from_millis(50)).await;
     }
 }
 
 /// A message that came twice came from two processes: one was killed after it had handed the message
 /// over and before it had noted that (RFC 1047).
-#[expect(clippy::print_stdout, reason = "what a person who runs the long test wants to know")]
+#[expect(
+    clippy::print_stdout,
+    reason = "what a person who runs the long test wants to know"
+)]
 fn report(run: &Run, arrived: &BTreeMap<String, Vec<String>>, seed: u64, kills: usize) {
     let mut duplicates = 0;
     for (token, processes) in arrived {
         let different: BTreeSet<&String> = processes.iter().collect();
-        assert_eq!(different.len(), processes.len(), "seed {seed}: {token} came twice from one process: {processes:?}");
+        assert_eq!(
+            different.len(),
+            processes.len(),
+            "seed {seed}: {token} came twice from one process: {processes:?}"
+        );
         duplicates += processes.len() - 1;
     }
     println!(
@@ -131,7 +158,11 @@ async fn client(run: Arc<Run>, address: SocketAddr, messages: usize) {
         }
         for attempt in 0.. {
             let token = format!("m{number}a{attempt}");
-            let to = if number.is_multiple_of(2) { "david@contoso.com" } else { "carol@contoso.com" };
+            let to = if number.is_multiple_of(2) {
+                "david@contoso.com"
+            } else {
+                "carol@contoso.com"
+            };
             if send(&mut connection, address, to, &token).await.is_some() {
                 run.acknowledged.lock().expect("no panic").insert(token);
                 break;
@@ -143,9 +174,16 @@ async fn client(run: Arc<Run>, address: SocketAddr, messages: usize) {
 }
 
 /// One message; `None` where anything but a 250 at its end was heard.
-async fn send(connection: &mut Option<BufReader<TcpStream>>, address: SocketAddr, to: &str, token: &str) -> Option<()> {
+async fn send(
+    connection: &mut Option<BufReader<TcpStream>>,
+    address: SocketAddr,
+    to: &str,
+    token: &str,
+) -> Option<()> {
     if connection.is_none() {
-        let stream = net::connect(None, address, Duration::from_secs(1)).await.ok()?;
+        let stream = net::connect(None, address, Duration::from_secs(1))
+            .await
+            .ok()?;
         let mut stream = BufReader::new(stream);
         reply(&mut stream).await.filter(|code| *code == 220)?;
         say(&mut stream, "EHLO client.example", 250).await?;
@@ -155,11 +193,19 @@ async fn send(connection: &mut Option<BufReader<TcpStream>>, address: SocketAddr
     say(stream, "MAIL FROM:<stranger@elsewhere.example>", 250).await?;
     say(stream, &format!("RCPT TO:<{to}>"), 250).await?;
     say(stream, "DATA", 354).await?;
-    say(stream, &format!("Message-ID: <{token}@test>\r\nSubject: {token}\r\n\r\nhello\r\n."), 250).await
+    say(
+        stream,
+        &format!("Message-ID: <{token}@test>\r\nSubject: {token}\r\n\r\nhello\r\n."),
+        250,
+    )
+    .await
 }
 
 async fn say(stream: &mut BufReader<TcpStream>, line: &str, wanted: u16) -> Option<()> {
-    stream.write_all(format!("{line}\r\n").as_bytes()).await.ok()?;
+    stream
+        .write_all(format!("{line}\r\n").as_bytes())
+        .await
+        .ok()?;
     reply(stream).await.filter(|code| *code == wanted).map(drop)
 }
 
@@ -196,7 +242,10 @@ async fn session(mut stream: BufReader<TcpStream>, run: Arc<Run>) -> Option<()> 
         let answer = match (data, line) {
             (true, ".") => {
                 data = false;
-                run.brought.lock().expect("no panic").push((std::mem::take(&mut token), generation));
+                run.brought
+                    .lock()
+                    .expect("no panic")
+                    .push((std::mem::take(&mut token), generation));
                 "250 2.0.0 OK\r\n"
             }
             (true, line) => {
@@ -220,8 +269,15 @@ async fn session(mut stream: BufReader<TcpStream>, run: Arc<Run>) -> Option<()> 
 fn start(settings: &Path) -> Child {
     let world = Path::new(env!("CARGO_MANIFEST_DIR")).join("testnet/contoso");
     let mut command = Command::new(env!("CARGO_BIN_EXE_hybridmx"));
-    command.arg("relay").arg(world).args(["--server", "EX01", "--settings"]).arg(settings);
-    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command
+        .arg("relay")
+        .arg(world)
+        .args(["--server", "EX01", "--settings"])
+        .arg(settings);
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
     command.spawn().expect("the relay starts")
 }
 
@@ -231,7 +287,10 @@ fn free_address() -> SocketAddr {
     listener.local_addr().expect("an address")
 }
 
-#[expect(clippy::disallowed_methods, reason = "the relay reads its settings from a file")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the relay reads its settings from a file"
+)]
 fn settings(folder: &Path, address: SocketAddr, next_server: SocketAddr) -> PathBuf {
     let path = folder.join("relay.toml");
     let text = format!(
@@ -246,7 +305,10 @@ fn settings(folder: &Path, address: SocketAddr, next_server: SocketAddr) -> Path
 /// with.
 #[expect(clippy::disallowed_methods, reason = "mailboxes are files")]
 fn mailbox(folder: &Path) -> Vec<(String, String)> {
-    let entries = std::fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok);
+    let entries = std::fs::read_dir(folder)
+        .into_iter()
+        .flatten()
+        .filter_map(Result::ok);
     entries
         .filter_map(|entry| {
             let text = std::fs::read_to_string(entry.path()).ok()?;
@@ -258,7 +320,10 @@ fn mailbox(folder: &Path) -> Vec<(String, String)> {
         .collect()
 }
 
-#[expect(clippy::disallowed_methods, reason = "settings of a test that a person gives by hand")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "settings of a test that a person gives by hand"
+)]
 fn number(name: &str, default: usize) -> usize {
     std::env::var(name).map_or(default, |text| text.parse().expect("a whole number"))
 }

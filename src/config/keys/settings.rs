@@ -20,16 +20,33 @@ pub(in crate::config) static SETTINGS: Kind = Kind {
             &BINDING,
             "Where users submit, as port 587 of the world; absent: nowhere.",
         ),
-        text("NameServer", &BINDING, "The name server it asks; absent: those of this machine."),
+        text(
+            "NameServer",
+            &BINDING,
+            "The name server it asks; absent: those of this machine.",
+        ),
         list(
             "HostOverrides",
             &HOST_OVERRIDE,
             "Names and addresses of hosts, and where they really are.",
         ),
         text("SpoolDirectory", &NAME, "Where messages survive.").required(),
-        text("MailDirectory", &NAME, "Where mailboxes are, as Maildir folders.").required(),
-        text("MetricsListen", &BINDING, "Where /metrics and /healthz answer; absent: nowhere."),
-        text("Users", &NAME, "A file of `address:password` lines; absent: nobody submits."),
+        text(
+            "MailDirectory",
+            &NAME,
+            "Where mailboxes are, as Maildir folders.",
+        )
+        .required(),
+        text(
+            "MetricsListen",
+            &BINDING,
+            "Where /metrics and /healthz answer; absent: nowhere.",
+        ),
+        text(
+            "Users",
+            &NAME,
+            "A file of `address:password` lines; absent: nobody submits.",
+        ),
     ],
 };
 
@@ -41,6 +58,12 @@ static HOST_OVERRIDE: Format = Format {
         let right = text.split_once('=').is_some_and(|(host, at)| {
             !host.trim().is_empty() && at.trim().parse::<SocketAddr>().is_ok()
         });
-        if right { Ok(()) } else { Err(Mistake::new(format!("`{text}` is not a host with its place"))) }
+        if right {
+            Ok(())
+        } else {
+            Err(Mistake::new(format!(
+                "`{text}` is not a host with its place"
+            )))
+        }
     },
 };
