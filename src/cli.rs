@@ -55,6 +55,8 @@ pub enum Command {
     Flows(Flows),
     /// Run a world on this machine: SMTP on every server, DNS, TLS, mailboxes, metrics
     Lab(Lab),
+    /// Carry mail for real, as one server of a world
+    Relay(Relay),
     /// Print the JSON Schema of worlds, for editors
     Schema,
     /// Send every predicted flow as a real message through a lab, and compare
@@ -187,6 +189,26 @@ pub struct Lab {
     /// Where spools and mailboxes are kept; without it they go when the lab ends
     #[arg(long, value_name = "FOLDER")]
     pub folder: Option<PathBuf>,
+}
+
+/// Arguments of `relay`.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  hybridmx relay world.toml --server EX01 --settings config/relay.toml
+
+The world says what the server decides, the settings where it listens and where it keeps messages.
+Every setting is explained in config/relay.toml. Logs go to stderr. Ctrl-C or SIGTERM ends it;
+messages that are not delivered then are taken up again at the next start.")]
+pub struct Relay {
+    /// A world: a .toml or .json file, or a folder with a world.toml
+    pub world: PathBuf,
+    /// The server of the world that this is
+    #[arg(long, value_name = "SERVER")]
+    pub server: String,
+    /// How it runs on this machine
+    #[arg(long, value_name = "FILE")]
+    pub settings: PathBuf,
 }
 
 /// Which sizes `test` sends.

@@ -3,6 +3,7 @@
 //! One function for each subcommand; [`tell`] is the one place that prints, but for `lab`, which says
 //! where everything is and goes on.
 
+use std::collections::HashMap;
 use std::ffi::OsString;
 use std::fmt::Display;
 use std::io::{self, ErrorKind, IsTerminal, Write};
@@ -14,16 +15,20 @@ use clap::Parser;
 use clap::error::{ContextKind, ContextValue};
 
 use hybridmx::cli::{self, Arguments, Command, Exit, FailOn, Format, Sizes};
-use hybridmx::config::{self, World};
+use hybridmx::config::{self, Settings, World};
 use hybridmx::diag::{Diagnostic, Severity, did_you_mean};
 use hybridmx::flow::{NoOrigin, Question, origin, walk};
 use hybridmx::lab::agree::{self, AgreeOptions};
-use hybridmx::lab::{self, Lab, LabError, LabOptions};
+use hybridmx::lab::{self, Lab, LabOptions};
 use hybridmx::mail::{ByteSize, Mailbox, ReversePath};
+use hybridmx::metrics::Metrics;
 use hybridmx::model::{Recipient, RecipientKind, ServerId, Topology};
+use hybridmx::net::{self, Identity, Resolver};
+use hybridmx::relay::{self, AddressBook, Pace, Relay, serve_metrics};
 use hybridmx::report::text::Palette;
-use hybridmx::relay::Pace;
 use hybridmx::report::{Running, Surroundings, json, text, topic};
+use hybridmx::spool::Recovered;
+use hybridmx::spool::disk::{Disk, Options};
 use hybridmx::{clock, verify};
 
 fn main() -> ExitCode {
@@ -54,6 +59,7 @@ fn run(command: &Command) -> Answer {
         Command::Explain(arguments) => (explain(arguments), arguments.format),
         Command::Flows(arguments) => (flows(arguments), arguments.format),
         Command::Lab(arguments) => (lab(arguments), arguments.format),
+        Command::Relay(arguments) => (relay(arguments), Format::Text),
         Command::Schema => (Ok(schema()), Format::Text),
         Command::Test(arguments) => (test(arguments), arguments.format),
         Command::Trace(arguments) => (trace(arguments), arguments.format),
@@ -110,9 +116,13 @@ fn lab(arguments: &cli::Lab) -> Reply {
         Some(path) => read(path)?,
         None => usable(config::read("contoso/world.toml", BUILT_IN, clock::now()))?,
     };
-    let options = LabOptions { pace: Pace(arguments.pace), folder: arguments.folder.clone() };
+    let options = LabOptions {
+        pace: Pace(arguments.pace),
+        folder: arguments.folder.clone(),
+    };
     let format = arguments.format;
     Ok(carried(async move {
+        log_to_stderr(tracing::Level::WARN);
         let lab = Lab::start(Arc::new(topology), &zones, &options).await?;
         let surroundings = surroundings(&lab);
         let ready = match format {
@@ -123,14 +133,20 @@ fn lab(arguments: &cli::Lab) -> Reply {
         let _ = print(&ready);
         until_told_to_end().await;
         lab.stop().await;
-        Ok(Answer { stderr, ..Answer::good(String::new()) })
+        Ok(Answer {
+            stderr,
+            ..Answer::good(String::new())
+        })
     }))
 }
 
 fn test(arguments: &cli::Test) -> Reply {
     let (World { topology, zones }, stderr) = read(&arguments.world)?;
     let rows = verify::flows(&topology, &zones);
-    let options = LabOptions { pace: Pace(arguments.pace), folder: None };
+    let options = LabOptions {
+        pace: Pace(arguments.pace),
+        folder: None,
+    };
     let agree = AgreeOptions::at(options.pace, arguments.sizes == Sizes::All);
     let format = arguments.format;
     Ok(carried(async move {
@@ -142,21 +158,131 @@ fn test(arguments: &cli::Test) -> Reply {
             Format::Json => json::agreement(&agreement),
             Format::Text => text::agreement(&agreement, palette(&io::stdout())),
         };
-        let exit = if agreement.disagreements() > 0 { Exit::Bad } else { Exit::Good };
-        Ok(Answer { stdout, stderr, exit })
+        let exit = if agreement.disagreements() > 0 {
+            Exit::Bad
+        } else {
+            Exit::Good
+        };
+        Ok(Answer {
+            stdout,
+            stderr,
+            exit,
+        })
     }))
 }
 
+fn relay(arguments: &cli::Relay) -> Reply {
+    let (World { topology, .. }, stderr) = read(&arguments.world)?;
+    let server = server(&topology, &arguments.server).map_err(|wrong| vec![*wrong])?;
+    let (settings, diagnostics) = config::load_settings(&arguments.settings);
+    let settings = settings.ok_or(diagnostics)?;
+    Ok(carried(async move {
+        log_to_stderr(tracing::Level::INFO);
+        let metrics = Arc::new(Metrics::new());
+        let listeners = listeners(&settings)?;
+        let door = settings.metrics_listen.map(net::listen).transpose()?;
+        let (config, recovered) =
+            relay_config(Arc::new(topology), server, &settings, metrics.clone())?;
+        let name = config.topology.server(server).name.clone();
+        let relay = Relay::start(config, recovered, listeners).await?;
+        let door = door.map(|listener| tokio::spawn(serve_metrics(listener, metrics)));
+        let places: Vec<String> = settings.listen.iter().map(ToString::to_string).collect();
+        // A reader who has gone is no reason to end.
+        let _ = print(&format!("{name} takes mail at {}\n", places.join(", ")));
+        until_told_to_end().await;
+        relay.stop().await;
+        if let Some(door) = door {
+            door.abort();
+        }
+        Ok(Answer {
+            stderr,
+            ..Answer::good(String::new())
+        })
+    }))
+}
+
+/// The sockets of a relay, each with the port of the world that it stands for.
+fn listeners(settings: &Settings) -> Result<Vec<(u16, tokio::net::TcpListener)>, OutsideError> {
+    let smtp = settings.listen.iter().map(|address| (25, address));
+    let submission = settings
+        .submission_listen
+        .iter()
+        .map(|address| (587, address));
+    smtp.chain(submission)
+        .map(|(port, address)| match net::listen(*address) {
+            Ok(listener) => Ok((port, listener)),
+            Err(error) => Err(format!("cannot listen on {address}: {error}").into()),
+        })
+        .collect()
+}
+
+/// What a relay is made of, and what its spool holds.
+fn relay_config(
+    topology: Arc<Topology>,
+    server: ServerId,
+    settings: &Settings,
+    metrics: Arc<Metrics>,
+) -> Result<(relay::Config, Recovered), OutsideError> {
+    let resolver = match settings.name_server {
+        Some(address) => Resolver::at(address)?,
+        None => Resolver::of_this_machine()?,
+    };
+    let (store, recovered) = Disk::open(&settings.spool_directory, &Options::default())?;
+    let users = settings.users.iter();
+    let users = users.map(|(user, password)| {
+        (
+            user.to_string().to_lowercase(),
+            password.reveal().to_owned(),
+        )
+    });
+    let config = relay::Config {
+        self_signed: Identity::self_signed(topology.server(server).fqdn.as_str())?,
+        topology,
+        server,
+        addresses: Arc::new(AddressBook::identity(
+            settings.host_overrides.iter().cloned().collect(),
+        )),
+        local_address: None,
+        external_resolver: resolver.clone(),
+        resolver,
+        roots: rustls::RootCertStore::empty(),
+        identities: HashMap::new(),
+        store: Arc::new(store),
+        mail_directory: settings.mail_directory.clone(),
+        users: Arc::new(users.collect()),
+        metrics,
+        pace: Pace(1),
+        observer: None,
+    };
+    Ok((config, recovered))
+}
+
+fn log_to_stderr(level: tracing::Level) {
+    let subscriber = tracing_subscriber::fmt()
+        .with_writer(io::stderr)
+        .with_max_level(level)
+        .with_target(false);
+    // There is one subscriber in a process, and this is the first.
+    let _ = subscriber.try_init();
+}
+
+/// Whatever the outside did not give.
+type OutsideError = Box<dyn std::error::Error>;
+
 /// Runs what needs the network; its failure is one of the outside.
-fn carried(work: impl Future<Output = Result<Answer, LabError>>) -> Answer {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+fn carried(work: impl Future<Output = Result<Answer, OutsideError>>) -> Answer {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build();
     let failed = |error: &dyn Display| Answer {
         stdout: String::new(),
         stderr: format!("error: {error}\n"),
         exit: Exit::Outside,
     };
     match runtime {
-        Ok(runtime) => runtime.block_on(work).unwrap_or_else(|error| failed(&error)),
+        Ok(runtime) => runtime
+            .block_on(work)
+            .unwrap_or_else(|error| failed(&error)),
         Err(error) => failed(&error),
     }
 }
@@ -180,13 +306,23 @@ async fn until_told_to_end() {
 fn surroundings(lab: &Lab) -> Surroundings {
     let topology = lab.topology();
     let has_mailbox = |kind: &RecipientKind| matches!(kind, RecipientKind::Mailbox { .. });
-    let user = topology.recipients().find(|(_, recipient)| has_mailbox(&recipient.kind));
-    let group = topology.recipients().find(|(_, recipient)| matches!(recipient.kind, RecipientKind::Group { .. }));
+    let user = topology
+        .recipients()
+        .find(|(_, recipient)| has_mailbox(&recipient.kind));
+    let group = topology
+        .recipients()
+        .find(|(_, recipient)| matches!(recipient.kind, RecipientKind::Group { .. }));
     let home = user.and_then(|(_, user)| match user.kind {
         RecipientKind::Mailbox { server, .. } => Some(topology.server(server).name.clone()),
-        RecipientKind::MailUser { .. } | RecipientKind::Group { .. } | RecipientKind::RemoteGroup { .. } => None,
+        RecipientKind::MailUser { .. }
+        | RecipientKind::Group { .. }
+        | RecipientKind::RemoteGroup { .. } => None,
     });
-    let submission = lab.servers().iter().find(|server| Some(&server.name) == home.as_ref()).and_then(|s| s.submission);
+    let submission = lab
+        .servers()
+        .iter()
+        .find(|server| Some(&server.name) == home.as_ref())
+        .and_then(|s| s.submission);
     Surroundings {
         dns: lab.dns(),
         dns_internal: lab.internal_dns(),
@@ -237,7 +373,9 @@ fn read(path: &Path) -> Result<(World, String), Vec<Diagnostic>> {
     usable(config::load(path, clock::now()))
 }
 
-fn usable((world, diagnostics): (Option<World>, Vec<Diagnostic>)) -> Result<(World, String), Vec<Diagnostic>> {
+fn usable(
+    (world, diagnostics): (Option<World>, Vec<Diagnostic>),
+) -> Result<(World, String), Vec<Diagnostic>> {
     let wrong = |each: &Diagnostic| each.severity == Severity::Error;
     match world {
         Some(world) if !diagnostics.iter().any(wrong) => {

@@ -8,7 +8,9 @@
 use std::collections::BTreeMap;
 
 use prometheus::core::Collector;
-use prometheus::{Encoder, HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder};
+use prometheus::{
+    Encoder, HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder,
+};
 
 /// What a metric is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,50 +36,169 @@ pub struct Metric {
     pub help: &'static str,
 }
 
-const fn counter(name: &'static str, labels: &'static [&'static str], help: &'static str) -> Metric {
-    Metric { name, kind: Kind::Counter, labels, help }
+const fn counter(
+    name: &'static str,
+    labels: &'static [&'static str],
+    help: &'static str,
+) -> Metric {
+    Metric {
+        name,
+        kind: Kind::Counter,
+        labels,
+        help,
+    }
 }
 
 /// Every metric, in alphabetical order.
 pub const TABLE: &[Metric] = &[
-    counter("dns_lookups_total", &["type", "outcome"], "Questions asked of name servers."),
-    counter("echo_back_total", &["expected"], "Own messages that came back to their senders."),
+    counter(
+        "dns_lookups_total",
+        &["type", "outcome"],
+        "Questions asked of name servers.",
+    ),
+    counter(
+        "echo_back_total",
+        &["expected"],
+        "Own messages that came back to their senders.",
+    ),
     counter("group_messages_total", &["outcome"], "Messages to groups."),
-    counter("loops_total", &["kind"], "Messages that went round, by what found out."),
-    counter("messages_bounced_total", &["connector", "enhanced"], "Recipients that failed and were reported by this server."),
-    counter("messages_deferred_total", &["connector", "enhanced"], "Attempts that are to be repeated."),
-    counter("messages_delivered_total", &["connector"], "Recipients delivered to mailboxes of this server."),
-    counter("messages_expired_total", &["connector"], "Recipients given up after the expiration time."),
-    counter("messages_received_total", &["connector"], "Messages taken over."),
-    counter("messages_rejected_total", &["connector", "enhanced"], "Recipients and messages refused in the session."),
-    counter("messages_relayed_total", &["connector"], "Recipients handed to another server."),
-    counter("misrouted_total", &["reason"], "Messages that left the path their premises prescribe."),
-    Metric { name: "queue_messages", kind: Kind::Gauge, labels: &["queue", "connector"], help: "Messages in a queue." },
-    counter("smtp_sessions_total", &["direction", "connector"], "SMTP sessions begun."),
-    Metric { name: "smtp_sessions", kind: Kind::Gauge, labels: &["direction", "connector"], help: "SMTP sessions open." },
-    Metric { name: "spool_bytes", kind: Kind::Gauge, labels: &[], help: "Space the spool takes up." },
-    Metric { name: "spool_sync_seconds", kind: Kind::Histogram, labels: &[], help: "Time of a sync of the spool." },
-    counter("tls_handshakes_total", &["direction", "outcome"], "TLS handshakes."),
-    counter("wrong_trust_total", &["direction"], "Messages that arrived with another trust than their path gives."),
-    Metric { name: "delivery_latency_seconds", kind: Kind::Histogram, labels: &["connector"], help: "Time from acceptance to the end of a recipient." },
+    counter(
+        "loops_total",
+        &["kind"],
+        "Messages that went round, by what found out.",
+    ),
+    counter(
+        "messages_bounced_total",
+        &["connector", "enhanced"],
+        "Recipients that failed and were reported by this server.",
+    ),
+    counter(
+        "messages_deferred_total",
+        &["connector", "enhanced"],
+        "Attempts that are to be repeated.",
+    ),
+    counter(
+        "messages_delivered_total",
+        &["connector"],
+        "Recipients delivered to mailboxes of this server.",
+    ),
+    counter(
+        "messages_expired_total",
+        &["connector"],
+        "Recipients given up after the expiration time.",
+    ),
+    counter(
+        "messages_received_total",
+        &["connector"],
+        "Messages taken over.",
+    ),
+    counter(
+        "messages_rejected_total",
+        &["connector", "enhanced"],
+        "Recipients and messages refused in the session.",
+    ),
+    counter(
+        "messages_relayed_total",
+        &["connector"],
+        "Recipients handed to another server.",
+    ),
+    counter(
+        "misrouted_total",
+        &["reason"],
+        "Messages that left the path their premises prescribe.",
+    ),
+    Metric {
+        name: "queue_messages",
+        kind: Kind::Gauge,
+        labels: &["queue", "connector"],
+        help: "Messages in a queue.",
+    },
+    counter(
+        "smtp_sessions_total",
+        &["direction", "connector"],
+        "SMTP sessions begun.",
+    ),
+    Metric {
+        name: "smtp_sessions",
+        kind: Kind::Gauge,
+        labels: &["direction", "connector"],
+        help: "SMTP sessions open.",
+    },
+    Metric {
+        name: "spool_bytes",
+        kind: Kind::Gauge,
+        labels: &[],
+        help: "Space the spool takes up.",
+    },
+    Metric {
+        name: "spool_sync_seconds",
+        kind: Kind::Histogram,
+        labels: &[],
+        help: "Time of a sync of the spool.",
+    },
+    counter(
+        "tls_handshakes_total",
+        &["direction", "outcome"],
+        "TLS handshakes.",
+    ),
+    counter(
+        "wrong_trust_total",
+        &["direction"],
+        "Messages that arrived with another trust than their path gives.",
+    ),
+    Metric {
+        name: "delivery_latency_seconds",
+        kind: Kind::Histogram,
+        labels: &["connector"],
+        help: "Time from acceptance to the end of a recipient.",
+    },
 ];
 
 /// Closed sets of label values that are known without a world.
 const PRESET: &[(&str, &[&[&str]])] = &[
-    ("loops_total", &[&["hop_count", "local_hop_count", "mx_self", "revisit", "attribution", "recipient", "forwarding"]]),
-    ("misrouted_total", &[&["not_hybrid_connector", "group_domain_not_eop", "third_party", "wrong_premises"]]),
-    ("wrong_trust_total", &[&["anonymous_expected_internal", "internal_expected_anonymous"]]),
+    (
+        "loops_total",
+        &[&[
+            "hop_count",
+            "local_hop_count",
+            "mx_self",
+            "revisit",
+            "attribution",
+            "recipient",
+            "forwarding",
+        ]],
+    ),
+    (
+        "misrouted_total",
+        &[&[
+            "not_hybrid_connector",
+            "group_domain_not_eop",
+            "third_party",
+            "wrong_premises",
+        ]],
+    ),
+    (
+        "wrong_trust_total",
+        &[&["anonymous_expected_internal", "internal_expected_anonymous"]],
+    ),
     ("echo_back_total", &[&["true", "false"]]),
     ("group_messages_total", &[&["delivered", "refused"]]),
-    ("tls_handshakes_total", &[&["in", "out"], &["succeeded", "failed"]]),
-    ("dns_lookups_total", &[&["MX", "A"], &["answered", "failed"]]),
+    (
+        "tls_handshakes_total",
+        &[&["in", "out"], &["succeeded", "failed"]],
+    ),
+    (
+        "dns_lookups_total",
+        &[&["MX", "A"], &["answered", "failed"]],
+    ),
 ];
 
 /// The statuses that `enhanced` may name; anything else is `other`.
 const ENHANCED: &[&str] = &[
-    "4.3.1", "4.3.2", "4.4.0", "4.4.1", "4.4.7", "4.4.312", "4.4.316", "4.4.317", "4.7.0", "4.7.5", "5.1.1", "5.1.3",
-    "5.1.4", "5.1.7", "5.1.10", "5.3.4", "5.4.1", "5.4.4", "5.4.6", "5.4.14", "5.6.11", "5.7.1", "5.7.3", "5.7.54",
-    "5.7.57", "5.7.64", "5.7.133", "5.7.134", "5.7.136", "5.7.193",
+    "4.3.1", "4.3.2", "4.4.0", "4.4.1", "4.4.7", "4.4.312", "4.4.316", "4.4.317", "4.7.0", "4.7.5",
+    "5.1.1", "5.1.3", "5.1.4", "5.1.7", "5.1.10", "5.3.4", "5.4.1", "5.4.4", "5.4.6", "5.4.14",
+    "5.6.11", "5.7.1", "5.7.3", "5.7.54", "5.7.57", "5.7.64", "5.7.133", "5.7.134", "5.7.136",
+    "5.7.193",
 ];
 
 /// The values that a label of a metric can have; `None` where they are names of the world.
@@ -85,7 +206,10 @@ const ENHANCED: &[&str] = &[
 pub fn closed_values(metric: &str, label: &str) -> Option<Vec<&'static str>> {
     let row = TABLE.iter().find(|row| row.name == metric)?;
     let position = row.labels.iter().position(|other| *other == label)?;
-    let own = PRESET.iter().find(|(name, _)| *name == metric).map(|(_, sets)| sets[position].to_vec());
+    let own = PRESET
+        .iter()
+        .find(|(name, _)| *name == metric)
+        .map(|(_, sets)| sets[position].to_vec());
     own.or_else(|| match label {
         "enhanced" => Some(ENHANCED.iter().copied().chain(["other"]).collect()),
         "direction" => Some(vec!["in", "out"]),
@@ -97,7 +221,11 @@ pub fn closed_values(metric: &str, label: &str) -> Option<Vec<&'static str>> {
 /// The value of `enhanced` for a status.
 #[must_use]
 pub fn enhanced_label(status: &str) -> &'static str {
-    ENHANCED.iter().copied().find(|known| *known == status).unwrap_or("other")
+    ENHANCED
+        .iter()
+        .copied()
+        .find(|known| *known == status)
+        .unwrap_or("other")
 }
 
 enum Family {
@@ -135,11 +263,14 @@ impl Metrics {
         let mut families = BTreeMap::new();
         for row in TABLE {
             let name = format!("hybridmx_{}", row.name);
-            let labels: Vec<&str> = std::iter::once("server").chain(row.labels.iter().copied()).collect();
+            let labels: Vec<&str> = std::iter::once("server")
+                .chain(row.labels.iter().copied())
+                .collect();
             let wrong = "the table of metrics is well-formed";
             let (family, collector): (Family, Box<dyn Collector>) = match row.kind {
                 Kind::Counter => {
-                    let family = IntCounterVec::new(Opts::new(name, row.help), &labels).expect(wrong);
+                    let family =
+                        IntCounterVec::new(Opts::new(name, row.help), &labels).expect(wrong);
                     (Family::Counter(family.clone()), Box::new(family))
                 }
                 Kind::Gauge => {
@@ -147,7 +278,8 @@ impl Metrics {
                     (Family::Gauge(family.clone()), Box::new(family))
                 }
                 Kind::Histogram => {
-                    let family = HistogramVec::new(HistogramOpts::new(name, row.help), &labels).expect(wrong);
+                    let family = HistogramVec::new(HistogramOpts::new(name, row.help), &labels)
+                        .expect(wrong);
                     (Family::Histogram(family.clone()), Box::new(family))
                 }
             };
@@ -220,7 +352,12 @@ impl Metrics {
 /// Every choice of one value from each set.
 fn product<'a>(sets: &[Vec<&'a str>]) -> Vec<Vec<&'a str>> {
     sets.iter().fold(vec![Vec::new()], |rows, set| {
-        rows.iter().flat_map(|row| set.iter().map(move |value| [row.as_slice(), &[*value]].concat())).collect()
+        rows.iter()
+            .flat_map(|row| {
+                set.iter()
+                    .map(move |value| [row.as_slice(), &[*value]].concat())
+            })
+            .collect()
     })
 }
 
@@ -233,10 +370,21 @@ mod tests {
         let metrics = Metrics::new();
         metrics.preset("EX01", &["Internet", "none"]);
         let before = metrics.render().lines().count();
-        assert!(metrics.render().contains("hybridmx_loops_total{kind=\"revisit\",server=\"EX01\"} 0"));
+        assert!(
+            metrics
+                .render()
+                .contains("hybridmx_loops_total{kind=\"revisit\",server=\"EX01\"} 0")
+        );
         metrics.count("loops_total", &["EX01", "revisit"]);
-        metrics.count("messages_bounced_total", &["EX01", "Internet", enhanced_label("5.9.9")]);
+        metrics.count(
+            "messages_bounced_total",
+            &["EX01", "Internet", enhanced_label("5.9.9")],
+        );
         assert_eq!(metrics.render().lines().count(), before);
-        assert!(metrics.render().contains("hybridmx_loops_total{kind=\"revisit\",server=\"EX01\"} 1"));
+        assert!(
+            metrics
+                .render()
+                .contains("hybridmx_loops_total{kind=\"revisit\",server=\"EX01\"} 1")
+        );
     }
 }

@@ -100,7 +100,8 @@ fn near(path: &Path, names: &[String]) -> String {
     }
 }
 
-fn read(path: &Path) -> Result<Source, Box<Diagnostic>> {
+/// Reads one file as text.
+pub(super) fn read(path: &Path) -> Result<Source, Box<Diagnostic>> {
     let name = path.display().to_string();
     let bytes = read_bytes(path)?;
     if bytes.len() as u64 > BYTES_MAX {

@@ -36,6 +36,7 @@ mod onprem;
 mod reader;
 mod schema;
 mod sending;
+mod settings;
 mod surroundings;
 mod toml;
 mod zones;
@@ -52,6 +53,7 @@ use crate::dns::Zones;
 use crate::model::{OrganizationId, OrganizationKind, Topology};
 
 pub use self::schema::schema;
+pub use self::settings::{Password, Settings, load_settings};
 
 /// Both organizations, the Internet around them, and DNS.
 #[derive(Clone, Debug)]

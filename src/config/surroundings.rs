@@ -63,7 +63,10 @@ fn stated_host(build: &mut Build, object: &Object) {
     let mut server = host(&name.text, fqdn, object.settings());
     server.addresses = object.parse_list("IPAddress");
     let organization = add_host(build, server);
-    build.parts.outside_recipients.extend(object.parse_list::<crate::mail::Mailbox>("Mailboxes"));
+    build
+        .parts
+        .outside_recipients
+        .extend(object.parse_list::<crate::mail::Mailbox>("Mailboxes"));
     for word in object.list("Domains") {
         if let Ok(domain) = word.text.parse() {
             build.parts.accepted_domains.push(AcceptedDomain {

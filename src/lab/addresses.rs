@@ -36,7 +36,13 @@ impl Block {
                 let base = [64 + high, low];
                 let address = IpAddr::V4(Ipv4Addr::new(127, base[0], base[1], 254));
                 match net::listen(SocketAddr::new(address, 25 + port_offset)) {
-                    Ok(claim) => return Ok(Self { base, port_offset, _claim: claim }),
+                    Ok(claim) => {
+                        return Ok(Self {
+                            base,
+                            port_offset,
+                            _claim: claim,
+                        });
+                    }
                     Err(error) => last = error,
                 }
             }
@@ -51,7 +57,14 @@ impl Block {
 
     /// A loopback address for every address of the world, from the tenth on.
     pub(super) fn assign(&self, topology: &Topology) -> Vec<(IpAddr, IpAddr)> {
-        let world: BTreeSet<IpAddr> = topology.servers().flat_map(|(_, server)| server.addresses.clone()).collect();
-        world.into_iter().zip(10..=250).map(|(world, last)| (world, self.address(last))).collect()
+        let world: BTreeSet<IpAddr> = topology
+            .servers()
+            .flat_map(|(_, server)| server.addresses.clone())
+            .collect();
+        world
+            .into_iter()
+            .zip(10..=250)
+            .map(|(world, last)| (world, self.address(last)))
+            .collect()
     }
 }

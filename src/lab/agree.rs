@@ -102,7 +102,10 @@ pub async fn agree(lab: &Lab, rows: &[Row], options: &AgreeOptions) -> Result<Ag
 }
 
 /// Hands every message over, several at a time.
-async fn send<'a>(lab: &Lab, flows: Vec<(String, &'a Question, Vec<&'a Fork>)>) -> Result<Vec<Sent<'a>>, LabError> {
+async fn send<'a>(
+    lab: &Lab,
+    flows: Vec<(String, &'a Question, Vec<&'a Fork>)>,
+) -> Result<Vec<Sent<'a>>, LabError> {
     let mut sent = Vec::new();
     let mut tasks: JoinSet<(usize, Told)> = JoinSet::new();
     for (number, (name, question, forks)) in flows.into_iter().enumerate() {
@@ -112,11 +115,19 @@ async fn send<'a>(lab: &Lab, flows: Vec<(String, &'a Question, Vec<&'a Fork>)>) 
             Ok(handover) => {
                 let message = message(question, &token);
                 let (from, to) = (question.from.clone(), recipient(question).clone());
-                tasks.spawn(async move { (number, outside::send(&handover, &from, &to, &message).await) });
+                tasks.spawn(async move {
+                    (number, outside::send(&handover, &from, &to, &message).await)
+                });
             }
             Err(happened) => handed = Handed::Nobody(happened),
         }
-        sent.push(Sent { name, question, forks, token, handed });
+        sent.push(Sent {
+            name,
+            question,
+            forks,
+            token,
+            handed,
+        });
         if tasks.len() >= SENDERS {
             note(&mut sent, tasks.join_next().await);
         }
@@ -139,10 +150,18 @@ async fn wait(lab: &Lab, sent: &[Sent<'_>], options: &AgreeOptions) {
     let begin = Instant::now();
     loop {
         let arrived = lab.mailboxes().list(None);
-        let missing: Vec<&Sent<'_>> =
-            sent.iter().filter(|each| predicted_of(lab, each) != observed_of(lab, each, &arrived)).collect();
-        let slow = missing.iter().any(|each| each.forks.iter().any(|fork| is_slow(fork)));
-        let limit = if slow { options.patience + options.expiry } else { options.patience };
+        let missing: Vec<&Sent<'_>> = sent
+            .iter()
+            .filter(|each| predicted_of(lab, each) != observed_of(lab, each, &arrived))
+            .collect();
+        let slow = missing
+            .iter()
+            .any(|each| each.forks.iter().any(|fork| is_slow(fork)));
+        let limit = if slow {
+            options.patience + options.expiry
+        } else {
+            options.patience
+        };
         if missing.is_empty() || begin.elapsed() >= limit {
             break;
         }
@@ -152,7 +171,11 @@ async fn wait(lab: &Lab, sent: &[Sent<'_>], options: &AgreeOptions) {
 }
 
 fn predicted_of(lab: &Lab, sent: &Sent<'_>) -> Vec<Ending> {
-    sorted(sent.forks.iter().map(|fork| predicted(lab.topology(), sent.question, fork)))
+    sorted(
+        sent.forks
+            .iter()
+            .map(|fork| predicted(lab.topology(), sent.question, fork)),
+    )
 }
 
 fn observed_of(lab: &Lab, sent: &Sent<'_>, arrived: &[Stored]) -> Vec<Ending> {
@@ -185,11 +208,22 @@ fn recipient(question: &Question) -> &Mailbox {
 }
 
 /// Why a flow cannot be sent or seen.
-fn untestable(topology: &Topology, question: &Question, forks: &[&Fork], options: &AgreeOptions) -> Option<String> {
-    if forks.iter().any(|fork| fork.disposition == Disposition::Unknown) {
+fn untestable(
+    topology: &Topology,
+    question: &Question,
+    forks: &[&Fork],
+    options: &AgreeOptions,
+) -> Option<String> {
+    if forks
+        .iter()
+        .any(|fork| fork.disposition == Disposition::Unknown)
+    {
         return Some("a fact is missing from the world".to_owned());
     }
-    if forks.iter().any(|fork| fork.disposition == Disposition::LeftWorld) {
+    if forks
+        .iter()
+        .any(|fork| fork.disposition == Disposition::LeftWorld)
+    {
         return Some("it leaves the world".to_owned());
     }
     if question.size.0 > options.size_max {
@@ -198,10 +232,16 @@ fn untestable(topology: &Topology, question: &Question, forks: &[&Fork], options
     if let Submission::Host(host) = question.submission
         && is_third_party(topology, host)
     {
-        return Some("the sender's host is played by a server that takes no notifications".to_owned());
+        return Some(
+            "the sender's host is played by a server that takes no notifications".to_owned(),
+        );
     }
-    let reported = |fork: &&Fork| fork.disposition.is_failure() && fork.disposition != Disposition::Rejected;
-    let hears = question.from.mailbox().is_some_and(|sender| hears(topology, sender));
+    let reported =
+        |fork: &&Fork| fork.disposition.is_failure() && fork.disposition != Disposition::Rejected;
+    let hears = question
+        .from
+        .mailbox()
+        .is_some_and(|sender| hears(topology, sender));
     if forks.iter().any(reported) && !hears {
         return Some("the sender has no mailbox that could be told".to_owned());
     }
@@ -210,18 +250,31 @@ fn untestable(topology: &Topology, question: &Question, forks: &[&Fork], options
 
 /// Whether somebody would read a notification to this address.
 fn hears(topology: &Topology, sender: &Mailbox) -> bool {
-    let outside = topology.parts().outside_senders.iter().any(|(address, _)| address == sender);
+    let outside = topology
+        .parts()
+        .outside_senders
+        .iter()
+        .any(|(address, _)| address == sender);
     let mailbox = topology.organizations().any(|(organization, _)| {
-        topology.recipients_at(organization, sender).iter().any(|id| {
-            matches!(topology.recipient(*id).kind, crate::model::RecipientKind::Mailbox { .. })
-        })
+        topology
+            .recipients_at(organization, sender)
+            .iter()
+            .any(|id| {
+                matches!(
+                    topology.recipient(*id).kind,
+                    crate::model::RecipientKind::Mailbox { .. }
+                )
+            })
     });
     outside || mailbox
 }
 
 /// Whether a fork ends only when the message expires.
 fn is_slow(fork: &Fork) -> bool {
-    matches!(fork.disposition, Disposition::Deferred | Disposition::Unreachable)
+    matches!(
+        fork.disposition,
+        Disposition::Deferred | Disposition::Unreachable
+    )
 }
 
 /// How a message is handed over at its origin, or why it cannot be.
@@ -229,23 +282,44 @@ async fn handover(lab: &Lab, question: &Question) -> Result<Result<Handover, Hap
     let at = |server, port| lab.address_of(server, port).ok_or(Happened::NoConnection);
     Ok(match &question.submission {
         Submission::User(server) => {
-            let user = question.from.mailbox().map(|user| (user.clone(), PASSWORD.to_owned()));
-            at(*server, 587).map(|to_server| Handover { to_server, from_address: None, user })
+            let user = question
+                .from
+                .mailbox()
+                .map(|user| (user.clone(), PASSWORD.to_owned()));
+            at(*server, 587).map(|to_server| Handover {
+                to_server,
+                from_address: None,
+                user,
+            })
         }
-        Submission::Anonymous { server, .. } => {
-            at(*server, 25).map(|to_server| Handover { to_server, from_address: None, user: None })
-        }
+        Submission::Anonymous { server, .. } => at(*server, 25).map(|to_server| Handover {
+            to_server,
+            from_address: None,
+            user: None,
+        }),
         Submission::Host(host) => {
             let found = foreign(lab, *host, recipient(question)).await?;
-            found.map(|to_server| Handover { to_server, from_address: lab.local_address(*host), user: None })
+            found.map(|to_server| Handover {
+                to_server,
+                from_address: lab.local_address(*host),
+                user: None,
+            })
         }
     })
 }
 
 /// Where a stranger's own server finds the next one: itself, or the best MX host.
-async fn foreign(lab: &Lab, host: ServerId, to: &Mailbox) -> Result<Result<SocketAddr, Happened>, LabError> {
+async fn foreign(
+    lab: &Lab,
+    host: ServerId,
+    to: &Mailbox,
+) -> Result<Result<SocketAddr, Happened>, LabError> {
     let organization = lab.topology().server(host).organization;
-    if lab.topology().accepted_domain_for(organization, &to.domain).is_some() {
+    if lab
+        .topology()
+        .accepted_domain_for(organization, &to.domain)
+        .is_some()
+    {
         return Ok(lab.address_of(host, 25).ok_or(Happened::NoConnection));
     }
     let targets: Targets = lab.resolver()?.targets(&to.domain).await;
@@ -265,7 +339,9 @@ async fn foreign(lab: &Lab, host: ServerId, to: &Mailbox) -> Result<Result<Socke
     // Answers of the lab's DNS are addresses of this machine already.
     let port = lab.port(25);
     let address = hosts.iter().find_map(|host| host.addresses.first());
-    Ok(address.map(|address| SocketAddr::new(*address, port)).ok_or(Happened::NoAnswer))
+    Ok(address
+        .map(|address| SocketAddr::new(*address, port))
+        .ok_or(Happened::NoAnswer))
 }
 
 /// A message of about the wanted size, with a token that nothing else has.
@@ -285,44 +361,75 @@ fn message(question: &Question, token: &str) -> Vec<u8> {
     // stays well below its size, and a large one goes well above its limit.
     let lines = usize::try_from(question.size.0 / 80 + 20).unwrap_or_default();
     let body = format!("{}\r\n", "x".repeat(78)).repeat(lines);
-    builder.body(body).map(|message| message.formatted()).unwrap_or_default()
+    builder
+        .body(body)
+        .map(|message| message.formatted())
+        .unwrap_or_default()
 }
 
 /// What the prediction says, in words that can be observed.
 fn predicted(topology: &Topology, question: &Question, fork: &Fork) -> Ending {
     let delivered = fork.disposition == Disposition::Delivered;
-    let path = if delivered { path_of(topology, question, fork) } else { Vec::new() };
+    let path = if delivered {
+        path_of(topology, question, fork)
+    } else {
+        Vec::new()
+    };
     let status = match fork.disposition {
         Disposition::Rejected | Disposition::Bounced => fork.status.as_ref(),
-        Disposition::Looped | Disposition::Deferred | Disposition::Unreachable => fork.final_status.as_ref(),
+        Disposition::Looped | Disposition::Deferred | Disposition::Unreachable => {
+            fork.final_status.as_ref()
+        }
         _ => None,
     };
     let reported = fork.disposition.is_failure();
-    let to = if fork.disposition == Disposition::Rejected { recipient(question) } else { &fork.recipient };
+    let to = if fork.disposition == Disposition::Rejected {
+        recipient(question)
+    } else {
+        &fork.recipient
+    };
     Ending {
         recipient: to.to_string().to_lowercase(),
         // From outside an NDR is an NDR, whatever made it.
-        disposition: if reported { as_seen(fork.disposition) } else { fork.disposition },
+        disposition: if reported {
+            as_seen(fork.disposition)
+        } else {
+            fork.disposition
+        },
         path,
         status: status.map(|status| status.enhanced),
-        trust: fork.trust.filter(|_| delivered).map(|trust| trust.to_string()),
-        echo: delivered && fork.flags.iter().any(|flag| flag.kind == FlagKind::EchoBack),
+        trust: fork
+            .trust
+            .filter(|_| delivered)
+            .map(|trust| trust.to_string()),
+        echo: delivered
+            && fork
+                .flags
+                .iter()
+                .any(|flag| flag.kind == FlagKind::EchoBack),
     }
 }
 
 /// Looped, deferred and unreachable mail shows itself as an NDR with its own status.
 fn as_seen(disposition: Disposition) -> Disposition {
     match disposition {
-        Disposition::Looped | Disposition::Deferred | Disposition::Unreachable => Disposition::Bounced,
+        Disposition::Looped | Disposition::Deferred | Disposition::Unreachable => {
+            Disposition::Bounced
+        }
         other => other,
     }
 }
 
 /// The servers of a prediction as Received fields show them: the submitting host leaves none.
 fn path_of(topology: &Topology, question: &Question, fork: &Fork) -> Vec<String> {
-    let skip = usize::from(matches!(question.submission, Submission::Host(_)) && fork.hops.len() > 1);
-    let mut names: Vec<String> =
-        fork.hops.iter().skip(skip).map(|hop| topology.server(hop.server).name.clone()).collect();
+    let skip =
+        usize::from(matches!(question.submission, Submission::Host(_)) && fork.hops.len() > 1);
+    let mut names: Vec<String> = fork
+        .hops
+        .iter()
+        .skip(skip)
+        .map(|hop| topology.server(hop.server).name.clone())
+        .collect();
     names.dedup();
     names
 }
@@ -330,14 +437,26 @@ fn path_of(topology: &Topology, question: &Question, fork: &Fork) -> Vec<String>
 /// What came of a flow.
 fn observed(lab: &Lab, sent: &Sent<'_>, arrived: &[Stored]) -> Vec<Ending> {
     let mut endings: Vec<Ending> = turned_away(lab.topology(), sent).into_iter().collect();
-    let sender = sent.question.from.mailbox().map(|sender| sender.to_string().to_lowercase());
+    let sender = sent
+        .question
+        .from
+        .mailbox()
+        .map(|sender| sender.to_string().to_lowercase());
     // Mail to oneself is no echo: it comes back by way of somebody else.
     let is_own = !writes_to_self(lab.topology(), sent.question);
     for stored in arrived {
         let headers = stored.headers();
-        let about = |name: &str| headers.get(name).is_some_and(|value| value.contains(&sent.token));
+        let about = |name: &str| {
+            headers
+                .get(name)
+                .is_some_and(|value| value.contains(&sent.token))
+        };
         if about("Message-ID") {
-            endings.push(delivered(lab, stored, is_own.then_some(sender.as_deref()).flatten()));
+            endings.push(delivered(
+                lab,
+                stored,
+                is_own.then_some(sender.as_deref()).flatten(),
+            ));
         } else if about("In-Reply-To") && Some(stored.address.as_str()) == sender.as_deref() {
             endings.extend(reported(stored));
         }
@@ -348,12 +467,17 @@ fn observed(lab: &Lab, sent: &Sent<'_>, arrived: &[Stored]) -> Vec<Ending> {
 
 /// Whether the recipient is the sender, by this or another address.
 fn writes_to_self(topology: &Topology, question: &Question) -> bool {
-    let Some(sender) = question.from.mailbox() else { return false };
+    let Some(sender) = question.from.mailbox() else {
+        return false;
+    };
     let to = recipient(question);
     let mut organizations = topology.organizations();
     sender == to
         || organizations.any(|(id, _)| {
-            topology.recipients_at(id, to).iter().any(|id| topology.recipient(*id).addresses.contains(sender))
+            topology
+                .recipients_at(id, to)
+                .iter()
+                .any(|id| topology.recipient(*id).addresses.contains(sender))
         })
 }
 
@@ -369,21 +493,40 @@ fn turned_away(topology: &Topology, sent: &Sent<'_>) -> Option<Ending> {
         Handed::Told(Told::Failed(_)) => Happened::NoConnection,
         Handed::Nobody(happened) => happened.clone(),
     };
-    let origin = topology.server(sent.question.submission.server()).organization;
-    let outcome = route::outcome(topology.organization(origin).profile, &happened, SignedDuration::ZERO);
+    let origin = topology
+        .server(sent.question.submission.server())
+        .organization;
+    let outcome = route::outcome(
+        topology.organization(origin).profile,
+        &happened,
+        SignedDuration::ZERO,
+    );
     let (disposition, status) = match outcome {
         Outcome::Delivered => return None,
         Outcome::Fail(status) => (Disposition::Rejected, status),
         Outcome::Defer { final_status, .. } => (Disposition::Bounced, final_status),
     };
     let recipient = recipient(sent.question).to_string().to_lowercase();
-    Some(Ending { recipient, disposition, path: Vec::new(), status: Some(status.enhanced), trust: None, echo: false })
+    Some(Ending {
+        recipient,
+        disposition,
+        path: Vec::new(),
+        status: Some(status.enhanced),
+        trust: None,
+        echo: false,
+    })
 }
 
 /// The recipients that should hear nothing, and did not.
 fn silent(sent: &Sent<'_>, endings: &[Ending]) -> Vec<Ending> {
-    let heard: BTreeSet<&str> = endings.iter().map(|ending| ending.recipient.as_str()).collect();
-    let suppressed = sent.forks.iter().filter(|fork| fork.disposition == Disposition::Suppressed);
+    let heard: BTreeSet<&str> = endings
+        .iter()
+        .map(|ending| ending.recipient.as_str())
+        .collect();
+    let suppressed = sent
+        .forks
+        .iter()
+        .filter(|fork| fork.disposition == Disposition::Suppressed);
     let recipients = suppressed.map(|fork| fork.recipient.to_string().to_lowercase());
     let accepted = matches!(sent.handed, Handed::Told(Told::Accepted));
     recipients
@@ -412,7 +555,9 @@ fn delivered(lab: &Lab, stored: &Stored, sender: Option<&str>) -> Ending {
         .topology()
         .server_named(&stored.server)
         .is_some_and(|id| lab.topology().server(id).takes_every_address());
-    let trust = headers.get("X-MS-Exchange-Organization-AuthAs").filter(|_| !outside);
+    let trust = headers
+        .get("X-MS-Exchange-Organization-AuthAs")
+        .filter(|_| !outside);
     Ending {
         recipient: stored.address.clone(),
         disposition: Disposition::Delivered,

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
-    KeyUsagePurpose,
+    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa,
+    KeyPair, KeyUsagePurpose,
 };
 use rustls::RootCertStore;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
@@ -22,7 +22,10 @@ pub(super) struct Authority {
 impl Authority {
     /// Makes two roots.
     pub(super) fn new() -> Result<Self, rcgen::Error> {
-        Ok(Self { trusted: root("Public CA of the lab")?, untrusted: root("Private CA of the lab")? })
+        Ok(Self {
+            trusted: root("Public CA of the lab")?,
+            untrusted: root("Private CA of the lab")?,
+        })
     }
 
     /// What everybody in the lab trusts.
@@ -39,8 +42,14 @@ impl Authority {
     }
 
     /// The certificates of the world.
-    pub(super) fn identities(&self, topology: &Topology) -> Result<HashMap<CertificateId, Identity>, rcgen::Error> {
-        topology.certificates().map(|(id, certificate)| Ok((id, self.issue(certificate)?))).collect()
+    pub(super) fn identities(
+        &self,
+        topology: &Topology,
+    ) -> Result<HashMap<CertificateId, Identity>, rcgen::Error> {
+        topology
+            .certificates()
+            .map(|(id, certificate)| Ok((id, self.issue(certificate)?)))
+            .collect()
     }
 
     fn issue(&self, certificate: &Certificate) -> Result<Identity, rcgen::Error> {
@@ -53,17 +62,17 @@ impl Authority {
             params.not_after = date(end);
         }
         let key = KeyPair::generate()?;
-        let issuer = if certificate.trusted { &self.trusted } else { &self.untrusted };
+        let issuer = if certificate.trusted {
+            &self.trusted
+        } else {
+            &self.untrusted
+        };
         let made = params.signed_by(&key, issuer)?;
         let chain = vec![made.der().clone(), issuer.der().clone()];
-        Ok(Identity { chain, key: private(&key) })
-    }
-
-    /// A certificate that a server makes for itself.
-    pub(super) fn self_signed(fqdn: &str) -> Result<Identity, rcgen::Error> {
-        let key = KeyPair::generate()?;
-        let made = parameters(vec![fqdn.to_owned()], fqdn)?.self_signed(&key)?;
-        Ok(Identity { chain: vec![made.der().clone()], key: private(&key) })
+        Ok(Identity {
+            chain,
+            key: private(&key),
+        })
     }
 }
 
@@ -78,21 +87,30 @@ fn root(name: &str) -> Result<CertifiedIssuer<'static, KeyPair>, rcgen::Error> {
 fn parameters(names: Vec<String>, common_name: &str) -> Result<CertificateParams, rcgen::Error> {
     let mut params = CertificateParams::new(names)?;
     params.distinguished_name = rcgen::DistinguishedName::new();
-    params.distinguished_name.push(DnType::CommonName, common_name);
+    params
+        .distinguished_name
+        .push(DnType::CommonName, common_name);
     params.not_before = rcgen::date_time_ymd(2000, 1, 1);
     params.not_after = rcgen::date_time_ymd(2100, 1, 1);
-    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
+    params.extended_key_usages = vec![
+        ExtendedKeyUsagePurpose::ServerAuth,
+        ExtendedKeyUsagePurpose::ClientAuth,
+    ];
     Ok(params)
 }
 
 /// The CN of a distinguished name, or all of it.
 fn common_name(subject: &str) -> &str {
-    let part = subject.split(',').map(str::trim).find_map(|part| part.strip_prefix("CN="));
+    let part = subject
+        .split(',')
+        .map(str::trim)
+        .find_map(|part| part.strip_prefix("CN="));
     part.unwrap_or(subject)
 }
 
 fn date(moment: jiff::Timestamp) -> time::OffsetDateTime {
-    time::OffsetDateTime::from_unix_timestamp(moment.as_second()).unwrap_or(time::OffsetDateTime::UNIX_EPOCH)
+    time::OffsetDateTime::from_unix_timestamp(moment.as_second())
+        .unwrap_or(time::OffsetDateTime::UNIX_EPOCH)
 }
 
 fn private(key: &KeyPair) -> PrivateKeyDer<'static> {

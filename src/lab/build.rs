@@ -56,6 +56,9 @@ pub enum LabError {
     /// A certificate cannot be made.
     #[error("cannot make a certificate: {0}")]
     Certificate(#[from] rcgen::Error),
+    /// A server's own certificate cannot be made.
+    #[error(transparent)]
+    SelfSigned(#[from] net::TlsError),
     /// A server's spool cannot be opened.
     #[error("cannot open the spool of {server}: {source}")]
     Spool {
@@ -123,7 +126,11 @@ impl Lab {
     ///
     /// # Errors
     /// When something it needs is not to be had.
-    pub async fn start(topology: Arc<Topology>, zones: &Zones, options: &LabOptions) -> Result<Self, LabError> {
+    pub async fn start(
+        topology: Arc<Topology>,
+        zones: &Zones,
+        options: &LabOptions,
+    ) -> Result<Self, LabError> {
         let block = Block::claim(first_block()).map_err(LabError::Addresses)?;
         let pairs = block.assign(&topology);
         let addresses = Arc::new(AddressBook::mapped(pairs, block.port_offset));
@@ -152,10 +159,20 @@ impl Lab {
         for (id, _) in topology.servers() {
             building.server(id).await?;
         }
-        let Building { relays, servers, .. } = building;
+        let Building {
+            relays, servers, ..
+        } = building;
         let http = at(1, HTTP_PORT);
-        let listener = net::listen(http).map_err(|source| LabError::Listen { address: http, what: "HTTP".to_owned(), source })?;
-        let door = Door { mailboxes: mailboxes.clone(), metrics: metrics.clone(), root_pem: authority.root_pem().into() };
+        let listener = net::listen(http).map_err(|source| LabError::Listen {
+            address: http,
+            what: "HTTP".to_owned(),
+            source,
+        })?;
+        let door = Door {
+            mailboxes: mailboxes.clone(),
+            metrics: metrics.clone(),
+            root_pem: authority.root_pem().into(),
+        };
         let door = tokio::spawn(control::serve(listener, door));
         let keep_folder = options.folder.is_some();
         let port_offset = block.port_offset;
@@ -245,7 +262,8 @@ impl Lab {
 
     /// The address of a server's host, here.
     pub(super) fn local_address(&self, server: ServerId) -> Option<IpAddr> {
-        self.addresses.local(*self.topology.server(server).addresses.first()?)
+        self.addresses
+            .local(*self.topology.server(server).addresses.first()?)
     }
 
     /// A resolver of the public view.
@@ -272,18 +290,32 @@ struct Building<'a> {
 impl Building<'_> {
     async fn server(&mut self, id: ServerId) -> Result<(), LabError> {
         let server = self.topology.server(id);
-        let Some(world) = server.addresses.first().copied() else { return Ok(()) };
+        let Some(world) = server.addresses.first().copied() else {
+            return Ok(());
+        };
         let smtp = self.addresses.real(world, SMTP_PORT);
         if is_stranger(self.topology, id) {
             return Ok(());
         }
         let ports = ports(self.topology, id);
-        let submission = ports.contains(&SUBMISSION_PORT).then(|| self.addresses.real(world, SUBMISSION_PORT));
-        let running = RunningServer { name: server.name.clone(), role: server.role, smtp, submission };
+        let submission = ports
+            .contains(&SUBMISSION_PORT)
+            .then(|| self.addresses.real(world, SUBMISSION_PORT));
+        let running = RunningServer {
+            name: server.name.clone(),
+            role: server.role,
+            smtp,
+            submission,
+        };
         if is_third_party(self.topology, id) {
-            let listening = |source| LabError::Listen { address: smtp, what: server.name.clone(), source };
+            let listening = |source| LabError::Listen {
+                address: smtp,
+                what: server.name.clone(),
+                source,
+            };
             let domains = domains(self.topology, server.organization);
-            outside::third_party(&server.name, domains, smtp, self.folder.join("mail")).map_err(listening)?;
+            outside::third_party(&server.name, domains, smtp, self.folder.join("mail"))
+                .map_err(listening)?;
         } else {
             let relay = self.relay(id, &ports).await?;
             self.relays.push(relay);
@@ -298,34 +330,51 @@ impl Building<'_> {
         for address in &server.addresses {
             for port in ports {
                 let real = self.addresses.real(*address, *port);
-                let listening = |source| LabError::Listen { address: real, what: server.name.clone(), source };
+                let listening = |source| LabError::Listen {
+                    address: real,
+                    what: server.name.clone(),
+                    source,
+                };
                 listeners.push((*port, net::listen(real).map_err(listening)?));
             }
         }
         let spool = self.folder.join("spool").join(server.name.to_lowercase());
         make_folder(&spool)?;
         let opened = Disk::open(&spool, &Options::default());
-        let (store, recovered) =
-            opened.map_err(|source| LabError::Spool { server: server.name.clone(), source })?;
+        let (store, recovered) = opened.map_err(|source| LabError::Spool {
+            server: server.name.clone(),
+            source,
+        })?;
         let resolver = |at| Resolver::at(at).map_err(|error| LabError::Resolver(error.to_string()));
         let view = match server.dns_view {
             crate::model::DnsView::Internal => self.internal,
             crate::model::DnsView::Public => self.public,
         };
         let holds = |certificate: &crate::model::CertificateId| {
-            self.topology.certificate(*certificate).servers.contains(&id)
+            self.topology
+                .certificate(*certificate)
+                .servers
+                .contains(&id)
         };
-        let identities = self.identities.iter().filter(|(certificate, _)| holds(certificate));
+        let identities = self
+            .identities
+            .iter()
+            .filter(|(certificate, _)| holds(certificate));
         let config = Config {
             topology: self.topology.clone(),
             server: id,
             addresses: self.addresses.clone(),
-            local_address: server.addresses.first().and_then(|world| self.addresses.local(*world)),
+            local_address: server
+                .addresses
+                .first()
+                .and_then(|world| self.addresses.local(*world)),
             resolver: resolver(view)?,
             external_resolver: resolver(self.public)?,
             roots: self.authority.roots(),
-            identities: identities.map(|(id, identity)| (*id, identity.clone())).collect(),
-            self_signed: Authority::self_signed(server.fqdn.as_str())?,
+            identities: identities
+                .map(|(id, identity)| (*id, identity.clone()))
+                .collect(),
+            self_signed: net::Identity::self_signed(server.fqdn.as_str())?,
             store: Arc::new(store),
             mail_directory: self.folder.join("mail"),
             users: self.users.clone(),
@@ -334,7 +383,10 @@ impl Building<'_> {
             observer: None,
         };
         let started = Relay::start(config, recovered, listeners).await;
-        started.map_err(|source| LabError::Relay { server: server.name.clone(), source })
+        started.map_err(|source| LabError::Relay {
+            server: server.name.clone(),
+            source,
+        })
     }
 }
 
@@ -342,13 +394,19 @@ impl Building<'_> {
 fn is_stranger(topology: &Topology, id: ServerId) -> bool {
     let server = topology.server(id);
     server.role == ServerRole::Host
-        && !topology.accepted_domains().any(|(_, accepted)| accepted.organization == server.organization)
+        && !topology
+            .accepted_domains()
+            .any(|(_, accepted)| accepted.organization == server.organization)
 }
 
 /// Hosts that only receive are played by a server that is not ours. It takes no notifications, so a
 /// host whose users send, and must be told of failures, is a relay.
 pub(super) fn is_third_party(topology: &Topology, id: ServerId) -> bool {
-    let sends = topology.parts().outside_senders.iter().any(|(_, host)| *host == id);
+    let sends = topology
+        .parts()
+        .outside_senders
+        .iter()
+        .any(|(_, host)| *host == id);
     topology.server(id).role == ServerRole::Host && !sends
 }
 
@@ -356,7 +414,8 @@ pub(super) fn is_third_party(topology: &Topology, id: ServerId) -> bool {
 fn domains(topology: &Topology, organization: crate::model::OrganizationId) -> Vec<String> {
     let all = topology.accepted_domains().map(|(_, accepted)| accepted);
     let own = all.filter(|accepted| accepted.organization == organization);
-    own.map(|accepted| accepted.domain.to_string().to_lowercase()).collect()
+    own.map(|accepted| accepted.domain.to_string().to_lowercase())
+        .collect()
 }
 
 /// The ports of the world on which a server listens.
@@ -385,16 +444,27 @@ fn users(topology: &Topology) -> Users {
         .collect()
 }
 
-async fn name_server(zones: &Zones, view: View, book: &AddressBook, address: SocketAddr) -> Result<NameServer, LabError> {
+async fn name_server(
+    zones: &Zones,
+    view: View,
+    book: &AddressBook,
+    address: SocketAddr,
+) -> Result<NameServer, LabError> {
     let started = NameServer::start(zones, view, book, address).await;
-    started.map_err(|source| LabError::Listen { address, what: "DNS".to_owned(), source })
+    started.map_err(|source| LabError::Listen {
+        address,
+        what: "DNS".to_owned(),
+        source,
+    })
 }
 
 /// Where the search for addresses begins: elsewhere for each process, and for each lab in it.
 fn first_block() -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     let process = u16::try_from(std::process::id() % 16_384).unwrap_or_default();
-    process.wrapping_mul(67).wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed))
+    process
+        .wrapping_mul(67)
+        .wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed))
 }
 
 #[expect(clippy::disallowed_methods, reason = "the lab's own folder")]
@@ -406,7 +476,10 @@ fn new_folder() -> PathBuf {
 
 #[expect(clippy::disallowed_methods, reason = "the lab's own folder")]
 fn make_folder(path: &Path) -> Result<(), LabError> {
-    std::fs::create_dir_all(path).map_err(|source| LabError::Folder { path: path.to_owned(), source })
+    std::fs::create_dir_all(path).map_err(|source| LabError::Folder {
+        path: path.to_owned(),
+        source,
+    })
 }
 
 #[expect(clippy::disallowed_methods, reason = "the lab's own folder")]

@@ -53,7 +53,14 @@ async fn help() -> &'static str {
 }
 
 async fn metrics(State(door): State<Door>) -> Response {
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], door.metrics.render()).into_response()
+    (
+        [(
+            header::CONTENT_TYPE,
+            "text/plain; version=0.0.4; charset=utf-8",
+        )],
+        door.metrics.render(),
+    )
+        .into_response()
 }
 
 async fn root(State(door): State<Door>) -> String {
@@ -95,22 +102,50 @@ async fn all(State(door): State<Door>) -> Json<Vec<Listed>> {
     Json(door.mailboxes.list(None).iter().map(listed).collect())
 }
 
-fn address(text: &str) -> Result<Mailbox, Response> {
-    Mailbox::parse(text)
-        .map_err(|error| (StatusCode::BAD_REQUEST, format!("`{text}` is not an address: {error}\n")).into_response())
+/// Why a request has no answer.
+type Refusal = (StatusCode, String);
+
+fn address(text: &str) -> Result<Mailbox, Refusal> {
+    Mailbox::parse(text).map_err(|error| {
+        (
+            StatusCode::BAD_REQUEST,
+            format!("`{text}` is not an address: {error}\n"),
+        )
+    })
 }
 
-async fn one(State(door): State<Door>, Path(text): Path<String>) -> Result<Json<Vec<Listed>>, Response> {
+async fn one(
+    State(door): State<Door>,
+    Path(text): Path<String>,
+) -> Result<Json<Vec<Listed>>, Refusal> {
     let address = address(&text)?;
-    Ok(Json(door.mailboxes.list(Some(&address)).iter().map(listed).collect()))
+    Ok(Json(
+        door.mailboxes
+            .list(Some(&address))
+            .iter()
+            .map(listed)
+            .collect(),
+    ))
 }
 
-async fn raw(State(door): State<Door>, Path((text, id)): Path<(String, String)>) -> Result<Response, Response> {
+async fn raw(
+    State(door): State<Door>,
+    Path((text, id)): Path<(String, String)>,
+) -> Result<Response, Refusal> {
     let address = address(&text)?;
-    let found = door.mailboxes.list(Some(&address)).into_iter().find(|stored| stored.id == id);
+    let found = door
+        .mailboxes
+        .list(Some(&address))
+        .into_iter()
+        .find(|stored| stored.id == id);
     match found.and_then(|stored| stored.raw()) {
-        Some(raw) => Ok(([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], raw).into_response()),
-        None => Err((StatusCode::NOT_FOUND, format!("`{address}` has no message `{id}`\n")).into_response()),
+        Some(raw) => {
+            Ok(([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], raw).into_response())
+        }
+        None => Err((
+            StatusCode::NOT_FOUND,
+            format!("`{address}` has no message `{id}`\n"),
+        )),
     }
 }
 
@@ -136,25 +171,32 @@ async fn wait(
     State(door): State<Door>,
     Path(text): Path<String>,
     Query(wanted): Query<Wanted>,
-) -> Result<Json<Vec<Listed>>, Response> {
+) -> Result<Json<Vec<Listed>>, Refusal> {
     let address = address(&text)?;
     let until = Instant::now() + Duration::from_secs(wanted.timeout.min(600));
     loop {
-        let found: Vec<Listed> = door
-            .mailboxes
-            .list(Some(&address))
-            .iter()
-            .map(listed)
-            .filter(|each| {
-                wanted.subject.as_ref().is_none_or(|words| each.subject.as_ref().is_some_and(|s| s.contains(words)))
-            })
-            .collect();
+        let found: Vec<Listed> =
+            door.mailboxes
+                .list(Some(&address))
+                .iter()
+                .map(listed)
+                .filter(|each| {
+                    wanted.subject.as_ref().is_none_or(|words| {
+                        each.subject.as_ref().is_some_and(|s| s.contains(words))
+                    })
+                })
+                .collect();
         if found.len() >= wanted.count {
             return Ok(Json(found));
         }
         if Instant::now() >= until {
-            let message = format!("{} of {} messages after {} s\n", found.len(), wanted.count, wanted.timeout);
-            return Err((StatusCode::REQUEST_TIMEOUT, message).into_response());
+            let message = format!(
+                "{} of {} messages after {} s\n",
+                found.len(),
+                wanted.count,
+                wanted.timeout
+            );
+            return Err((StatusCode::REQUEST_TIMEOUT, message));
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
     }

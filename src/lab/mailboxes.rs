@@ -47,8 +47,11 @@ impl Stored {
     #[must_use]
     pub fn received_by(&self) -> Vec<String> {
         let headers = self.headers();
-        let mut names: Vec<String> =
-            headers.all("Received").filter_map(|value| received_by(&value)).map(|name| name.to_string()).collect();
+        let mut names: Vec<String> = headers
+            .all("Received")
+            .filter_map(|value| received_by(&value))
+            .map(|name| name.to_string())
+            .collect();
         names.reverse();
         names.dedup();
         names
@@ -66,7 +69,10 @@ impl Mailboxes {
     /// The mailboxes below a folder.
     #[must_use]
     pub fn new(root: PathBuf) -> Self {
-        Self { root: Arc::new(root), known: Arc::default() }
+        Self {
+            root: Arc::new(root),
+            known: Arc::default(),
+        }
     }
 
     /// Every message of every mailbox, or of one address, by address and age.
@@ -95,20 +101,31 @@ impl Mailboxes {
         }
         let (size_bytes, head) = beginning(&path)?;
         let (server, address, id) = (server.to_owned(), address.to_owned(), file_name(&path));
-        let stored = Stored { server, address, id, size_bytes, head, path: path.clone() };
+        let stored = Stored {
+            server,
+            address,
+            id,
+            size_bytes,
+            head,
+            path: path.clone(),
+        };
         known.insert(path, stored.clone());
         Some(stored)
     }
 }
 
 fn file_name(path: &Path) -> String {
-    path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+    path.file_name()
+        .map(|name| name.to_string_lossy().into_owned())
+        .unwrap_or_default()
 }
 
 #[expect(clippy::disallowed_methods, reason = "mailboxes are files")]
 fn children(folder: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(folder).into_iter().flatten();
-    entries.filter_map(|entry| Some(entry.ok()?.path())).collect()
+    entries
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .collect()
 }
 
 #[expect(clippy::disallowed_methods, reason = "mailboxes are files")]

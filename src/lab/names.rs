@@ -27,7 +27,9 @@ pub(super) struct NameServer {
 
 impl std::fmt::Debug for NameServer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("NameServer").field("address", &self.address).finish_non_exhaustive()
+        f.debug_struct("NameServer")
+            .field("address", &self.address)
+            .finish_non_exhaustive()
     }
 }
 
@@ -36,7 +38,12 @@ impl NameServer {
     ///
     /// # Errors
     /// When the address is taken.
-    pub(super) async fn start(zones: &Zones, view: View, book: &AddressBook, address: SocketAddr) -> std::io::Result<Self> {
+    pub(super) async fn start(
+        zones: &Zones,
+        view: View,
+        book: &AddressBook,
+        address: SocketAddr,
+    ) -> std::io::Result<Self> {
         let mut server = Server::new(catalog(zones, view, book));
         server.register_socket(net::bind_udp(address).await?);
         server.register_listener(net::listen(address)?, Duration::from_secs(5), 128);
@@ -62,7 +69,8 @@ fn catalog(zones: &Zones, view: View, book: &AddressBook) -> Catalog {
     }
     for (name, zones) in names {
         let origin = absolute(name);
-        let handler = InMemoryZoneHandler::empty(origin.clone(), ZoneType::Primary, AxfrPolicy::Deny);
+        let handler =
+            InMemoryZoneHandler::empty(origin.clone(), ZoneType::Primary, AxfrPolicy::Deny);
         let mut handler: InMemoryZoneHandler = handler;
         let mut add = |record: Record| {
             handler.upsert_mut(record, 1);
@@ -72,7 +80,8 @@ fn catalog(zones: &Zones, view: View, book: &AddressBook) -> Catalog {
         }
         for record in zones.iter().flat_map(|zone| &zone.records) {
             let owner = if record.owner.wildcard {
-                Name::from_str(&format!("*.{}.", record.owner.domain)).unwrap_or_else(|_| origin.clone())
+                Name::from_str(&format!("*.{}.", record.owner.domain))
+                    .unwrap_or_else(|_| origin.clone())
             } else {
                 absolute(&record.owner.domain)
             };
@@ -106,9 +115,13 @@ fn data(data: &RecordData, book: &AddressBook) -> Option<RData> {
             Some(IpAddr::V6(_)) | None => RData::AAAA(AAAA(*address)),
         },
         RecordData::Cname(target) => RData::CNAME(CNAME(absolute(target))),
-        RecordData::Mx { preference, exchange } => {
-            RData::MX(MX::new(*preference, exchange.as_ref().map_or_else(Name::root, absolute)))
-        }
+        RecordData::Mx {
+            preference,
+            exchange,
+        } => RData::MX(MX::new(
+            *preference,
+            exchange.as_ref().map_or_else(Name::root, absolute),
+        )),
         RecordData::Other(..) => return None,
     })
 }

@@ -43,13 +43,22 @@ pub(super) struct Handover {
 }
 
 /// Sends a message the way a mail client, or a foreign server, would.
-pub(super) async fn send(handover: &Handover, from: &ReversePath, to: &Mailbox, message: &[u8]) -> Told {
+pub(super) async fn send(
+    handover: &Handover,
+    from: &ReversePath,
+    to: &Mailbox,
+    message: &[u8],
+) -> Told {
     match attempt(handover, from, to, message).await {
         Ok(()) => Told::Accepted,
         Err(error) => {
-            let text = std::error::Error::source(&error).map_or_else(|| error.to_string(), ToString::to_string);
+            let text = std::error::Error::source(&error)
+                .map_or_else(|| error.to_string(), ToString::to_string);
             match error.status() {
-                Some(code) => Told::Refused { code: code.into(), text },
+                Some(code) => Told::Refused {
+                    code: code.into(),
+                    text,
+                },
                 None => Told::Failed(error.to_string()),
             }
         }
@@ -63,8 +72,14 @@ async fn attempt(
     message: &[u8],
 ) -> Result<(), lettre::transport::smtp::Error> {
     let hello = ClientId::Domain("client.lab.invalid".to_owned());
-    let mut connection =
-        AsyncSmtpConnection::connect_tokio1(handover.to_server, Some(TIMEOUT), &hello, None, handover.from_address).await?;
+    let mut connection = AsyncSmtpConnection::connect_tokio1(
+        handover.to_server,
+        Some(TIMEOUT),
+        &hello,
+        None,
+        handover.from_address,
+    )
+    .await?;
     if connection.can_starttls() {
         let name = handover.to_server.ip().to_string();
         let tls = TlsParameters::builder(name)
@@ -75,11 +90,18 @@ async fn attempt(
     }
     if let Some((user, password)) = &handover.user {
         let credentials = Credentials::new(user.to_string(), password.clone());
-        connection.auth(&[Mechanism::Plain, Mechanism::Login], &credentials).await?;
+        connection
+            .auth(&[Mechanism::Plain, Mechanism::Login], &credentials)
+            .await?;
     }
     let address = |mailbox: &Mailbox| mailbox.to_string().parse::<lettre::Address>().ok();
-    let envelope = lettre::address::Envelope::new(from.mailbox().and_then(address), address(to).into_iter().collect());
-    let Ok(envelope) = envelope else { return Ok(()) };
+    let envelope = lettre::address::Envelope::new(
+        from.mailbox().and_then(address),
+        address(to).into_iter().collect(),
+    );
+    let Ok(envelope) = envelope else {
+        return Ok(());
+    };
     connection.send(&envelope, message).await?;
     // The message is the server's; how the session ends does not matter.
     let _ = connection.quit().await;
@@ -106,7 +128,10 @@ impl Handler for ThirdParty {
     }
 
     fn rcpt(&mut self, to: &str) -> Response {
-        let to = to.trim_start_matches('<').trim_end_matches('>').to_lowercase();
+        let to = to
+            .trim_start_matches('<')
+            .trim_end_matches('>')
+            .to_lowercase();
         let domain = to.rsplit('@').next().unwrap_or_default();
         if !self.domains.iter().any(|own| own == domain) {
             return Response::custom(550, "5.7.1 Relaying denied".to_owned());
@@ -116,7 +141,11 @@ impl Handler for ThirdParty {
     }
 
     fn data_start(&mut self, _: &str, _: &str, _: bool, _: &[String]) -> Response {
-        self.data = format!("Received: from {} by {} with SMTP\r\n", self.peer, self.server).into_bytes();
+        self.data = format!(
+            "Received: from {} by {} with SMTP\r\n",
+            self.peer, self.server
+        )
+        .into_bytes();
         OK
     }
 
@@ -129,7 +158,11 @@ impl Handler for ThirdParty {
         let recipients = std::mem::take(&mut self.recipients);
         for recipient in recipients {
             self.number += 1;
-            let text = [format!("Delivered-To: {recipient}\r\n").as_bytes(), &self.data].concat();
+            let text = [
+                format!("Delivered-To: {recipient}\r\n").as_bytes(),
+                &self.data,
+            ]
+            .concat();
             if self.store(&recipient, &text).is_err() {
                 return INTERNAL_ERROR;
             }
@@ -145,10 +178,17 @@ impl ThirdParty {
         std::fs::create_dir_all(folder.join("tmp"))?;
         std::fs::create_dir_all(folder.join("new"))?;
         let unique = format!("{:?}-{}", std::thread::current().id(), self.number);
-        let unique = format!("{}-{}", crate::clock::now().as_nanosecond(), unique.replace(['(', ')'], "-"));
+        let unique = format!(
+            "{}-{}",
+            crate::clock::now().as_nanosecond(),
+            unique.replace(['(', ')'], "-")
+        );
         let mut file = std::fs::File::create(folder.join("tmp").join(&unique))?;
         file.write_all(text)?;
-        std::fs::rename(folder.join("tmp").join(&unique), folder.join("new").join(&unique))
+        std::fs::rename(
+            folder.join("tmp").join(&unique),
+            folder.join("new").join(&unique),
+        )
     }
 }
 
@@ -157,8 +197,16 @@ impl ThirdParty {
 ///
 /// # Errors
 /// When the address is taken.
-#[expect(clippy::disallowed_methods, clippy::disallowed_types, reason = "mailin-embedded is blocking and wants a socket of its own")]
-pub(super) fn third_party(name: &str, domains: Vec<String>, address: SocketAddr, root: PathBuf) -> std::io::Result<()> {
+#[expect(
+    clippy::disallowed_methods,
+    reason = "mailin-embedded is blocking and wants a socket of its own"
+)]
+pub(super) fn third_party(
+    name: &str,
+    domains: Vec<String>,
+    address: SocketAddr,
+    root: PathBuf,
+) -> std::io::Result<()> {
     let listener = std::net::TcpListener::bind(address)?;
     let handler = ThirdParty {
         root,
@@ -170,11 +218,16 @@ pub(super) fn third_party(name: &str, domains: Vec<String>, address: SocketAddr,
         peer: String::new(),
     };
     let mut server = Server::new(handler);
-    server.with_name(name).with_num_threads(4).with_tcp_listener(listener);
-    std::thread::Builder::new().name(format!("third party {name}")).spawn(move || {
-        if let Err(error) = server.serve() {
-            tracing::error!(%error, "a third party's host stopped");
-        }
-    })?;
+    server
+        .with_name(name)
+        .with_num_threads(4)
+        .with_tcp_listener(listener);
+    std::thread::Builder::new()
+        .name(format!("third party {name}"))
+        .spawn(move || {
+            if let Err(error) = server.serve() {
+                tracing::error!(%error, "a third party's host stopped");
+            }
+        })?;
     Ok(())
 }

@@ -79,7 +79,10 @@ impl Notification<'_> {
             "\r\n--{boundary}\r\nContent-Type: message/delivery-status\r\n\r\n{}",
             self.delivery_status()
         );
-        let _ = write!(text, "\r\n--{boundary}\r\nContent-Type: text/rfc822-headers\r\n\r\n");
+        let _ = write!(
+            text,
+            "\r\n--{boundary}\r\nContent-Type: text/rfc822-headers\r\n\r\n"
+        );
         let mut bytes = text.into_bytes();
         bytes.extend_from_slice(&self.original.to_bytes());
         bytes.extend_from_slice(format!("\r\n--{boundary}--\r\n").as_bytes());
@@ -99,7 +102,10 @@ impl Notification<'_> {
         if let Some(id) = self.original.get("Message-ID") {
             let _ = write!(text, "In-Reply-To: {id}\r\nReferences: {id}\r\n");
         }
-        let _ = write!(text, "Subject: {subject}\r\nAuto-Submitted: auto-replied\r\nX-MS-Exchange-Message-Is-Ndr:\r\n");
+        let _ = write!(
+            text,
+            "Subject: {subject}\r\nAuto-Submitted: auto-replied\r\nX-MS-Exchange-Message-Is-Ndr:\r\n"
+        );
         text
     }
 
@@ -111,17 +117,33 @@ impl Notification<'_> {
         for each in self.recipients {
             let _ = write!(text, "\r\n{}\r\n", each.recipient);
         }
-        let _ = write!(text, "\r\nDiagnostic information for administrators:\r\n\r\nGenerating server: {}\r\n", self.reporting);
+        let _ = write!(
+            text,
+            "\r\nDiagnostic information for administrators:\r\n\r\nGenerating server: {}\r\n",
+            self.reporting
+        );
         for each in self.recipients {
-            let host = each.remote.as_deref().map_or("Remote Server".to_owned(), |host| format!("Remote Server at {host}"));
-            let _ = write!(text, "\r\n{}\r\n{host} returned '{}'\r\n", each.recipient, each.status);
+            let host = each
+                .remote
+                .as_deref()
+                .map_or("Remote Server".to_owned(), |host| {
+                    format!("Remote Server at {host}")
+                });
+            let _ = write!(
+                text,
+                "\r\n{}\r\n{host} returned '{}'\r\n",
+                each.recipient, each.status
+            );
         }
         text
     }
 
     /// The machine-readable part (RFC 3464 §2).
     fn delivery_status(&self) -> String {
-        let mut text = format!("Reporting-MTA: dns;{}\r\nArrival-Date: {}\r\n", self.reporting, self.arrived);
+        let mut text = format!(
+            "Reporting-MTA: dns;{}\r\nArrival-Date: {}\r\n",
+            self.reporting, self.arrived
+        );
         for each in self.recipients {
             text.push_str("\r\n");
             if let Some(original) = &each.original {
@@ -156,7 +178,9 @@ pub fn read_report(message: &Bytes) -> Vec<(Mailbox, u16, EnhancedStatus)> {
             let mut words = code.trim().split(' ');
             let code = words.next().and_then(|word| word.parse().ok());
             let enhanced = words.next().and_then(|word| word.parse().ok());
-            if let (Some(recipient), Some(code), Some(enhanced)) = (recipient.take(), code, enhanced) {
+            if let (Some(recipient), Some(code), Some(enhanced)) =
+                (recipient.take(), code, enhanced)
+            {
                 found.push((recipient, code, enhanced));
             }
         }
@@ -171,11 +195,16 @@ mod tests {
     #[test]
     fn a_notification_says_who_failed_and_why() {
         let mailbox = |text: &str| Mailbox::parse(text).expect("an address");
-        let original = Bytes::from_static(b"Subject: hello\r\nMessage-ID: <1@contoso.com>\r\n\r\nbody");
+        let original =
+            Bytes::from_static(b"Subject: hello\r\nMessage-ID: <1@contoso.com>\r\n\r\nbody");
         let recipients = [ReportedRecipient {
             recipient: mailbox("engineering@groups.contoso.com"),
             original: None,
-            status: Status::new(550, (5, 7, 133), "RESOLVER.RST.SenderNotAuthenticatedForGroup"),
+            status: Status::new(
+                550,
+                (5, 7, 133),
+                "RESOLVER.RST.SenderNotAuthenticatedForGroup",
+            ),
             remote: Some("eop.mail.protection.outlook.com".to_owned()),
         }];
         let message = Notification {
@@ -191,12 +220,25 @@ mod tests {
         }
         .compose();
         let (headers, body) = HeaderSection::split(&message);
-        assert_eq!(headers.get("Subject").as_deref(), Some("Undeliverable: hello"));
-        assert_eq!(headers.get("In-Reply-To").as_deref(), Some("<1@contoso.com>"));
+        assert_eq!(
+            headers.get("Subject").as_deref(),
+            Some("Undeliverable: hello")
+        );
+        assert_eq!(
+            headers.get("In-Reply-To").as_deref(),
+            Some("<1@contoso.com>")
+        );
         let body = String::from_utf8(body.to_vec()).expect("text");
         assert_eq!(body.matches("--b1\r\n").count(), 3);
         assert!(body.ends_with("--b1--\r\n") && body.contains("Remote-MTA: dns;eop.mail"));
         let report = read_report(&message);
-        assert_eq!(report, [(mailbox("engineering@groups.contoso.com"), 550, EnhancedStatus::new(5, 7, 133))]);
+        assert_eq!(
+            report,
+            [(
+                mailbox("engineering@groups.contoso.com"),
+                550,
+                EnhancedStatus::new(5, 7, 133)
+            )]
+        );
     }
 }

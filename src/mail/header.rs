@@ -40,7 +40,9 @@ impl FromStr for AuthAs {
     type Err = ();
     fn from_str(text: &str) -> Result<Self, ()> {
         let all = [Self::Anonymous, Self::Internal, Self::Partner];
-        all.into_iter().find(|value| text.trim().eq_ignore_ascii_case(&value.to_string())).ok_or(())
+        all.into_iter()
+            .find(|value| text.trim().eq_ignore_ascii_case(&value.to_string()))
+            .ok_or(())
     }
 }
 
@@ -66,7 +68,9 @@ impl FromStr for Directionality {
     type Err = ();
     fn from_str(text: &str) -> Result<Self, ()> {
         let all = [Self::Incoming, Self::Originating];
-        all.into_iter().find(|value| text.trim().eq_ignore_ascii_case(&value.to_string())).ok_or(())
+        all.into_iter()
+            .find(|value| text.trim().eq_ignore_ascii_case(&value.to_string()))
+            .ok_or(())
     }
 }
 
@@ -86,7 +90,10 @@ impl Field {
     /// The value without folds and surrounding white space (RFC 5322 §2.2.3).
     fn value(&self) -> String {
         let value = self.raw.get(self.name + 1..).unwrap_or_default();
-        String::from_utf8_lossy(value).replace(['\r', '\n'], "").trim().to_owned()
+        String::from_utf8_lossy(value)
+            .replace(['\r', '\n'], "")
+            .trim()
+            .to_owned()
     }
 }
 
@@ -110,12 +117,17 @@ impl HeaderSection {
             if &message[at..end] == b"\r\n" {
                 return (section, message.slice(end..));
             }
-            let Some(name) = field_name(&message[at..end]) else { break };
+            let Some(name) = field_name(&message[at..end]) else {
+                break;
+            };
             let mut next = end;
             while next < message.len() && (message[next] == b' ' || message[next] == b'\t') {
                 next = line_end(message, next);
             }
-            section.push(Field { raw: message.slice(at..next), name });
+            section.push(Field {
+                raw: message.slice(at..next),
+                name,
+            });
             at = next;
         }
         (section, message.slice(at..))
@@ -134,20 +146,25 @@ impl HeaderSection {
 
     /// The values of every field of a name, unfolded, in order.
     pub fn all(&self, name: &str) -> impl Iterator<Item = String> {
-        self.fields.iter().filter(move |field| field.name().eq_ignore_ascii_case(name.as_bytes())).map(Field::value)
+        self.fields
+            .iter()
+            .filter(move |field| field.name().eq_ignore_ascii_case(name.as_bytes()))
+            .map(Field::value)
     }
 
     /// Removes every field whose name begins so, in any case; returns how many there were.
     pub fn remove_prefix(&mut self, prefix: &str) -> usize {
         let before = self.fields.len();
-        self.fields.retain(|field| !has_prefix(field.name(), prefix));
+        self.fields
+            .retain(|field| !has_prefix(field.name(), prefix));
         self.count();
         before - self.fields.len()
     }
 
     /// Removes every field of a name.
     pub fn remove(&mut self, name: &str) {
-        self.fields.retain(|field| !field.name().eq_ignore_ascii_case(name.as_bytes()));
+        self.fields
+            .retain(|field| !field.name().eq_ignore_ascii_case(name.as_bytes()));
         self.count();
     }
 
@@ -155,10 +172,17 @@ impl HeaderSection {
     /// how many there were.
     pub fn rename_prefix(&mut self, from: &str, to: &str) -> usize {
         let mut renamed = 0;
-        for field in self.fields.iter_mut().filter(|field| has_prefix(field.name(), from)) {
+        for field in self
+            .fields
+            .iter_mut()
+            .filter(|field| has_prefix(field.name(), from))
+        {
             let mut raw = to.as_bytes().to_vec();
             raw.extend_from_slice(&field.raw[from.len()..]);
-            *field = Field { raw: raw.into(), name: field.name - from.len() + to.len() };
+            *field = Field {
+                raw: raw.into(),
+                name: field.name - from.len() + to.len(),
+            };
             renamed += 1;
         }
         self.count();
@@ -169,13 +193,22 @@ impl HeaderSection {
     pub fn prepend(&mut self, name: &str, value: &str) {
         let raw = Bytes::from(format!("{name}: {value}\r\n"));
         self.bytes += raw.len();
-        self.fields.insert(0, Field { raw, name: name.len() });
+        self.fields.insert(
+            0,
+            Field {
+                raw,
+                name: name.len(),
+            },
+        );
     }
 
     /// Puts a field in the place of all fields of its name, at the end.
     pub fn set(&mut self, name: &str, value: &str) {
         self.remove(name);
-        self.push(Field { raw: Bytes::from(format!("{name}: {value}\r\n")), name: name.len() });
+        self.push(Field {
+            raw: Bytes::from(format!("{name}: {value}\r\n")),
+            name: name.len(),
+        });
     }
 
     /// The number of bytes, without the empty line.
@@ -207,7 +240,8 @@ impl HeaderSection {
 }
 
 fn has_prefix(name: &[u8], prefix: &str) -> bool {
-    name.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix.as_bytes()))
+    name.get(..prefix.len())
+        .is_some_and(|start| start.eq_ignore_ascii_case(prefix.as_bytes()))
 }
 
 /// The offset behind the line that begins at `at`.
@@ -241,12 +275,19 @@ mod tests {
 
     #[test]
     fn what_nobody_changes_stays_as_it_came() {
-        let text = "Received: from a\r\n\tby b.example; now\r\nsubject:  x \r\nX-Y:\r\n\r\nbody\r\n";
+        let text =
+            "Received: from a\r\n\tby b.example; now\r\nsubject:  x \r\nX-Y:\r\n\r\nbody\r\n";
         let (headers, body) = section(text);
         assert_eq!(&*body, b"body\r\n");
-        assert_eq!([&headers.to_bytes()[..], &body[..]].concat(), text.as_bytes());
+        assert_eq!(
+            [&headers.to_bytes()[..], &body[..]].concat(),
+            text.as_bytes()
+        );
         assert_eq!(headers.get("Subject").as_deref(), Some("x"));
-        assert_eq!(headers.get("RECEIVED").as_deref(), Some("from a\tby b.example; now"));
+        assert_eq!(
+            headers.get("RECEIVED").as_deref(),
+            Some("from a\tby b.example; now")
+        );
         assert_eq!(headers.len() + 2, headers.to_bytes().len());
     }
 
@@ -257,7 +298,10 @@ mod tests {
         let (headers, body) = section("A: 1\r\n");
         assert_eq!((headers.get("a").as_deref(), &*body), (Some("1"), &b""[..]));
         let (headers, body) = section("A: 1\r\nnot a field\r\n");
-        assert_eq!((headers.get("a").as_deref(), &*body), (Some("1"), &b"not a field\r\n"[..]));
+        assert_eq!(
+            (headers.get("a").as_deref(), &*body),
+            (Some("1"), &b"not a field\r\n"[..])
+        );
     }
 
     #[test]
@@ -265,8 +309,14 @@ mod tests {
         let (mut headers, _) = section(
             "X-MS-Exchange-Organization-AuthAs: Internal\r\nx-ms-exchange-organization-scl: -1\r\nTo: a\r\n\r\n",
         );
-        assert_eq!(headers.rename_prefix(ORGANIZATION_PREFIX, CROSS_PREMISES_PREFIX), 2);
-        assert_eq!(headers.get("X-MS-Exchange-CrossPremises-AuthAs").as_deref(), Some("Internal"));
+        assert_eq!(
+            headers.rename_prefix(ORGANIZATION_PREFIX, CROSS_PREMISES_PREFIX),
+            2
+        );
+        assert_eq!(
+            headers.get("X-MS-Exchange-CrossPremises-AuthAs").as_deref(),
+            Some("Internal")
+        );
         assert_eq!(headers.remove_prefix(CROSS_PREMISES_PREFIX), 2);
         headers.set("To", "b");
         headers.prepend("X-A", "1");
@@ -276,11 +326,20 @@ mod tests {
     #[test]
     fn received_fields_name_the_server_that_took_the_message() {
         for (value, by) in [
-            ("from a (1.2.3.4) by EX01.contoso.com (192.0.2.10) with Microsoft SMTP Server id 15.2; x", Some("ex01.contoso.com")),
+            (
+                "from a (1.2.3.4) by EX01.contoso.com (192.0.2.10) with Microsoft SMTP Server id 15.2; x",
+                Some("ex01.contoso.com"),
+            ),
             ("by mail.example; Mon", Some("mail.example")),
             ("from nobody", None),
         ] {
-            assert_eq!(received_by(value).map(|domain| domain.to_string()).as_deref(), by, "{value}");
+            assert_eq!(
+                received_by(value)
+                    .map(|domain| domain.to_string())
+                    .as_deref(),
+                by,
+                "{value}"
+            );
         }
     }
 }

@@ -18,7 +18,8 @@ mod status;
 pub use address::{AddressError, Domain, LocalPart, Mailbox, NamePattern, ReversePath};
 pub use dsn::{Action, Notification, ReportedRecipient, read_report};
 pub use header::{
-    AuthAs, CROSS_PREMISES_PREFIX, Directionality, FOREST_PREFIX, HeaderSection, ORGANIZATION_PREFIX, received_by,
+    AuthAs, CROSS_PREMISES_PREFIX, Directionality, FOREST_PREFIX, HeaderSection,
+    ORGANIZATION_PREFIX, received_by,
 };
 pub use size::{ByteSize, Limit, SizeError};
 pub use status::{EnhancedStatus, Explanation, Status, explain, explanations};

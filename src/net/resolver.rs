@@ -7,7 +7,9 @@ use std::net::{IpAddr, SocketAddr};
 use hickory_proto::op::ResponseCode;
 use hickory_proto::rr::{RData, RecordType};
 use hickory_resolver::TokioResolver;
-use hickory_resolver::config::{ConnectionConfig, NameServerConfig, ProtocolConfig, ResolverConfig, ResolverOpts};
+use hickory_resolver::config::{
+    ConnectionConfig, NameServerConfig, ProtocolConfig, ResolverConfig, ResolverOpts,
+};
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::net::{DnsError, NetError};
 
@@ -37,7 +39,10 @@ impl Resolver {
             connection.port = server.port();
             connection
         };
-        let connections = vec![connection(ProtocolConfig::Udp), connection(ProtocolConfig::Tcp)];
+        let connections = vec![
+            connection(ProtocolConfig::Udp),
+            connection(ProtocolConfig::Tcp),
+        ];
         let server = NameServerConfig::new(server.ip(), true, connections);
         let config = ResolverConfig::from_parts(None, Vec::new(), vec![server]);
         let mut options = ResolverOpts::default();
@@ -50,7 +55,9 @@ impl Resolver {
     /// # Errors
     /// When the machine names none.
     pub fn of_this_machine() -> Result<Self, NetError> {
-        Ok(Self { inner: TokioResolver::builder_tokio()?.build()? })
+        Ok(Self {
+            inner: TokioResolver::builder_tokio()?.build()?,
+        })
     }
 
     fn build(config: ResolverConfig, mut options: ResolverOpts) -> Result<Self, NetError> {
@@ -58,14 +65,22 @@ impl Resolver {
         // A name is asked as it is: never below a search domain, never in the hosts file.
         options.use_hosts_file = hickory_resolver::config::ResolveHosts::Never;
         let builder = TokioResolver::builder_with_config(config, TokioRuntimeProvider::default());
-        Ok(Self { inner: builder.with_options(options).build()? })
+        Ok(Self {
+            inner: builder.with_options(options).build()?,
+        })
     }
 
     /// The hosts that take mail for a domain.
     pub async fn targets(&self, domain: &Domain) -> Targets {
-        let mut found = Found { exchanges: self.exchanges(domain).await, addresses: BTreeMap::new() };
+        let mut found = Found {
+            exchanges: self.exchanges(domain).await,
+            addresses: BTreeMap::new(),
+        };
         let mut hosts: Vec<Domain> = match &found.exchanges {
-            Ok(exchanges) => exchanges.iter().filter_map(|exchange| exchange.host.clone()).collect(),
+            Ok(exchanges) => exchanges
+                .iter()
+                .filter_map(|exchange| exchange.host.clone())
+                .collect(),
             Err(_) => Vec::new(),
         };
         if found.exchanges == Err(Failure::NoData) {
@@ -79,18 +94,35 @@ impl Resolver {
     }
 
     async fn exchanges(&self, domain: &Domain) -> Result<Vec<Exchange>, Failure> {
-        let lookup = self.inner.lookup(absolute(domain), RecordType::MX).await.map_err(|error| failure(&error, domain))?;
-        let records = lookup.answers().iter().filter_map(|record| match &record.data {
-            RData::MX(mx) => Some(mx),
-            _ => None,
-        });
+        let lookup = self
+            .inner
+            .lookup(absolute(domain), RecordType::MX)
+            .await
+            .map_err(|error| failure(&error))?;
+        let records = lookup
+            .answers()
+            .iter()
+            .filter_map(|record| match &record.data {
+                RData::MX(mx) => Some(mx),
+                _ => None,
+            });
         let exchanges: Vec<Exchange> = records
             .map(|mx| {
-                let host = Domain::parse(&mx.exchange.to_ascii()).ok().filter(|_| !mx.exchange.is_root());
-                Exchange { preference: mx.preference, host, location: None }
+                let host = Domain::parse(&mx.exchange.to_ascii())
+                    .ok()
+                    .filter(|_| !mx.exchange.is_root());
+                Exchange {
+                    preference: mx.preference,
+                    host,
+                    location: None,
+                }
             })
             .collect();
-        if exchanges.is_empty() { Err(Failure::NoData) } else { Ok(exchanges) }
+        if exchanges.is_empty() {
+            Err(Failure::NoData)
+        } else {
+            Ok(exchanges)
+        }
     }
 
     async fn addresses(&self, host: &Domain) -> Result<Vec<IpAddr>, Failure> {
@@ -98,14 +130,23 @@ impl Resolver {
         let mut reason = Failure::NoData;
         for kind in [RecordType::A, RecordType::AAAA] {
             match self.inner.lookup(absolute(host), kind).await {
-                Ok(lookup) => addresses.extend(lookup.answers().iter().filter_map(|record| record.data.ip_addr())),
-                Err(error) => match failure(&error, host) {
+                Ok(lookup) => addresses.extend(
+                    lookup
+                        .answers()
+                        .iter()
+                        .filter_map(|record| record.data.ip_addr()),
+                ),
+                Err(error) => match failure(&error) {
                     Failure::NoData => {}
                     other => reason = other,
                 },
             }
         }
-        if addresses.is_empty() { Err(reason) } else { Ok(addresses) }
+        if addresses.is_empty() {
+            Err(reason)
+        } else {
+            Ok(addresses)
+        }
     }
 }
 
@@ -121,7 +162,10 @@ impl Names for Found {
     }
 
     fn addresses(&self, host: &Domain) -> Result<Vec<IpAddr>, Failure> {
-        self.addresses.get(host).cloned().unwrap_or(Err(Failure::NoData))
+        self.addresses
+            .get(host)
+            .cloned()
+            .unwrap_or(Err(Failure::NoData))
     }
 }
 
@@ -130,13 +174,13 @@ fn absolute(domain: &Domain) -> String {
 }
 
 /// NXDOMAIN and NODATA are answers; everything else is a server that cannot answer now.
-fn failure(error: &NetError, domain: &Domain) -> Failure {
+fn failure(error: &NetError) -> Failure {
     match error {
         NetError::Dns(DnsError::NoRecordsFound(none)) => match none.response_code {
             ResponseCode::NXDomain => Failure::NameError,
             ResponseCode::NoError => Failure::NoData,
-            _ => Failure::Unknown(domain.clone()),
+            _ => Failure::ServerFailure,
         },
-        _ => Failure::Unknown(domain.clone()),
+        _ => Failure::ServerFailure,
     }
 }

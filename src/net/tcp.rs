@@ -18,9 +18,13 @@ const BACKLOG: u32 = 1024;
 ///
 /// # Errors
 /// When the address is taken, or not this machine's.
-#[expect(clippy::disallowed_types, clippy::disallowed_methods, reason = "the seam to the network")]
+#[expect(clippy::disallowed_methods, reason = "the seam to the network")]
 pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
-    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    let socket = if address.is_ipv4() {
+        TcpSocket::new_v4()
+    } else {
+        TcpSocket::new_v6()
+    }?;
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
     socket.listen(BACKLOG)
@@ -30,9 +34,17 @@ pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
 ///
 /// # Errors
 /// When nobody answers within the time, or the connection is refused.
-#[expect(clippy::disallowed_types, clippy::disallowed_methods, reason = "the seam to the network")]
-pub async fn connect(from: Option<IpAddr>, to: SocketAddr, within: Duration) -> io::Result<TcpStream> {
-    let socket = if to.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+#[expect(clippy::disallowed_methods, reason = "the seam to the network")]
+pub async fn connect(
+    from: Option<IpAddr>,
+    to: SocketAddr,
+    within: Duration,
+) -> io::Result<TcpStream> {
+    let socket = if to.is_ipv4() {
+        TcpSocket::new_v4()
+    } else {
+        TcpSocket::new_v6()
+    }?;
     if let Some(from) = from.filter(|from| from.is_ipv4() == to.is_ipv4()) {
         socket.bind(SocketAddr::new(from, 0))?;
     }
@@ -46,7 +58,7 @@ pub async fn connect(from: Option<IpAddr>, to: SocketAddr, within: Duration) -> 
 ///
 /// # Errors
 /// When the address is taken, or not this machine's.
-#[expect(clippy::disallowed_types, clippy::disallowed_methods, reason = "the seam to the network")]
+#[expect(clippy::disallowed_methods, reason = "the seam to the network")]
 pub async fn bind_udp(address: SocketAddr) -> io::Result<tokio::net::UdpSocket> {
     tokio::net::UdpSocket::bind(address).await
 }

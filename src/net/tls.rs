@@ -5,11 +5,16 @@ use std::sync::Arc;
 
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature};
+use rustls::crypto::{
+    CryptoProvider, WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature,
+};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::server::WebPkiClientVerifier;
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
-use rustls::{ClientConfig, DigitallySignedStruct, DistinguishedName, RootCertStore, ServerConfig, SignatureScheme};
+use rustls::{
+    ClientConfig, DigitallySignedStruct, DistinguishedName, RootCertStore, ServerConfig,
+    SignatureScheme,
+};
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
 
@@ -21,6 +26,9 @@ pub enum TlsError {
     /// The certificate or its key is unusable.
     #[error("the certificate cannot be used: {0}")]
     Material(#[from] rustls::Error),
+    /// A certificate cannot be made.
+    #[error("a certificate cannot be made: {0}")]
+    Making(#[from] rcgen::Error),
 }
 
 /// A certificate chain with its private key.
@@ -32,9 +40,27 @@ pub struct Identity {
     pub key: PrivateKeyDer<'static>,
 }
 
+impl Identity {
+    /// The certificate that a server makes for itself.
+    ///
+    /// # Errors
+    /// When the name cannot stand in a certificate.
+    pub fn self_signed(fqdn: &str) -> Result<Self, TlsError> {
+        let made = rcgen::generate_simple_self_signed([fqdn.to_owned()])?;
+        let key = PrivateKeyDer::Pkcs8(made.signing_key.serialize_der().into());
+        Ok(Self {
+            chain: vec![made.cert.der().clone()],
+            key,
+        })
+    }
+}
+
 impl Clone for Identity {
     fn clone(&self) -> Self {
-        Self { chain: self.chain.clone(), key: self.key.clone_key() }
+        Self {
+            chain: self.chain.clone(),
+            key: self.key.clone_key(),
+        }
     }
 }
 
@@ -66,7 +92,10 @@ impl TlsMaterials {
     /// Trusts these roots.
     #[must_use]
     pub fn new(roots: RootCertStore) -> Self {
-        Self { provider: Arc::new(rustls::crypto::ring::default_provider()), roots: Arc::new(roots) }
+        Self {
+            provider: Arc::new(rustls::crypto::ring::default_provider()),
+            roots: Arc::new(roots),
+        }
     }
 
     /// What takes TLS sessions with this identity; clients are asked for a certificate and need none.
@@ -74,9 +103,12 @@ impl TlsMaterials {
     /// # Errors
     /// When the identity cannot be used.
     pub fn acceptor(&self, identity: Identity) -> Result<TlsAcceptor, TlsError> {
-        let builder = ServerConfig::builder_with_provider(self.provider.clone()).with_safe_default_protocol_versions()?;
+        let builder = ServerConfig::builder_with_provider(self.provider.clone())
+            .with_safe_default_protocol_versions()?;
         let anyone = Arc::new(Anyone(self.provider.signature_verification_algorithms));
-        let config = builder.with_client_cert_verifier(anyone).with_single_cert(identity.chain, identity.key)?;
+        let config = builder
+            .with_client_cert_verifier(anyone)
+            .with_single_cert(identity.chain, identity.key)?;
         Ok(TlsAcceptor::from(Arc::new(config)))
     }
 
@@ -85,7 +117,8 @@ impl TlsMaterials {
     /// # Errors
     /// When the identity cannot be used.
     pub fn connector(&self, identity: Option<Identity>) -> Result<TlsConnector, TlsError> {
-        let builder = ClientConfig::builder_with_provider(self.provider.clone()).with_safe_default_protocol_versions()?;
+        let builder = ClientConfig::builder_with_provider(self.provider.clone())
+            .with_safe_default_protocol_versions()?;
         let anyone = Arc::new(Anyone(self.provider.signature_verification_algorithms));
         let builder = builder.dangerous().with_custom_certificate_verifier(anyone);
         let config = match identity {
@@ -122,7 +155,10 @@ impl TlsMaterials {
         stream: Box<dyn Connected>,
         now: u64,
     ) -> std::io::Result<(Box<dyn Connected>, Option<PeerCertificate>)> {
-        let bare = name.trim_start_matches('[').trim_end_matches(']').to_owned();
+        let bare = name
+            .trim_start_matches('[')
+            .trim_end_matches(']')
+            .to_owned();
         let server = ServerName::try_from(bare).map_err(std::io::Error::other)?;
         let stream = connector.connect(server, stream).await?;
         let chain = stream.get_ref().1.peer_certificates().map(<[_]>::to_vec);
@@ -130,23 +166,38 @@ impl TlsMaterials {
         Ok((Box::new(stream), peer))
     }
 
-    fn describe_client(&self, chain: &[CertificateDer<'static>], now: u64) -> Option<PeerCertificate> {
+    fn describe_client(
+        &self,
+        chain: &[CertificateDer<'static>],
+        now: u64,
+    ) -> Option<PeerCertificate> {
         let mut peer = read(chain.first()?)?;
-        let verifier = WebPkiClientVerifier::builder_with_provider(self.roots.clone(), self.provider.clone()).build();
+        let verifier =
+            WebPkiClientVerifier::builder_with_provider(self.roots.clone(), self.provider.clone())
+                .build();
         let at = within(&peer, now);
-        peer.trusted = verifier.is_ok_and(|v| v.verify_client_cert(&chain[0], &chain[1..], at).is_ok());
+        peer.trusted =
+            verifier.is_ok_and(|v| v.verify_client_cert(&chain[0], &chain[1..], at).is_ok());
         Some(peer)
     }
 
-    fn describe_server(&self, chain: &[CertificateDer<'static>], now: u64) -> Option<PeerCertificate> {
+    fn describe_server(
+        &self,
+        chain: &[CertificateDer<'static>],
+        now: u64,
+    ) -> Option<PeerCertificate> {
         let mut peer = read(chain.first()?)?;
-        let verifier = WebPkiServerVerifier::builder_with_provider(self.roots.clone(), self.provider.clone()).build();
+        let verifier =
+            WebPkiServerVerifier::builder_with_provider(self.roots.clone(), self.provider.clone())
+                .build();
         // Only the chain is of interest here; so the name asked for is one that it has.
         let name = peer.names.first().map(|name| name.replacen("*.", "x.", 1));
         let name = name.and_then(|name| ServerName::try_from(name).ok());
         let at = within(&peer, now);
         peer.trusted = verifier.ok().zip(name).is_some_and(|(verifier, name)| {
-            verifier.verify_server_cert(&chain[0], &chain[1..], &name, &[], at).is_ok()
+            verifier
+                .verify_server_cert(&chain[0], &chain[1..], &name, &[], at)
+                .is_ok()
         });
         Some(peer)
     }
@@ -155,8 +206,12 @@ impl TlsMaterials {
 /// A moment at which the certificate is in date, as near to `now` as can be: dates are judged apart
 /// from the chain.
 fn within(peer: &PeerCertificate, now: u64) -> UnixTime {
-    let now = i64::try_from(now).unwrap_or(i64::MAX).clamp(peer.not_before, peer.not_after);
-    UnixTime::since_unix_epoch(std::time::Duration::from_secs(u64::try_from(now).unwrap_or_default()))
+    let now = i64::try_from(now)
+        .unwrap_or(i64::MAX)
+        .clamp(peer.not_before, peer.not_after);
+    UnixTime::since_unix_epoch(std::time::Duration::from_secs(
+        u64::try_from(now).unwrap_or_default(),
+    ))
 }
 
 /// What a certificate says of itself.
@@ -172,7 +227,10 @@ fn read(der: &CertificateDer<'_>) -> Option<PeerCertificate> {
         })
         .collect();
     if names.is_empty() {
-        let common = certificate.subject().iter_common_name().filter_map(|name| name.as_str().ok());
+        let common = certificate
+            .subject()
+            .iter_common_name()
+            .filter_map(|name| name.as_str().ok());
         names.extend(common.map(str::to_owned));
     }
     Some(PeerCertificate {

@@ -17,13 +17,19 @@ impl AddressBook {
     /// The world's addresses are real.
     #[must_use]
     pub fn identity(overrides: HashMap<String, SocketAddr>) -> Self {
-        Self { overrides, ..Self::default() }
+        Self {
+            overrides,
+            ..Self::default()
+        }
     }
 
     /// Every address of the world is another one here, every port one above.
     #[must_use]
     pub fn mapped(pairs: impl IntoIterator<Item = (IpAddr, IpAddr)>, port_offset: u16) -> Self {
-        let mut book = Self { port_offset, ..Self::default() };
+        let mut book = Self {
+            port_offset,
+            ..Self::default()
+        };
         for (world, real) in pairs {
             book.to_real.insert(world, real);
             book.to_world.entry(real).or_insert(world);

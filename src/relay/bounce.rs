@@ -1,29 +1,41 @@
 //! Failures → a delivery status notification to the reverse-path, and never one about another
 //! (RFC 5321 §6.1; Exchange Server, "DSNs and NDRs in Exchange Server").
 
-use std::sync::Arc;
+use jiff::Timestamp;
 
-use super::categorizer;
 use super::message::Message;
 use super::queue::Pending;
 use super::shared::Shared;
 use crate::clock;
 use crate::mail::{
-    Action, AuthAs, ByteSize, Directionality, HeaderSection, Mailbox, Notification, ReportedRecipient, ReversePath, Status,
+    Action, AuthAs, ByteSize, Directionality, HeaderSection, Mailbox, Notification,
+    ReportedRecipient, ReversePath, Status,
 };
 use crate::route::{Arrival, Event, MailItem, Trace};
 
-/// Tells the sender of a message which recipients failed, then forgets the message.
-pub(super) async fn report(shared: &Arc<Shared>, pending: &Arc<Pending>, failures: Vec<(Mailbox, Status, Option<String>)>) {
-    let reverse_path = super::queue::lock(&pending.state).record.reverse_path.clone();
+/// The notification that tells the sender of a message which recipients failed; `None` where nobody
+/// is to be told.
+pub(super) fn compose(
+    shared: &Shared,
+    pending: &Pending,
+    failures: Vec<(Mailbox, Status, Option<String>)>,
+    now: Timestamp,
+) -> Option<(MailItem, Message)> {
+    let reverse_path = super::queue::lock(&pending.state)
+        .record
+        .reverse_path
+        .clone();
     let Ok(ReversePath::Mailbox(sender)) = reverse_path.parse() else {
-        shared.store.remove(pending.id);
-        return;
+        return None;
     };
-    let now = clock::now();
     let recipients: Vec<ReportedRecipient> = failures
         .into_iter()
-        .map(|(recipient, status, remote)| ReportedRecipient { recipient, original: None, status, remote })
+        .map(|(recipient, status, remote)| ReportedRecipient {
+            recipient,
+            original: None,
+            status,
+            remote,
+        })
         .collect();
     let message = Notification {
         action: Action::Failed,
@@ -50,12 +62,11 @@ pub(super) async fn report(shared: &Arc<Shared>, pending: &Arc<Pending>, failure
         resolved: false,
         trace: Trace::default(),
     };
-    headers.set("X-MS-Exchange-Organization-AuthAs", &item.auth_as.to_string());
-    // The message itself is forgotten only when its report is safe.
-    match categorizer::originate(shared, item, Message { headers, body }, now).await {
-        Ok(()) => shared.store.remove(pending.id),
-        Err(error) => tracing::error!(server = shared.name(), %error, "a report could not be kept; the message stays in the spool"),
-    }
+    headers.set(
+        "X-MS-Exchange-Organization-AuthAs",
+        &item.auth_as.to_string(),
+    );
+    Some((item, Message { headers, body }))
 }
 
 /// `postmaster@` the default accepted domain; at a server without one, its own name.
@@ -68,6 +79,9 @@ pub(super) fn postmaster(shared: &Shared) -> Mailbox {
         .filter(|accepted| accepted.organization == organization)
         .collect();
     own.sort_by_key(|accepted| !accepted.default);
-    let domain = own.first().map_or(&shared.this().fqdn, |accepted| &accepted.domain);
-    Mailbox::parse(&format!("postmaster@{domain}")).unwrap_or_else(|_| unreachable!("a domain makes an address"))
+    let domain = own
+        .first()
+        .map_or(&shared.this().fqdn, |accepted| &accepted.domain);
+    Mailbox::parse(&format!("postmaster@{domain}"))
+        .unwrap_or_else(|_| unreachable!("a domain makes an address"))
 }

@@ -5,16 +5,16 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 use jiff::Timestamp;
+use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::message::Message;
-use super::queue::{Delivery, Key, Pending, Progress, lock};
+use super::queue::{Delivery, Key, Pending, Progress, Work};
 use super::record::Record;
 use super::shared::Shared;
-use super::tracking::Flagged;
-use super::{bounce, deliver, send};
+use super::{bounce, deliver, progress, send};
 use crate::clock;
 use crate::mail::{Mailbox, Status};
-use crate::route::{self, Categorized, Copy, Happened, MailItem, NextHop, Outcome};
+use crate::route::{self, Categorized, Copy, Happened, MailItem, NextHop};
 use crate::spool::MessageId;
 
 /// Puts a message that is in the spool on its way. Recipients that are over are left alone.
@@ -27,16 +27,34 @@ pub(super) fn dispatch(
     categorized: Categorized,
 ) {
     let done = |recipient: &Mailbox| record.done.contains(&recipient.to_string());
-    let copies: Vec<Copy> = categorized.copies.into_iter().filter(|copy| !done(&copy.transfer.recipients[0])).collect();
-    let failures: Vec<_> = categorized.failures.into_iter().filter(|failure| !done(&failure.recipient)).collect();
+    let copies: Vec<Copy> = categorized
+        .copies
+        .into_iter()
+        .filter(|copy| !done(&copy.transfer.recipients[0]))
+        .collect();
+    let failures: Vec<_> = categorized
+        .failures
+        .into_iter()
+        .filter(|failure| !done(&failure.recipient))
+        .collect();
     let message_id = message.headers.get("Message-ID").unwrap_or_default();
     for suppressed in &categorized.suppressed {
         shared.track(&message_id, &suppressed.steps);
     }
     let left = copies.len() + failures.len();
     let arrived = record.arrived;
-    let state = Mutex::new(Progress { record, left, failures: Vec::new() });
-    let pending = Arc::new(Pending { id, message_id, message, arrived, state });
+    let state = Mutex::new(Progress {
+        record,
+        left,
+        failures: Vec::new(),
+    });
+    let pending = Arc::new(Pending {
+        id,
+        message_id,
+        message,
+        arrived,
+        state,
+    });
     if left == 0 {
         shared.store.remove(id);
         return;
@@ -44,7 +62,12 @@ pub(super) fn dispatch(
     for failure in failures {
         shared.track(&pending.message_id, &failure.steps);
         shared.count("messages_bounced_total", None, Some(&failure.status));
-        over(shared, &pending, &failure.recipient, Some((failure.status, None)));
+        progress::over(
+            shared,
+            &pending,
+            &failure.recipient,
+            Some((failure.status, None)),
+        );
     }
     for delivery in bundle(&pending, copies) {
         shared.track(&pending.message_id, &delivery.copy.steps);
@@ -67,21 +90,39 @@ fn bundle(pending: &Arc<Pending>, copies: Vec<Copy>) -> Vec<Delivery> {
             None => {
                 places.insert(key, deliveries.len());
                 let copy = Arc::new(copy);
-                deliveries.push(Delivery { pending: pending.clone(), recipients: vec![recipient], copy, attempts: 0 });
+                deliveries.push(Delivery {
+                    pending: pending.clone(),
+                    recipients: vec![recipient],
+                    copy,
+                    attempts: 0,
+                });
             }
         }
     }
     deliveries
 }
 
+/// Does what comes back from the queues, as long as the relay runs.
+pub(super) async fn run(shared: Arc<Shared>, mut work: UnboundedReceiver<Work>) {
+    while let Some(work) = work.recv().await {
+        match work {
+            Work::Retry(delivery) => enqueue(&shared, delivery),
+            Work::Report(pending, failures) => {
+                let shared = shared.clone();
+                tokio::spawn(async move { report(&shared, &pending, failures).await });
+            }
+        }
+    }
+}
+
 /// Starts a delivery, or puts it into its queue.
-pub(super) fn enqueue(shared: &Arc<Shared>, delivery: Delivery) {
+fn enqueue(shared: &Arc<Shared>, delivery: Delivery) {
     match delivery.copy.next_hop {
         NextHop::Mailbox(id) => {
             let shared = shared.clone();
             tokio::spawn(async move { deliver::deliver(&shared, delivery, id).await });
         }
-        NextHop::Unreachable => put_off(shared, delivery, &Happened::Unreachable, None),
+        NextHop::Unreachable => progress::put_off(shared, delivery, &Happened::Unreachable, None),
         NextHop::Dns { .. } | NextHop::Servers { .. } | NextHop::SmartHosts { .. } => {
             let queue = shared.queues.of(&delivery.copy);
             if queue.push(delivery) {
@@ -91,82 +132,38 @@ pub(super) fn enqueue(shared: &Arc<Shared>, delivery: Delivery) {
     }
 }
 
-/// The next hop did not take a delivery: its recipients fail, or are tried again.
-pub(super) fn put_off(shared: &Arc<Shared>, mut delivery: Delivery, happened: &Happened, remote: Option<&str>) {
-    let age = shared.pace.passed(clock::now().duration_since(delivery.pending.arrived));
-    let profile = shared.topology.organization(shared.this().organization).profile;
-    let connector = delivery.copy.next_hop.connector();
-    if *happened == Happened::BestMxIsSelf {
-        shared.flag(&delivery.pending.message_id, &delivery.recipients[0], Flagged::Loop("mx_self"));
-    }
-    match route::outcome(profile, happened, age) {
-        Outcome::Delivered => {
-            for recipient in std::mem::take(&mut delivery.recipients) {
-                delivered(shared, &delivery.pending, &recipient);
-                shared.count("messages_relayed_total", connector, None);
-            }
-        }
-        Outcome::Fail(status) => {
-            for recipient in std::mem::take(&mut delivery.recipients) {
-                shared.count("messages_bounced_total", connector, Some(&status));
-                over(shared, &delivery.pending, &recipient, Some((status.clone(), remote.map(str::to_owned))));
-            }
-        }
-        Outcome::Defer { status, .. } => {
-            for recipient in &delivery.recipients {
-                shared.count("messages_deferred_total", connector, Some(&status));
-                shared.note(&delivery.pending.message_id, route::Event::Defer, recipient);
-            }
-            tracing::info!(server = shared.name(), message = delivery.pending.message_id, %status, "deferred");
-            let wait = shared.pace.real(route::retry_after(delivery.attempts));
-            delivery.attempts += 1;
-            let shared = shared.clone();
-            tokio::spawn(async move {
-                tokio::time::sleep(wait).await;
-                enqueue(&shared, delivery);
-            });
-        }
-    }
-}
-
-/// A recipient has its copy.
-pub(super) fn delivered(shared: &Arc<Shared>, pending: &Arc<Pending>, recipient: &Mailbox) {
-    over(shared, pending, recipient, None);
-}
-
-/// A recipient is over. When it was the last, failures are reported and the message is forgotten.
-fn over(
+/// Tells the sender of a message which recipients failed, then forgets the message.
+async fn report(
     shared: &Arc<Shared>,
-    pending: &Arc<Pending>,
-    recipient: &Mailbox,
-    failure: Option<(Status, Option<String>)>,
+    pending: &Pending,
+    failures: Vec<(Mailbox, Status, Option<String>)>,
 ) {
-    let mut state = lock(&pending.state);
-    state.left -= 1;
-    if let Some((status, remote)) = failure {
-        state.failures.push((recipient.clone(), status, remote));
-    }
-    if state.left > 0 {
-        // A failure that is not reported yet is found again after a crash, so it is not done.
-        if !state.failures.iter().any(|(failed, ..)| failed == recipient) {
-            state.record.done.push(recipient.to_string());
-            shared.store.update(pending.id, state.record.to_bytes());
+    let now = clock::now();
+    let Some((item, message)) = bounce::compose(shared, pending, failures, now) else {
+        return shared.store.remove(pending.id);
+    };
+    // The message itself is forgotten only when its report is safe.
+    match originate(shared, item, message, now).await {
+        Ok(()) => shared.store.remove(pending.id),
+        Err(error) => {
+            tracing::error!(
+                server = shared.name(), %error,
+                "a report could not be kept; the message stays in the spool"
+            );
         }
-        return;
     }
-    let failures = std::mem::take(&mut state.failures);
-    drop(state);
-    if failures.is_empty() {
-        shared.store.remove(pending.id);
-        return;
-    }
-    let (shared, pending) = (shared.clone(), pending.clone());
-    tokio::spawn(async move { bounce::report(&shared, &pending, failures).await });
 }
 
 /// Takes up a message that was found in the spool at the start.
-pub(super) fn resume(shared: &Arc<Shared>, id: MessageId, record: Record, body: &bytes::Bytes) -> bool {
-    let Some(item) = record.item(&shared.topology) else { return false };
+pub(super) fn resume(
+    shared: &Arc<Shared>,
+    id: MessageId,
+    record: Record,
+    body: &bytes::Bytes,
+) -> bool {
+    let Some(item) = record.item(&shared.topology) else {
+        return false;
+    };
     let message = Arc::new(Message::split(body));
     let categorized = route::categorize(&shared.topology, shared.server, &item);
     dispatch(shared, id, &item, message, record, categorized);
@@ -177,7 +174,7 @@ pub(super) fn resume(shared: &Arc<Shared>, id: MessageId, record: Record, body: 
 ///
 /// # Errors
 /// When the spool does not take it.
-pub(super) async fn originate(
+async fn originate(
     shared: &Arc<Shared>,
     item: MailItem,
     message: Message,
@@ -185,7 +182,13 @@ pub(super) async fn originate(
 ) -> Result<(), crate::spool::Error> {
     let record = Record::new(&shared.topology, &item, now);
     let body = vec![message.headers.to_bytes(), message.body.clone()];
-    let id = shared.store.accept(crate::spool::NewMessage { envelope: record.to_bytes(), body }).await?;
+    let id = shared
+        .store
+        .accept(crate::spool::NewMessage {
+            envelope: record.to_bytes(),
+            body,
+        })
+        .await?;
     let categorized = route::categorize(&shared.topology, shared.server, &item);
     dispatch(shared, id, &item, Arc::new(message), record, categorized);
     Ok(())

@@ -5,7 +5,8 @@
 use bytes::Bytes;
 
 use crate::mail::{
-    AuthAs, CROSS_PREMISES_PREFIX, Directionality, FOREST_PREFIX, HeaderSection, ORGANIZATION_PREFIX, received_by,
+    AuthAs, CROSS_PREMISES_PREFIX, Directionality, FOREST_PREFIX, HeaderSection,
+    ORGANIZATION_PREFIX, received_by,
 };
 use crate::model::{OrganizationId, Topology};
 use crate::route::{MailItem, Trace, Transfer};
@@ -39,15 +40,24 @@ impl Message {
 
     /// What the message says of its past and of its sender.
     pub(super) fn claims(&self, topology: &Topology) -> Claims {
-        let received = self.headers.all("Received").filter_map(|value| received_by(&value));
+        let received = self
+            .headers
+            .all("Received")
+            .filter_map(|value| received_by(&value));
         // The newest field stands first; the trace begins with the oldest.
         let mut received: Vec<_> = received.collect();
         received.reverse();
         let attributions = self.headers.all(ATTRIBUTED).filter_map(|value| {
             let (tenant, count) = value.rsplit_once(':')?;
-            Some((organization(topology, tenant)?, count.parse::<u32>().ok()? + 1))
+            Some((
+                organization(topology, tenant)?,
+                count.parse::<u32>().ok()? + 1,
+            ))
         });
-        let mut trace = Trace { received_by: received, attributions: Vec::new() };
+        let mut trace = Trace {
+            received_by: received,
+            attributions: Vec::new(),
+        };
         for (tenant, count) in attributions {
             match trace.attributions.iter_mut().find(|(id, _)| *id == tenant) {
                 Some((_, known)) => *known = count.max(*known),
@@ -66,7 +76,15 @@ impl Message {
 
     /// The header section as this server keeps it: the organization's headers say what was decided,
     /// whoever wrote some before; `received` is prepended, the last one first.
-    pub(super) fn stamp(&mut self, topology: &Topology, server: &str, item: &MailItem, promoted: bool, received: &[String], id: &str) {
+    pub(super) fn stamp(
+        &mut self,
+        topology: &Topology,
+        server: &str,
+        item: &MailItem,
+        promoted: bool,
+        received: &[String],
+        id: &str,
+    ) {
         let headers = &mut self.headers;
         if promoted {
             headers.remove_prefix(ORGANIZATION_PREFIX);
@@ -97,7 +115,14 @@ impl Message {
         }
         headers.remove(ATTRIBUTED);
         for (tenant, count) in &item.trace.attributions {
-            headers.prepend(ATTRIBUTED, &format!("{}:{}", topology.organization(*tenant).name, count.saturating_sub(1)));
+            headers.prepend(
+                ATTRIBUTED,
+                &format!(
+                    "{}:{}",
+                    topology.organization(*tenant).name,
+                    count.saturating_sub(1)
+                ),
+            );
         }
         for field in received {
             headers.prepend("Received", field);
@@ -105,7 +130,12 @@ impl Message {
     }
 
     /// The header section as it leaves for a peer: what the header firewall lets out.
-    pub(super) fn outgoing(&self, transfer: &Transfer, server: &str, by_connector: bool) -> HeaderSection {
+    pub(super) fn outgoing(
+        &self,
+        transfer: &Transfer,
+        server: &str,
+        by_connector: bool,
+    ) -> HeaderSection {
         let mut headers = self.headers.clone();
         headers.remove_prefix(CROSS_PREMISES_PREFIX);
         if transfer.organization.is_some() {
@@ -139,5 +169,8 @@ pub(super) struct Claims {
 }
 
 fn organization(topology: &Topology, name: &str) -> Option<OrganizationId> {
-    topology.organizations().find(|(_, each)| each.name == name).map(|(id, _)| id)
+    topology
+        .organizations()
+        .find(|(_, each)| each.name == name)
+        .map(|(id, _)| id)
 }

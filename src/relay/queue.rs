@@ -42,6 +42,14 @@ pub(super) struct Delivery {
     pub(super) attempts: u32,
 }
 
+/// What comes back from the queues to the categorizer.
+pub(super) enum Work {
+    /// These recipients failed: their sender is to be told.
+    Report(Arc<Pending>, Vec<(Mailbox, Status, Option<String>)>),
+    /// It is time to try this again.
+    Retry(Delivery),
+}
+
 /// What makes two copies go to the same place in the same way.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Key {
@@ -52,7 +60,11 @@ pub(super) struct Key {
 
 impl Key {
     pub(super) fn of(copy: &Copy) -> Self {
-        Self { next_hop: copy.next_hop.clone(), tls: copy.tls.clone(), presented: copy.presented.clone() }
+        Self {
+            next_hop: copy.next_hop.clone(),
+            tls: copy.tls.clone(),
+            presented: copy.presented.clone(),
+        }
     }
 
     pub(super) fn connector(&self) -> Option<SendConnectorId> {
@@ -125,7 +137,11 @@ impl Queues {
         let key = Key::of(copy);
         let mut queues = lock(&self.0);
         let make = || {
-            Arc::new(Queue { key: key.clone(), waiting: Mutex::default(), arrived: Notify::new() })
+            Arc::new(Queue {
+                key: key.clone(),
+                waiting: Mutex::default(),
+                arrived: Notify::new(),
+            })
         };
         queues.entry(key.clone()).or_insert_with(make).clone()
     }

@@ -18,7 +18,8 @@ use crate::mail::{AuthAs, ByteSize, Directionality, Mailbox, NamePattern, Revers
 use crate::model::{PermissionGroup, ReceiveConnector, ReceiveConnectorId, RecipientKind, replies};
 use crate::net::Connected;
 use crate::route::{
-    self, Admission, Arrival, ClientCertificate, Connection, Event, MailItem, NextHop, Peer, Reason, Step, Trace, Transfer,
+    self, Admission, Arrival, ClientCertificate, Connection, Event, MailItem, NextHop, Peer,
+    Reason, Step, Trace, Transfer,
 };
 use crate::smtp::{Mail, ServerConfig, ServerEvent, ServerSession};
 use crate::spool::{Error as SpoolError, NewMessage};
@@ -31,24 +32,45 @@ const SUBMISSION_PORT: u16 = 587;
 const SIZE_MAX: u64 = 150 << 20;
 
 /// Serves one client from greeting to end.
-pub(super) async fn serve(shared: Arc<Shared>, stream: Box<dyn Connected>, client: SocketAddr, port: u16) {
+pub(super) async fn serve(
+    shared: Arc<Shared>,
+    stream: Box<dyn Connected>,
+    client: SocketAddr,
+    port: u16,
+) {
     let remote = shared.addresses.world(client.ip());
-    let plain = Connection { remote_address: Some(remote), port, peer: Peer::Anonymous, tls: false, certificate: None };
+    let plain = Connection {
+        remote_address: Some(remote),
+        port,
+        peer: Peer::Anonymous,
+        tls: false,
+        certificate: None,
+    };
     let (endpoint, _) = route::endpoint(&shared.topology, shared.server, &plain);
     let Some(endpoint) = endpoint else {
         let mut stream = stream;
-        let _ = stream.write_all(format!("{}\r\n", replies::NOT_ACTIVE).as_bytes()).await;
+        let _ = stream
+            .write_all(format!("{}\r\n", replies::NOT_ACTIVE).as_bytes())
+            .await;
         return;
     };
     let connector = shared.topology.receive_connector(endpoint);
     let known = shared.topology.server_at(remote).is_some_and(|from| {
         route::recognises(&shared.topology, from, shared.server, Some(remote), port)
     });
-    let peer = if known { Peer::ExchangeServer } else { Peer::Anonymous };
+    let peer = if known {
+        Peer::ExchangeServer
+    } else {
+        Peer::Anonymous
+    };
     let config = Arc::new(config(&shared, connector, port, peer));
     let label = connector.name.clone();
-    shared.metrics.count("smtp_sessions_total", &[shared.name(), "in", &label]);
-    shared.metrics.add("smtp_sessions", &[shared.name(), "in", &label], 1);
+    shared
+        .metrics
+        .count("smtp_sessions_total", &[shared.name(), "in", &label]);
+    shared
+        .metrics
+        .add("smtp_sessions", &[shared.name(), "in", &label], 1);
     let session = ServerSession::new(config, client.ip(), &clock::rfc5322(clock::now()));
     let connection = Connection { peer, ..plain };
     let mut receive = Receive {
@@ -64,20 +86,33 @@ pub(super) async fn serve(shared: Arc<Shared>, stream: Box<dyn Connected>, clien
         transaction: None,
     };
     receive.run().await;
-    shared.metrics.add("smtp_sessions", &[shared.name(), "in", &label], -1);
+    shared
+        .metrics
+        .add("smtp_sessions", &[shared.name(), "in", &label], -1);
 }
 
 fn config(shared: &Shared, connector: &ReceiveConnector, port: u16, peer: Peer) -> ServerConfig {
-    let hostname = connector.fqdn.clone().unwrap_or_else(|| shared.this().fqdn.clone());
+    let hostname = connector
+        .fqdn
+        .clone()
+        .unwrap_or_else(|| shared.this().fqdn.clone());
     let mut config = ServerConfig::new(hostname);
     // Servers of the organization pass over the limit of the connector, and a submission is as the
     // mailbox transport would take it (`route::admit`).
-    let unlimited = peer == Peer::ExchangeServer || connector.externally_secured || port == SUBMISSION_PORT;
-    config.size_max = Some(if unlimited { SIZE_MAX } else { connector.max_message_size.0 });
+    let unlimited =
+        peer == Peer::ExchangeServer || connector.externally_secured || port == SUBMISSION_PORT;
+    config.size_max = Some(if unlimited {
+        SIZE_MAX
+    } else {
+        connector.max_message_size.0
+    });
     config.postmaster_domain = super::bounce::postmaster(shared).domain;
     config.starttls = connector.offers_tls;
     config.require_tls = connector.require_tls;
-    config.auth = port == SUBMISSION_PORT && connector.permission_groups.contains(&PermissionGroup::ExchangeUsers);
+    config.auth = port == SUBMISSION_PORT
+        && connector
+            .permission_groups
+            .contains(&PermissionGroup::ExchangeUsers);
     config
 }
 
@@ -144,7 +179,11 @@ impl Receive {
             self.stream.write_all(&output).await?;
             wrote = true;
         }
-        if wrote { self.stream.flush().await } else { Ok(()) }
+        if wrote {
+            self.stream.flush().await
+        } else {
+            Ok(())
+        }
     }
 
     fn accept(&mut self) {
@@ -178,7 +217,11 @@ impl Receive {
             ServerEvent::StartTls => return self.start_tls().await,
             ServerEvent::Auth(credentials) => {
                 let user = credentials.username.to_lowercase();
-                let right = self.shared.users.get(&user).is_some_and(|password| password == credentials.password.reveal());
+                let right = self
+                    .shared
+                    .users
+                    .get(&user)
+                    .is_some_and(|password| password == credentials.password.reveal());
                 match Mailbox::parse(&user).ok().filter(|_| right) {
                     Some(user) => {
                         self.user = Some(user);
@@ -195,29 +238,54 @@ impl Receive {
 
     fn mail(&mut self, mail: Mail) {
         // The submission port is for those who logged on.
-        let anonymous = self.connection.port == SUBMISSION_PORT && self.connection.peer != Peer::User;
-        let permitted = route::may_begin(&self.shared.topology, self.shared.server, &self.connection);
-        if let Err(status) = permitted.and(if anonymous { Err(replies::NOT_AUTHENTICATED.clone()) } else { Ok(()) }) {
+        let anonymous =
+            self.connection.port == SUBMISSION_PORT && self.connection.peer != Peer::User;
+        let permitted =
+            route::may_begin(&self.shared.topology, self.shared.server, &self.connection);
+        if let Err(status) = permitted.and(if anonymous {
+            Err(replies::NOT_AUTHENTICATED.clone())
+        } else {
+            Ok(())
+        }) {
             return self.reply(&status);
         }
         if let Some(user) = &self.user
             && !self.owns(user, &mail.reverse_path)
         {
-            let status = Status::new(550, (5, 7, 60), "SMTP; Client does not have permissions to send as this sender");
+            let status = Status::new(
+                550,
+                (5, 7, 60),
+                "SMTP; Client does not have permissions to send as this sender",
+            );
             return self.reply(&status);
         }
-        self.transaction = Some(Transaction { reverse_path: mail.reverse_path, recipients: Vec::new(), data: Vec::new() });
+        self.transaction = Some(Transaction {
+            reverse_path: mail.reverse_path,
+            recipients: Vec::new(),
+            data: Vec::new(),
+        });
         self.accept();
     }
 
     /// Whether a user may send as an address: any address of the own mailbox.
     fn owns(&self, user: &Mailbox, reverse_path: &ReversePath) -> bool {
         let organization = self.shared.this().organization;
-        let Some(sender) = reverse_path.mailbox() else { return false };
+        let Some(sender) = reverse_path.mailbox() else {
+            return false;
+        };
         sender == user
-            || self.shared.topology.recipients_at(organization, user).iter().any(|id| {
-                self.shared.topology.recipient(*id).addresses.contains(sender)
-            })
+            || self
+                .shared
+                .topology
+                .recipients_at(organization, user)
+                .iter()
+                .any(|id| {
+                    self.shared
+                        .topology
+                        .recipient(*id)
+                        .addresses
+                        .contains(sender)
+                })
     }
 
     fn recipient(&mut self, recipient: Mailbox) {
@@ -225,9 +293,17 @@ impl Receive {
             return self.reply(&Status::new(503, (5, 5, 2), "Need mail command"));
         };
         let shared = &self.shared;
-        let verdict =
-            route::accept(&shared.topology, shared.server, &self.connection, &transaction.reverse_path, &recipient);
-        let first = transaction.recipients.first().map(|(_, admission)| admission.organization);
+        let verdict = route::accept(
+            &shared.topology,
+            shared.server,
+            &self.connection,
+            &transaction.reverse_path,
+            &recipient,
+        );
+        let first = transaction
+            .recipients
+            .first()
+            .map(|(_, admission)| admission.organization);
         match verdict.decision {
             // One message is one organization's: the rest comes in a transaction of its own.
             Ok(admission) if first.is_some_and(|first| first != admission.organization) => {
@@ -235,7 +311,11 @@ impl Receive {
             }
             Ok(admission) => {
                 // Naming somebody twice is one delivery.
-                if transaction.recipients.iter().all(|(known, _)| *known != recipient) {
+                if transaction
+                    .recipients
+                    .iter()
+                    .all(|(known, _)| *known != recipient)
+                {
                     transaction.recipients.push((recipient, admission));
                 }
                 self.accept();
@@ -251,19 +331,35 @@ impl Receive {
         let shared = self.shared.clone();
         let connector = shared.topology.receive_connector(self.endpoint);
         let identity = shared.identity(route::served(&shared.topology, connector));
-        let Ok(acceptor) = shared.tls.acceptor(identity) else { return false };
+        let Ok(acceptor) = shared.tls.acceptor(identity) else {
+            return false;
+        };
         let plain = std::mem::replace(&mut self.stream, Box::new(tokio::io::empty()));
-        let result = shared.tls.accept(&acceptor, plain, shared.judged_at()).await;
-        let outcome = if result.is_ok() { "succeeded" } else { "failed" };
-        shared.metrics.count("tls_handshakes_total", &[shared.name(), "in", outcome]);
-        let Ok((stream, peer)) = result else { return false };
+        let result = shared
+            .tls
+            .accept(&acceptor, plain, shared.judged_at())
+            .await;
+        let outcome = if result.is_ok() {
+            "succeeded"
+        } else {
+            "failed"
+        };
+        shared
+            .metrics
+            .count("tls_handshakes_total", &[shared.name(), "in", outcome]);
+        let Ok((stream, peer)) = result else {
+            return false;
+        };
         self.stream = stream;
         self.connection.tls = true;
         self.connection.certificate = peer.map(|peer| {
             let certificate = send::as_certificate(&peer);
             let valid = certificate.is_valid_at(shared.topology.as_of());
             let names: Vec<NamePattern> = certificate.names;
-            ClientCertificate { names, trusted: certificate.trusted && valid }
+            ClientCertificate {
+                names,
+                trusted: certificate.trusted && valid,
+            }
         });
         self.session.tls_started(self.began.elapsed());
         true
@@ -281,7 +377,11 @@ impl Receive {
     }
 
     async fn take(&mut self, transaction: Transaction) -> Result<Status, Status> {
-        let Transaction { reverse_path, recipients, data } = transaction;
+        let Transaction {
+            reverse_path,
+            recipients,
+            data,
+        } = transaction;
         let shared = self.shared.clone();
         let mut message = Message::split(&Bytes::from(data));
         let claims = message.claims(&shared.topology);
@@ -289,16 +389,24 @@ impl Receive {
         let admission = recipients[0].1.clone();
         let transfer = Transfer {
             reverse_path,
-            recipients: recipients.into_iter().map(|(recipient, _)| recipient).collect(),
+            recipients: recipients
+                .into_iter()
+                .map(|(recipient, _)| recipient)
+                .collect(),
             size,
             organization: claims.organization,
             cross_premises: claims.cross_premises,
-            directionality: claims.directionality.filter(|_| self.connection.peer == Peer::ExchangeServer),
+            directionality: claims
+                .directionality
+                .filter(|_| self.connection.peer == Peer::ExchangeServer),
             resolved: claims.resolved,
             trace: claims.trace,
         };
         let id = shared.unique();
-        let message_id = message.headers.get("Message-ID").unwrap_or_else(|| format!("<{id}@{}>", shared.this().fqdn));
+        let message_id = message
+            .headers
+            .get("Message-ID")
+            .unwrap_or_else(|| format!("<{id}@{}>", shared.this().fqdn));
         let known = transfer.trace.received_by.len();
         let (item, added) = if self.connection.peer == Peer::User {
             (self.submitted(transfer, &message_id), 1)
@@ -309,13 +417,22 @@ impl Receive {
         };
         self.flag_trust(&message_id, &item);
         let received = self.received(&item, added, &id);
-        message.stamp(&shared.topology, &shared.this().name, &item, admission.promote, &received, &id);
+        message.stamp(
+            &shared.topology,
+            &shared.this().name,
+            &item,
+            admission.promote,
+            &received,
+            &id,
+        );
         let categorized = route::categorize(&shared.topology, shared.server, &item);
         if let Some(status) = categorized.refusal(item.arrival) {
             for failure in &categorized.failures {
                 shared.track(&message_id, &failure.steps);
             }
-            shared.metrics.count("group_messages_total", &[shared.name(), "refused"]);
+            shared
+                .metrics
+                .count("group_messages_total", &[shared.name(), "refused"]);
             return Err(status.clone());
         }
         if shared.this().is_front_end() {
@@ -325,9 +442,20 @@ impl Receive {
     }
 
     /// A message from somebody else, as `route` takes or refuses it.
-    fn admit(&self, admission: &Admission, transfer: &Transfer, message_id: &str) -> Result<MailItem, Status> {
+    fn admit(
+        &self,
+        admission: &Admission,
+        transfer: &Transfer,
+        message_id: &str,
+    ) -> Result<MailItem, Status> {
         let shared = &self.shared;
-        match route::admit(&shared.topology, shared.server, &self.connection, admission, transfer) {
+        match route::admit(
+            &shared.topology,
+            shared.server,
+            &self.connection,
+            admission,
+            transfer,
+        ) {
             Ok((item, step)) => {
                 shared.track(message_id, &[step]);
                 Ok(item)
@@ -344,7 +472,8 @@ impl Receive {
     /// one Received field.
     fn submitted(&self, transfer: Transfer, message_id: &str) -> MailItem {
         let shared = &self.shared;
-        let step = Step::new(Event::Submit, &transfer.recipients[0]).because(Reason::AuthenticatedUser);
+        let step =
+            Step::new(Event::Submit, &transfer.recipients[0]).because(Reason::AuthenticatedUser);
         shared.track(message_id, &[step]);
         MailItem {
             reverse_path: transfer.reverse_path,
@@ -355,20 +484,43 @@ impl Receive {
             arrival: Arrival::Submission,
             organization: shared.this().organization,
             resolved: false,
-            trace: Trace { received_by: vec![shared.this().fqdn.clone()], ..Trace::default() },
+            trace: Trace {
+                received_by: vec![shared.this().fqdn.clone()],
+                ..Trace::default()
+            },
         }
     }
 
     /// A front end: the hub's answer is the client's.
-    async fn hand_on(&self, categorized: &route::Categorized, item: &MailItem, message: &Message) -> Result<Status, Status> {
-        let failed = Status::new(451, (4, 3, 2), "Temporary server error. Please try again later");
-        let Some(copy) = categorized.copies.first().filter(|copy| matches!(copy.next_hop, NextHop::Servers { .. })) else {
+    async fn hand_on(
+        &self,
+        categorized: &route::Categorized,
+        item: &MailItem,
+        message: &Message,
+    ) -> Result<Status, Status> {
+        let failed = Status::new(
+            451,
+            (4, 3, 2),
+            "Temporary server error. Please try again later",
+        );
+        let Some(copy) = categorized
+            .copies
+            .first()
+            .filter(|copy| matches!(copy.next_hop, NextHop::Servers { .. }))
+        else {
             return Err(failed);
         };
         let transfer = copy.transfer_to(Peer::ExchangeServer);
-        let headers = message.outgoing(&transfer, &self.shared.this().name, false).to_bytes();
+        let headers = message
+            .outgoing(&transfer, &self.shared.this().name, false)
+            .to_bytes();
         let recipients = item.recipients.clone();
-        let delivery = ProxyDelivery { copy: copy.clone(), recipients, headers, body: message.body.clone() };
+        let delivery = ProxyDelivery {
+            copy: copy.clone(),
+            recipients,
+            headers,
+            body: message.body.clone(),
+        };
         Ok(send::proxy(&self.shared, &delivery).await)
     }
 
@@ -382,7 +534,10 @@ impl Receive {
     ) -> Result<Status, Status> {
         let shared = &self.shared;
         let record = Record::new(&shared.topology, &item, clock::now());
-        let new = NewMessage { envelope: record.to_bytes(), body: vec![message.headers.to_bytes(), message.body.clone()] };
+        let new = NewMessage {
+            envelope: record.to_bytes(),
+            body: vec![message.headers.to_bytes(), message.body.clone()],
+        };
         let id = shared.store.accept(new).await.map_err(|error| {
             tracing::error!(server = shared.name(), %error, "a message cannot be kept");
             match error {
@@ -391,10 +546,14 @@ impl Receive {
             }
         })?;
         let connector = shared.topology.receive_connector(self.endpoint);
-        shared.metrics.count("messages_received_total", &[shared.name(), &connector.name]);
+        shared
+            .metrics
+            .count("messages_received_total", &[shared.name(), &connector.name]);
         categorizer::dispatch(shared, id, &item, Arc::new(message), record, categorized);
         let hostname = &shared.this().fqdn;
-        Ok(replies::QUEUED.with_text(format!("{message_id} [InternalId={id}, Hostname={hostname}] Queued mail for delivery")))
+        Ok(replies::QUEUED.with_text(format!(
+            "{message_id} [InternalId={id}, Hostname={hostname}] Queued mail for delivery"
+        )))
     }
 
     /// The Received fields that this server adds, oldest first (RFC 5321 §4.4).
@@ -406,10 +565,26 @@ impl Receive {
         let names = &item.trace.received_by[item.trace.received_by.len() - added..];
         let count = names.len();
         let field = |(index, name): (usize, &crate::mail::Domain)| {
-            let from = if index == 0 { format!("{} ({})", self.hello, self.client) } else { format!("{name}{own}") };
-            let tls = if index == 0 && self.connection.tls { " (TLS)" } else { "" };
-            let via = if index + 1 < count { " via Frontend Transport" } else { "" };
-            let with = if item.arrival == Arrival::Submission { "mapi" } else { "Microsoft SMTP Server" };
+            let from = if index == 0 {
+                format!("{} ({})", self.hello, self.client)
+            } else {
+                format!("{name}{own}")
+            };
+            let tls = if index == 0 && self.connection.tls {
+                " (TLS)"
+            } else {
+                ""
+            };
+            let via = if index + 1 < count {
+                " via Frontend Transport"
+            } else {
+                ""
+            };
+            let with = if item.arrival == Arrival::Submission {
+                "mapi"
+            } else {
+                "Microsoft SMTP Server"
+            };
             format!("from {from}\r\n by {name}{own} with {with}{tls} id {id}{via};\r\n {date}")
         };
         names.iter().enumerate().map(field).collect()
@@ -431,18 +606,39 @@ impl Receive {
     /// for.
     fn flag_trust(&self, message_id: &str, item: &MailItem) {
         let topology = &self.shared.topology;
-        let Some(sender) = item.reverse_path.mailbox().filter(|_| item.auth_as != AuthAs::Internal) else { return };
-        let Some(from) = topology.server_at(self.client) else { return };
+        let Some(sender) = item
+            .reverse_path
+            .mailbox()
+            .filter(|_| item.auth_as != AuthAs::Internal)
+        else {
+            return;
+        };
+        let Some(from) = topology.server_at(self.client) else {
+            return;
+        };
         let from = topology.server(from).organization;
-        let family = |id| id == item.organization || topology.organization(item.organization).partners.contains(&id);
-        let user = topology.organizations().filter(|(id, _)| family(*id)).any(|(id, _)| {
-            topology
-                .recipients_at(id, sender)
-                .iter()
-                .any(|id| matches!(topology.recipient(*id).kind, RecipientKind::Mailbox { .. }))
-        });
+        let family = |id| {
+            id == item.organization
+                || topology
+                    .organization(item.organization)
+                    .partners
+                    .contains(&id)
+        };
+        let user = topology
+            .organizations()
+            .filter(|(id, _)| family(*id))
+            .any(|(id, _)| {
+                topology
+                    .recipients_at(id, sender)
+                    .iter()
+                    .any(|id| matches!(topology.recipient(*id).kind, RecipientKind::Mailbox { .. }))
+            });
         if user && family(from) {
-            self.shared.flag(message_id, &item.recipients[0], Flagged::WrongTrust("anonymous_expected_internal"));
+            self.shared.flag(
+                message_id,
+                &item.recipients[0],
+                Flagged::WrongTrust("anonymous_expected_internal"),
+            );
         }
     }
 }
@@ -451,6 +647,9 @@ impl Shared {
     fn count_refusal(&self, endpoint: ReceiveConnectorId, status: &Status) {
         let connector = &self.topology.receive_connector(endpoint).name;
         let enhanced = crate::metrics::enhanced_label(&status.enhanced.to_string());
-        self.metrics.count("messages_rejected_total", &[self.name(), connector, enhanced]);
+        self.metrics.count(
+            "messages_rejected_total",
+            &[self.name(), connector, enhanced],
+        );
     }
 }

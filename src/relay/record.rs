@@ -44,8 +44,18 @@ impl Record {
             },
             organization: organization(item.organization),
             resolved: item.resolved,
-            received_by: item.trace.received_by.iter().map(ToString::to_string).collect(),
-            attributions: item.trace.attributions.iter().map(|(id, count)| (organization(*id), *count)).collect(),
+            received_by: item
+                .trace
+                .received_by
+                .iter()
+                .map(ToString::to_string)
+                .collect(),
+            attributions: item
+                .trace
+                .attributions
+                .iter()
+                .map(|(id, count)| (organization(*id), *count))
+                .collect(),
             arrived,
             done: Vec::new(),
         }
@@ -54,10 +64,19 @@ impl Record {
     /// The item again; `None` where the world no longer has its organization, or the record is not
     /// readable.
     pub(super) fn item(&self, topology: &Topology) -> Option<MailItem> {
-        let organization = |name: &str| topology.organizations().find(|(_, each)| each.name == name).map(|(id, _)| id);
+        let organization = |name: &str| {
+            topology
+                .organizations()
+                .find(|(_, each)| each.name == name)
+                .map(|(id, _)| id)
+        };
         Some(MailItem {
             reverse_path: self.reverse_path.parse::<ReversePath>().ok()?,
-            recipients: self.recipients.iter().map(|text| Mailbox::parse(text).ok()).collect::<Option<_>>()?,
+            recipients: self
+                .recipients
+                .iter()
+                .map(|text| Mailbox::parse(text).ok())
+                .collect::<Option<_>>()?,
             size: ByteSize(self.size),
             auth_as: self.auth_as.parse::<AuthAs>().ok()?,
             directionality: self.directionality.parse::<Directionality>().ok()?,
@@ -69,7 +88,11 @@ impl Record {
             organization: organization(&self.organization)?,
             resolved: self.resolved,
             trace: Trace {
-                received_by: self.received_by.iter().filter_map(|name| name.parse().ok()).collect(),
+                received_by: self
+                    .received_by
+                    .iter()
+                    .filter_map(|name| name.parse().ok())
+                    .collect(),
                 attributions: self
                     .attributions
                     .iter()
@@ -81,7 +104,9 @@ impl Record {
 
     /// As the spool keeps it.
     pub(super) fn to_bytes(&self) -> Bytes {
-        serde_json::to_vec(self).map(Bytes::from).unwrap_or_default()
+        serde_json::to_vec(self)
+            .map(Bytes::from)
+            .unwrap_or_default()
     }
 
     /// From what the spool kept.

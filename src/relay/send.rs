@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::time::Instant;
 
-use super::categorizer::{delivered, put_off};
+use super::progress::{delivered, put_off};
 use super::queue::{Delivery, Queue};
 use super::shared::Shared;
 use super::tracking::Flagged;
@@ -17,7 +17,9 @@ use crate::mail::{NamePattern, Status};
 use crate::model::{Certificate, ServerId, Settings, SmartHost};
 use crate::net::{self, Connected, PeerCertificate};
 use crate::route::{self, Copy, Event, Happened, NextHop, Peer, Presented, Step, Subject};
-use crate::smtp::{Body, Cause, ClientConfig, ClientEvent, ClientSession, Envelope, HelloName, Phase, TlsUse};
+use crate::smtp::{
+    Body, Cause, ClientConfig, ClientEvent, ClientSession, Envelope, HelloName, Phase, TlsUse,
+};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long a connection without work stays open.
@@ -42,7 +44,11 @@ async fn serve(shared: &Arc<Shared>, queue: &Arc<Queue>) {
         let reached = match find(shared, &first.copy).await {
             Ok(reached) => reached,
             Err(happened) => {
-                let way = if happened == Happened::BestMxIsSelf { Way::To(None) } else { Way::Unknown };
+                let way = if happened == Happened::BestMxIsSelf {
+                    Way::To(None)
+                } else {
+                    Way::Unknown
+                };
                 fail_all(shared, queue, first, &happened, None, way);
                 continue;
             }
@@ -54,7 +60,11 @@ async fn serve(shared: &Arc<Shared>, queue: &Arc<Queue>) {
                 return;
             }
             Err((happened, remote)) => {
-                let way = if happened == Happened::CertificateMissing { Way::Unknown } else { Way::To(to) };
+                let way = if happened == Happened::CertificateMissing {
+                    Way::Unknown
+                } else {
+                    Way::To(to)
+                };
                 fail_all(shared, queue, first, &happened, remote.as_deref(), way);
             }
         }
@@ -102,7 +112,11 @@ fn flag_path(shared: &Shared, delivery: &Delivery, to: Option<ServerId>) {
         return;
     }
     for reason in crate::flow::misroutes(&shared.topology, shared.server, to, &delivery.copy) {
-        shared.flag(&delivery.pending.message_id, &delivery.recipients[0], Flagged::Misrouted(reason));
+        shared.flag(
+            &delivery.pending.message_id,
+            &delivery.recipients[0],
+            Flagged::Misrouted(reason),
+        );
     }
 }
 
@@ -118,7 +132,10 @@ struct Reached {
 /// Where a copy is to be sent.
 async fn find(shared: &Shared, copy: &Copy) -> Result<Vec<Reached>, Happened> {
     match &copy.next_hop {
-        NextHop::Servers { servers, port, .. } => Ok(servers.iter().filter_map(|id| at_server(shared, *id, *port)).collect()),
+        NextHop::Servers { servers, port, .. } => Ok(servers
+            .iter()
+            .filter_map(|id| at_server(shared, *id, *port))
+            .collect()),
         NextHop::Dns { domain, .. } => {
             let targets = resolver(shared, copy).targets(domain).await;
             count_lookup(shared, "MX", &targets);
@@ -132,23 +149,45 @@ async fn find(shared: &Shared, copy: &Copy) -> Result<Vec<Reached>, Happened> {
 fn at_server(shared: &Shared, id: ServerId, port: u16) -> Option<Reached> {
     let server = shared.topology.server(id);
     let world = server.addresses.first()?;
-    Some(Reached { name: server.fqdn.to_string(), address: shared.addresses.real(*world, port), server: Some(id), port })
+    Some(Reached {
+        name: server.fqdn.to_string(),
+        address: shared.addresses.real(*world, port),
+        server: Some(id),
+        port,
+    })
 }
 
 fn resolver<'a>(shared: &'a Shared, copy: &Copy) -> &'a net::Resolver {
-    let external = copy.next_hop.connector().is_some_and(|id| shared.topology.send_connector(id).use_external_dns);
-    if external { &shared.external_resolver } else { &shared.resolver }
+    let external = copy
+        .next_hop
+        .connector()
+        .is_some_and(|id| shared.topology.send_connector(id).use_external_dns);
+    if external {
+        &shared.external_resolver
+    } else {
+        &shared.resolver
+    }
 }
 
 fn count_lookup(shared: &Shared, kind: &str, targets: &Targets) {
-    let outcome = if matches!(targets, Targets::Failed(_)) { "failed" } else { "answered" };
-    shared.metrics.count("dns_lookups_total", &[shared.name(), kind, outcome]);
+    let outcome = if matches!(targets, Targets::Failed(_)) {
+        "failed"
+    } else {
+        "answered"
+    };
+    shared
+        .metrics
+        .count("dns_lookups_total", &[shared.name(), kind, outcome]);
 }
 
 /// The addresses to try, best first.
 fn hosts(shared: &Shared, targets: Targets, smart_host: bool) -> Result<Vec<Reached>, Happened> {
     let world = |address: &IpAddr| shared.addresses.world(*address);
-    let own = |host: &Target| host.addresses.iter().any(|address| shared.this().addresses.contains(&world(address)));
+    let own = |host: &Target| {
+        host.addresses
+            .iter()
+            .any(|address| shared.this().addresses.contains(&world(address)))
+    };
     let hosts = targets.usable(own, smart_host).map_err(|why| match why {
         NoHost::BestIsSelf => Happened::BestMxIsSelf,
         NoHost::NameError => Happened::DomainNotFound { smart_host },
@@ -159,15 +198,27 @@ fn hosts(shared: &Shared, targets: Targets, smart_host: bool) -> Result<Vec<Reac
     for host in hosts {
         for address in &host.addresses {
             let world = world(address);
-            let real = shared.addresses.named(host.host.as_str()).unwrap_or_else(|| shared.addresses.real(world, 25));
+            let real = shared
+                .addresses
+                .named(host.host.as_str())
+                .unwrap_or_else(|| shared.addresses.real(world, 25));
             let server = shared.topology.server_at(world);
-            reached.push(Reached { name: host.host.to_string(), address: real, server, port: 25 });
+            reached.push(Reached {
+                name: host.host.to_string(),
+                address: real,
+                server,
+                port: 25,
+            });
         }
     }
     Ok(reached)
 }
 
-async fn smart_hosts(shared: &Shared, copy: &Copy, wanted: &[SmartHost]) -> Result<Vec<Reached>, Happened> {
+async fn smart_hosts(
+    shared: &Shared,
+    copy: &Copy,
+    wanted: &[SmartHost],
+) -> Result<Vec<Reached>, Happened> {
     let mut reached = Vec::new();
     let mut why = Happened::NoAnswer;
     for host in wanted {
@@ -180,8 +231,15 @@ async fn smart_hosts(shared: &Shared, copy: &Copy, wanted: &[SmartHost]) -> Resu
             }),
             SmartHost::Name(name) => {
                 if let Some(address) = shared.addresses.named(name.as_str()) {
-                    let server = shared.topology.server_at(shared.addresses.world(address.ip()));
-                    reached.push(Reached { name: name.to_string(), address, server, port: 25 });
+                    let server = shared
+                        .topology
+                        .server_at(shared.addresses.world(address.ip()));
+                    reached.push(Reached {
+                        name: name.to_string(),
+                        address,
+                        server,
+                        port: 25,
+                    });
                     continue;
                 }
                 let targets = resolver(shared, copy).targets(name).await;
@@ -193,7 +251,11 @@ async fn smart_hosts(shared: &Shared, copy: &Copy, wanted: &[SmartHost]) -> Resu
             }
         }
     }
-    if reached.is_empty() { Err(why) } else { Ok(reached) }
+    if reached.is_empty() {
+        Err(why)
+    } else {
+        Ok(reached)
+    }
 }
 
 /// An open connection to a next hop.
@@ -230,13 +292,14 @@ impl Session {
         }
         let mut last = None;
         for remote in reached {
-            let stream = match net::connect(shared.local_address, remote.address, CONNECT_TIMEOUT).await {
-                Ok(stream) => stream,
-                Err(_) => {
-                    last = Some(remote.name);
-                    continue;
-                }
-            };
+            let stream =
+                match net::connect(shared.local_address, remote.address, CONNECT_TIMEOUT).await {
+                    Ok(stream) => stream,
+                    Err(_) => {
+                        last = Some(remote.name);
+                        continue;
+                    }
+                };
             let config = config(shared, copy);
             let mut session = Self {
                 stream: Box::new(stream),
@@ -249,7 +312,9 @@ impl Session {
                 buffer: vec![0; 16 * 1024],
             };
             let label = shared.connector_label(queue.key.connector());
-            shared.metrics.count("smtp_sessions_total", &[shared.name(), "out", &label]);
+            shared
+                .metrics
+                .count("smtp_sessions_total", &[shared.name(), "out", &label]);
             return match session.hello(shared, copy).await {
                 Ok(()) => Ok(session),
                 Err(happened) => {
@@ -268,7 +333,13 @@ impl Session {
                 ClientEvent::WantTls => {
                     let certificate = self.handshake(shared, copy).await?;
                     let certificate = certificate.map(|peer| as_certificate(&peer));
-                    route::judge(&copy.tls, true, certificate.as_ref(), shared.topology.as_of()).map_err(Happened::Tls)?;
+                    route::judge(
+                        &copy.tls,
+                        true,
+                        certificate.as_ref(),
+                        shared.topology.as_of(),
+                    )
+                    .map_err(Happened::Tls)?;
                 }
                 ClientEvent::Ready => {
                     if self.tls {
@@ -282,12 +353,18 @@ impl Session {
                 }
                 ClientEvent::Failed { phase, cause } => return Err(failure(phase, &cause)),
                 ClientEvent::Closed => return Err(Happened::NoConnection),
-                ClientEvent::RecipientReply { .. } | ClientEvent::NeedBody | ClientEvent::MessageReply { .. } => {}
+                ClientEvent::RecipientReply { .. }
+                | ClientEvent::NeedBody
+                | ClientEvent::MessageReply { .. } => {}
             }
         }
     }
 
-    async fn handshake(&mut self, shared: &Arc<Shared>, copy: &Copy) -> Result<Option<PeerCertificate>, Happened> {
+    async fn handshake(
+        &mut self,
+        shared: &Arc<Shared>,
+        copy: &Copy,
+    ) -> Result<Option<PeerCertificate>, Happened> {
         let identity = match &copy.presented {
             Presented::Certificate(shown) => {
                 let id = shared.topology.certificates().find(|(_, certificate)| {
@@ -297,12 +374,25 @@ impl Session {
             }
             Presented::SelfSigned | Presented::Missing(_) => shared.self_signed.clone(),
         };
-        let failed = |what: &dyn std::fmt::Display| Happened::Tls(format!("the handshake failed: {what}"));
-        let connector = shared.tls.connector(Some(identity)).map_err(|error| failed(&error))?;
+        let failed =
+            |what: &dyn std::fmt::Display| Happened::Tls(format!("the handshake failed: {what}"));
+        let connector = shared
+            .tls
+            .connector(Some(identity))
+            .map_err(|error| failed(&error))?;
         let plain = std::mem::replace(&mut self.stream, Box::new(tokio::io::empty()));
-        let result = shared.tls.connect(&connector, &self.remote.name, plain, shared.judged_at()).await;
-        let outcome = if result.is_ok() { "succeeded" } else { "failed" };
-        shared.metrics.count("tls_handshakes_total", &[shared.name(), "out", outcome]);
+        let result = shared
+            .tls
+            .connect(&connector, &self.remote.name, plain, shared.judged_at())
+            .await;
+        let outcome = if result.is_ok() {
+            "succeeded"
+        } else {
+            "failed"
+        };
+        shared
+            .metrics
+            .count("tls_handshakes_total", &[shared.name(), "out", outcome]);
         match result {
             Ok((stream, peer)) => {
                 self.stream = stream;
@@ -334,16 +424,26 @@ impl Session {
         let transfer = delivery.copy.transfer_to(self.peer(shared, &delivery.copy));
         flag_path(shared, &delivery, self.remote.server);
         let by_connector = delivery.copy.next_hop.connector().is_some();
-        let headers = delivery.pending.message.outgoing(&transfer, &shared.this().name, by_connector).to_bytes();
+        let headers = delivery
+            .pending
+            .message
+            .outgoing(&transfer, &shared.this().name, by_connector)
+            .to_bytes();
         let body = delivery.pending.message.body.clone();
         let size = (headers.len() + body.len()) as u64;
         let eight_bit = !headers.is_ascii() || !body.is_ascii();
         let recipients = delivery.recipients.clone();
         let body_kind = eight_bit.then_some(Body::EightBitMime);
-        let envelope = match Envelope::new(transfer.reverse_path.clone(), recipients, Some(size), body_kind) {
+        let envelope = match Envelope::new(
+            transfer.reverse_path.clone(),
+            recipients,
+            Some(size),
+            body_kind,
+        ) {
             Ok(envelope) => envelope,
             Err(error) => {
-                let status = Status::new(554, (5, 6, 0), "Corrupt message content").with_text(format!("Corrupt envelope: {error:?}"));
+                let status = Status::new(554, (5, 6, 0), "Corrupt message content")
+                    .with_text(format!("Corrupt envelope: {error:?}"));
                 put_off(shared, delivery, &Happened::Reply(status), None);
                 return true;
             }
@@ -353,7 +453,9 @@ impl Session {
         let mut message: Option<Status> = None;
         let end = loop {
             match self.event().await {
-                ClientEvent::RecipientReply { index, reply } => verdicts[index] = Some(reply.to_status()),
+                ClientEvent::RecipientReply { index, reply } => {
+                    verdicts[index] = Some(reply.to_status())
+                }
                 ClientEvent::NeedBody => {
                     let now = self.began.elapsed();
                     self.machine.body(&headers, now);
@@ -376,7 +478,9 @@ impl Session {
         for (recipient, verdict) in recipients.into_iter().zip(verdicts) {
             let status = match verdict {
                 Some(refused) if refused.enhanced.class != 2 => refused,
-                Some(_) | None => message.clone().unwrap_or_else(|| lost(Phase::EndOfData, &Cause::EndOfInput)),
+                Some(_) | None => message
+                    .clone()
+                    .unwrap_or_else(|| lost(Phase::EndOfData, &Cause::EndOfInput)),
             };
             self.conclude(shared, &delivery, recipient, status);
         }
@@ -384,7 +488,13 @@ impl Session {
     }
 
     /// What the next hop's answer means for one recipient.
-    fn conclude(&self, shared: &Arc<Shared>, delivery: &Delivery, recipient: crate::mail::Mailbox, status: Status) {
+    fn conclude(
+        &self,
+        shared: &Arc<Shared>,
+        delivery: &Delivery,
+        recipient: crate::mail::Mailbox,
+        status: Status,
+    ) {
         let one = Delivery {
             pending: delivery.pending.clone(),
             recipients: vec![recipient],
@@ -392,20 +502,48 @@ impl Session {
             attempts: delivery.attempts,
         };
         if status.enhanced.class == 2 {
-            let event = if delivery.copy.exchange_authenticated { Event::Send } else { Event::SendExternal };
-            let chosen = self.remote.server.map_or_else(|| Subject::Host(self.remote.name.clone()), Subject::Server);
-            shared.track(&one.pending.message_id, &[Step::new(event, &one.recipients[0]).chosen(chosen)]);
-            shared.count("messages_relayed_total", delivery.copy.next_hop.connector(), None);
+            let event = if delivery.copy.exchange_authenticated {
+                Event::Send
+            } else {
+                Event::SendExternal
+            };
+            let chosen = self
+                .remote
+                .server
+                .map_or_else(|| Subject::Host(self.remote.name.clone()), Subject::Server);
+            shared.track(
+                &one.pending.message_id,
+                &[Step::new(event, &one.recipients[0]).chosen(chosen)],
+            );
+            shared.count(
+                "messages_relayed_total",
+                delivery.copy.next_hop.connector(),
+                None,
+            );
             return delivered(shared, &one.pending, &one.recipients[0]);
         }
-        put_off(shared, one, &Happened::Reply(status), Some(&self.remote.name));
+        put_off(
+            shared,
+            one,
+            &Happened::Reply(status),
+            Some(&self.remote.name),
+        );
     }
 
     /// Who this server is to the next hop.
     fn peer(&self, shared: &Shared, copy: &Copy) -> Peer {
-        let Some(to) = self.remote.server else { return Peer::Anonymous };
+        let Some(to) = self.remote.server else {
+            return Peer::Anonymous;
+        };
         let from = shared.this().addresses.first().copied();
-        route::peer(&shared.topology, copy, shared.server, to, from, self.remote.port)
+        route::peer(
+            &shared.topology,
+            copy,
+            shared.server,
+            to,
+            from,
+            self.remote.port,
+        )
     }
 
     /// The next event of the session; reads and writes until there is one.
@@ -461,11 +599,20 @@ impl Session {
 }
 
 fn config(shared: &Shared, copy: &Copy) -> ClientConfig {
-    let connector = copy.next_hop.connector().map(|id| shared.topology.send_connector(id));
-    let name = connector.and_then(|connector| connector.fqdn.as_ref()).unwrap_or(&shared.this().fqdn);
-    let name = HelloName::parse(name.as_str()).unwrap_or_else(|| unreachable!("a domain is a name for EHLO"));
+    let connector = copy
+        .next_hop
+        .connector()
+        .map(|id| shared.topology.send_connector(id));
+    let name = connector
+        .and_then(|connector| connector.fqdn.as_ref())
+        .unwrap_or(&shared.this().fqdn);
+    let name = HelloName::parse(name.as_str())
+        .unwrap_or_else(|| unreachable!("a domain is a name for EHLO"));
     // Whether TLS is demanded is judged here, so that its failure has the words of the rule.
-    ClientConfig { tls: TlsUse::IfOffered, ..ClientConfig::new(name) }
+    ClientConfig {
+        tls: TlsUse::IfOffered,
+        ..ClientConfig::new(name)
+    }
 }
 
 /// A failed session as something that happened to the queue.
@@ -482,7 +629,8 @@ fn failure(phase: Phase, cause: &Cause) -> Happened {
 fn lost(phase: Phase, cause: &Cause) -> Status {
     match cause {
         Cause::Refused(reply) => reply.to_status(),
-        _ => Status::new(421, (4, 4, 2), "Connection dropped").with_text(format!("Connection dropped ({phase:?})")),
+        _ => Status::new(421, (4, 4, 2), "Connection dropped")
+            .with_text(format!("Connection dropped ({phase:?})")),
     }
 }
 
@@ -491,7 +639,11 @@ pub(super) fn as_certificate(peer: &PeerCertificate) -> Certificate {
     Certificate {
         subject: peer.subject.clone(),
         issuer: peer.issuer.clone(),
-        names: peer.names.iter().filter_map(|name| NamePattern::parse(name).ok()).collect(),
+        names: peer
+            .names
+            .iter()
+            .filter_map(|name| NamePattern::parse(name).ok())
+            .collect(),
         not_before: jiff::Timestamp::from_second(peer.not_before).ok(),
         not_after: jiff::Timestamp::from_second(peer.not_after).ok(),
         trusted: peer.trusted,
@@ -502,10 +654,19 @@ pub(super) fn as_certificate(peer: &PeerCertificate) -> Certificate {
 
 /// Sends one message to the hub behind a front end, and gives back what it says to the message.
 pub(super) async fn proxy(shared: &Arc<Shared>, delivery: &ProxyDelivery) -> Status {
-    let unreachable = Status::new(451, (4, 4, 0), "Primary target IP address responded with an error");
-    let Ok(reached) = find(shared, &delivery.copy).await else { return unreachable };
-    let Some(remote) = reached.into_iter().next() else { return unreachable };
-    let Ok(stream) = net::connect(shared.local_address, remote.address, CONNECT_TIMEOUT).await else {
+    let unreachable = Status::new(
+        451,
+        (4, 4, 0),
+        "Primary target IP address responded with an error",
+    );
+    let Ok(reached) = find(shared, &delivery.copy).await else {
+        return unreachable;
+    };
+    let Some(remote) = reached.into_iter().next() else {
+        return unreachable;
+    };
+    let Ok(stream) = net::connect(shared.local_address, remote.address, CONNECT_TIMEOUT).await
+    else {
         return unreachable;
     };
     let mut session = Session {
@@ -541,7 +702,9 @@ impl Session {
         let eight_bit = !delivery.headers.is_ascii() || !delivery.body.is_ascii();
         let body = eight_bit.then_some(Body::EightBitMime);
         let reverse_path = delivery.copy.transfer.reverse_path.clone();
-        let Ok(envelope) = Envelope::new(reverse_path, delivery.recipients.clone(), Some(size), body) else {
+        let Ok(envelope) =
+            Envelope::new(reverse_path, delivery.recipients.clone(), Some(size), body)
+        else {
             return Status::new(554, (5, 6, 0), "Corrupt message content");
         };
         self.machine.begin(envelope, self.began.elapsed());
@@ -549,7 +712,9 @@ impl Session {
         let mut message = None;
         loop {
             match self.event().await {
-                ClientEvent::RecipientReply { reply, .. } if !reply.is_positive() => refused = Some(reply.to_status()),
+                ClientEvent::RecipientReply { reply, .. } if !reply.is_positive() => {
+                    refused = Some(reply.to_status())
+                }
                 ClientEvent::NeedBody => {
                     let now = self.began.elapsed();
                     self.machine.body(&delivery.headers, now);
@@ -565,7 +730,9 @@ impl Session {
                         (message, refused) => message.or(refused).unwrap_or(dropped),
                     };
                 }
-                ClientEvent::Failed { phase, cause } => return message.unwrap_or_else(|| lost(phase, &cause)),
+                ClientEvent::Failed { phase, cause } => {
+                    return message.unwrap_or_else(|| lost(phase, &cause));
+                }
                 ClientEvent::Closed => return message.unwrap_or(dropped),
                 ClientEvent::RecipientReply { .. } | ClientEvent::WantTls => {}
             }

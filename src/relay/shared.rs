@@ -12,8 +12,8 @@ use rustls::RootCertStore;
 use tokio::sync::mpsc;
 
 use super::address_book::AddressBook;
-use super::queue::Queues;
-use super::tracking::Tracked;
+use super::queue::{Queues, Work};
+use super::tracked::Tracked;
 use crate::clock;
 use crate::metrics::Metrics;
 use crate::model::{CertificateId, ServerId, Topology};
@@ -37,7 +37,8 @@ impl Pace {
     /// How long it is for a message what lasted so long here.
     #[must_use]
     pub fn passed(self, real: SignedDuration) -> SignedDuration {
-        real.checked_mul(i32::try_from(self.0.max(1)).unwrap_or(i32::MAX)).unwrap_or(SignedDuration::MAX)
+        real.checked_mul(i32::try_from(self.0.max(1)).unwrap_or(i32::MAX))
+            .unwrap_or(SignedDuration::MAX)
     }
 }
 
@@ -93,12 +94,13 @@ pub(super) struct Shared {
     pub(super) pace: Pace,
     pub(super) observer: Option<mpsc::UnboundedSender<Tracked>>,
     pub(super) queues: Queues,
+    work: mpsc::UnboundedSender<Work>,
     sequence: AtomicU64,
     started: Timestamp,
 }
 
 impl Shared {
-    pub(super) fn new(config: Config) -> Self {
+    pub(super) fn new(config: Config, work: mpsc::UnboundedSender<Work>) -> Self {
         Self {
             topology: config.topology,
             server: config.server,
@@ -116,9 +118,16 @@ impl Shared {
             pace: config.pace,
             observer: config.observer,
             queues: Queues::default(),
+            work,
             sequence: AtomicU64::new(0),
             started: clock::now(),
         }
+    }
+
+    /// Gives something to the categorizer to do.
+    pub(super) fn hand_back(&self, work: Work) {
+        // A relay that is stopping does it after its next start.
+        let _ = self.work.send(work);
     }
 
     /// This server in the model.
@@ -139,7 +148,10 @@ impl Shared {
 
     /// What sending through a certificate shows.
     pub(super) fn identity(&self, certificate: Option<CertificateId>) -> Identity {
-        certificate.and_then(|id| self.identities.get(&id)).unwrap_or(&self.self_signed).clone()
+        certificate
+            .and_then(|id| self.identities.get(&id))
+            .unwrap_or(&self.self_signed)
+            .clone()
     }
 
     /// Seconds since 1970 at which certificates are judged: the world's moment.

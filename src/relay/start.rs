@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
 use super::categorizer;
-use super::record::Record;
 use super::receive;
+use super::record::Record;
 use super::shared::{Config, Shared};
 use super::tracking::NO_CONNECTOR;
 use crate::spool::Recovered;
@@ -27,11 +27,14 @@ pub struct Relay {
     shared: Arc<Shared>,
     stop: watch::Sender<bool>,
     listeners: Vec<JoinHandle<()>>,
+    worker: JoinHandle<()>,
 }
 
 impl std::fmt::Debug for Relay {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Relay").field("server", &self.shared.name()).finish_non_exhaustive()
+        f.debug_struct("Relay")
+            .field("server", &self.shared.name())
+            .finish_non_exhaustive()
     }
 }
 
@@ -41,8 +44,14 @@ impl Relay {
     ///
     /// # Errors
     /// When the spool cannot be read.
-    pub async fn start(config: Config, recovered: Recovered, listeners: Vec<(u16, TcpListener)>) -> Result<Self, RelayError> {
-        let shared = Arc::new(Shared::new(config));
+    pub async fn start(
+        config: Config,
+        recovered: Recovered,
+        listeners: Vec<(u16, TcpListener)>,
+    ) -> Result<Self, RelayError> {
+        let (work, todo) = mpsc::unbounded_channel();
+        let shared = Arc::new(Shared::new(config, work));
+        let worker = tokio::spawn(categorizer::run(shared.clone(), todo));
         preset(&shared);
         for damage in &recovered.damage {
             tracing::warn!(server = shared.name(), %damage, "the spool was not as it had been written");
@@ -51,9 +60,16 @@ impl Relay {
         let (stop, stopped) = watch::channel(false);
         let listeners = listeners
             .into_iter()
-            .map(|(port, listener)| tokio::spawn(listen(shared.clone(), listener, port, stopped.clone())))
+            .map(|(port, listener)| {
+                tokio::spawn(listen(shared.clone(), listener, port, stopped.clone()))
+            })
             .collect();
-        Ok(Self { shared, stop, listeners })
+        Ok(Self {
+            shared,
+            stop,
+            listeners,
+            worker,
+        })
     }
 
     /// Takes no more connections, and resolves when everything handed to the spool is durable.
@@ -63,6 +79,7 @@ impl Relay {
         for listener in self.listeners {
             let _ = listener.await;
         }
+        self.worker.abort();
         let flushed = self.shared.store.flush();
         let _ = tokio::time::timeout(Duration::from_secs(10), flushed).await;
     }
@@ -72,7 +89,10 @@ impl Relay {
 fn preset(shared: &Shared) {
     let topology = &shared.topology;
     let organization = shared.this().organization;
-    let send = topology.send_connectors_of(organization).iter().map(|id| topology.send_connector(*id).name.as_str());
+    let send = topology
+        .send_connectors_of(organization)
+        .iter()
+        .map(|id| topology.send_connector(*id).name.as_str());
     let receive = topology.receive_connectors_on(shared.server).iter();
     let receive = receive.map(|id| topology.receive_connector(*id).name.as_str());
     let mut connectors: Vec<&str> = send.chain(receive).chain([NO_CONNECTOR]).collect();
@@ -93,7 +113,8 @@ async fn resume(shared: &Arc<Shared>, recovered: Recovered) -> Result<(), RelayE
             }
         };
         let body = shared.store.read_body(id).await?;
-        let taken = Record::from_bytes(&envelope).is_some_and(|record| categorizer::resume(shared, id, record, &body));
+        let taken = Record::from_bytes(&envelope)
+            .is_some_and(|record| categorizer::resume(shared, id, record, &body));
         if !taken {
             tracing::error!(server = shared.name(), %id, "a message of the spool does not fit this world; it stays where it is");
         }
@@ -101,7 +122,12 @@ async fn resume(shared: &Arc<Shared>, recovered: Recovered) -> Result<(), RelayE
     Ok(())
 }
 
-async fn listen(shared: Arc<Shared>, listener: TcpListener, port: u16, mut stopped: watch::Receiver<bool>) {
+async fn listen(
+    shared: Arc<Shared>,
+    listener: TcpListener,
+    port: u16,
+    mut stopped: watch::Receiver<bool>,
+) {
     loop {
         tokio::select! {
             biased;

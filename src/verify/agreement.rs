@@ -35,7 +35,11 @@ impl fmt::Display for Ending {
         if let Some(trust) = &self.trust {
             write!(f, ", {trust}")?;
         }
-        if self.echo { f.write_str(", echo") } else { Ok(()) }
+        if self.echo {
+            f.write_str(", echo")
+        } else {
+            Ok(())
+        }
     }
 }
 

@@ -44,7 +44,8 @@ async fn attempt(
 ) -> Result<(), lettre::transport::smtp::Error> {
     let hello = ClientId::Domain("client.example".to_owned());
     let timeout = Some(Duration::from_secs(30));
-    let mut connection = AsyncSmtpConnection::connect_tokio1(server, timeout, &hello, None, local).await?;
+    let mut connection =
+        AsyncSmtpConnection::connect_tokio1(server, timeout, &hello, None, local).await?;
     if connection.can_starttls() {
         let tls = TlsParameters::builder(server.ip().to_string())
             .dangerous_accept_invalid_certs(true)
@@ -57,7 +58,8 @@ async fn attempt(
         connection.auth(&[Mechanism::Plain], &credentials).await?;
     }
     let address = |text: &str| text.parse::<lettre::Address>().expect("an address");
-    let envelope = lettre::address::Envelope::new(Some(address(from)), vec![address(to)]).expect("a recipient");
+    let envelope = lettre::address::Envelope::new(Some(address(from)), vec![address(to)])
+        .expect("a recipient");
     let message = format!("From: {from}\r\nTo: {to}\r\nSubject: {subject}\r\n\r\nhello\r\n");
     connection.send(&envelope, message.as_bytes()).await?;
     connection.quit().await?;

@@ -30,7 +30,10 @@ fn worlds(prefix: &str) -> Vec<PathBuf> {
 /// The names of the shipped worlds that begin so.
 pub(crate) fn names(prefix: &str) -> Vec<String> {
     let paths = worlds(prefix);
-    paths.iter().filter_map(|path| Some(path.file_name()?.to_string_lossy().into_owned())).collect()
+    paths
+        .iter()
+        .filter_map(|path| Some(path.file_name()?.to_string_lossy().into_owned()))
+        .collect()
 }
 
 fn load(path: &Path) -> World {

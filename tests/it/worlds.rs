@@ -317,7 +317,10 @@ fn contoso_is_in_order() {
     let parts = world.topology.parts();
     assert_eq!(parts.as_of.to_string(), "2026-11-22T00:00:00Z");
     assert_eq!(parts.expectations.len(), 5);
-    assert_eq!((parts.outside_senders.len(), parts.outside_recipients.len()), (1, 1));
+    assert_eq!(
+        (parts.outside_senders.len(), parts.outside_recipients.len()),
+        (1, 1)
+    );
     let group = recipient(parts, "engineering@groups.contoso.com", 1);
     let RecipientKind::Group {
         members,

@@ -113,7 +113,11 @@ pub(super) fn hub(
 /// Whoever connects to one of these ports.
 fn anyone(transport_role: TransportRole, ports: Vec<u16>) -> Matcher {
     let remote_ip_ranges = vec![IpRange::ALL_V4, IpRange::ALL_V6];
-    Matcher::Endpoint { transport_role, ports, remote_ip_ranges }
+    Matcher::Endpoint {
+        transport_role,
+        ports,
+        remote_ip_ranges,
+    }
 }
 
 /// A Receive connector of the cloud that listens for everyone and lets nobody submit.

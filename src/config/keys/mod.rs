@@ -18,8 +18,10 @@ mod exchange_online;
 mod format;
 mod kind;
 mod onprem;
+mod settings;
 mod surroundings;
 
 pub(super) use format::{smtp_address, timestamp, version};
 pub(super) use kind::{Format, Key, Kind, Presence, Takes};
+pub(super) use settings::SETTINGS;
 pub(super) use surroundings::WORLD;

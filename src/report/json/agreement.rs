@@ -49,7 +49,10 @@ impl<'a> Comparison<'a> {
     fn new(comparison: &'a verify::Comparison) -> Self {
         Self {
             flow: &comparison.flow,
-            example: Example { from: &comparison.from, to: &comparison.to },
+            example: Example {
+                from: &comparison.from,
+                to: &comparison.to,
+            },
             predicted: comparison.predicted.iter().map(Ending::new).collect(),
             observed: comparison.observed.iter().map(Ending::new).collect(),
             agree: comparison.agree(),
@@ -95,6 +98,9 @@ struct Untestable<'a> {
 
 impl<'a> Untestable<'a> {
     fn new(untestable: &'a verify::Untestable) -> Self {
-        Self { flow: &untestable.flow, reason: &untestable.reason }
+        Self {
+            flow: &untestable.flow,
+            reason: &untestable.reason,
+        }
     }
 }

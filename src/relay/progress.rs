@@ -1,0 +1,107 @@
+//! How far a message is: recipients that have it, that failed, or that are tried again. What is to be
+//! done then goes back to the categorizer as [`Work`].
+
+use std::sync::Arc;
+
+use super::queue::{Delivery, Pending, Work, lock};
+use super::shared::Shared;
+use super::tracking::Flagged;
+use crate::clock;
+use crate::mail::{Mailbox, Status};
+use crate::route::{self, Happened, Outcome};
+
+/// The next hop did not take a delivery: its recipients fail, or are tried again.
+pub(super) fn put_off(
+    shared: &Arc<Shared>,
+    mut delivery: Delivery,
+    happened: &Happened,
+    remote: Option<&str>,
+) {
+    let age = shared
+        .pace
+        .passed(clock::now().duration_since(delivery.pending.arrived));
+    let profile = shared
+        .topology
+        .organization(shared.this().organization)
+        .profile;
+    let connector = delivery.copy.next_hop.connector();
+    if *happened == Happened::BestMxIsSelf {
+        shared.flag(
+            &delivery.pending.message_id,
+            &delivery.recipients[0],
+            Flagged::Loop("mx_self"),
+        );
+    }
+    match route::outcome(profile, happened, age) {
+        Outcome::Delivered => {
+            for recipient in std::mem::take(&mut delivery.recipients) {
+                delivered(shared, &delivery.pending, &recipient);
+                shared.count("messages_relayed_total", connector, None);
+            }
+        }
+        Outcome::Fail(status) => {
+            for recipient in std::mem::take(&mut delivery.recipients) {
+                shared.count("messages_bounced_total", connector, Some(&status));
+                over(
+                    shared,
+                    &delivery.pending,
+                    &recipient,
+                    Some((status.clone(), remote.map(str::to_owned))),
+                );
+            }
+        }
+        Outcome::Defer { status, .. } => {
+            for recipient in &delivery.recipients {
+                shared.count("messages_deferred_total", connector, Some(&status));
+                shared.note(&delivery.pending.message_id, route::Event::Defer, recipient);
+            }
+            tracing::info!(server = shared.name(), message = delivery.pending.message_id, %status, "deferred");
+            let wait = shared.pace.real(route::retry_after(delivery.attempts));
+            delivery.attempts += 1;
+            let shared = shared.clone();
+            tokio::spawn(async move {
+                tokio::time::sleep(wait).await;
+                shared.hand_back(Work::Retry(delivery));
+            });
+        }
+    }
+}
+
+/// A recipient has its copy.
+pub(super) fn delivered(shared: &Arc<Shared>, pending: &Arc<Pending>, recipient: &Mailbox) {
+    over(shared, pending, recipient, None);
+}
+
+/// A recipient is over. When it was the last, failures are reported and the message is forgotten.
+pub(super) fn over(
+    shared: &Arc<Shared>,
+    pending: &Arc<Pending>,
+    recipient: &Mailbox,
+    failure: Option<(Status, Option<String>)>,
+) {
+    let mut state = lock(&pending.state);
+    state.left -= 1;
+    if let Some((status, remote)) = failure {
+        state.failures.push((recipient.clone(), status, remote));
+    }
+    if state.left > 0 {
+        // A failure that is not reported yet is found again after a crash, so it is not done.
+        if !state
+            .failures
+            .iter()
+            .any(|(failed, ..)| failed == recipient)
+        {
+            state.record.done.push(recipient.to_string());
+            shared.store.update(pending.id, state.record.to_bytes());
+        }
+        return;
+    }
+    let failures = std::mem::take(&mut state.failures);
+    drop(state);
+    if failures.is_empty() {
+        shared.store.remove(pending.id);
+        return;
+    }
+    let (shared, pending) = (shared.clone(), pending.clone());
+    shared.hand_back(Work::Report(pending, failures));
+}

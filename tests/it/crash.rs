@@ -1,0 +1,329 @@
+//! What was acknowledged arrives, however often the relay is killed: a child process, SIGKILL in the
+//! middle of many messages, and a start on what it left.
+//!
+//! `MESSAGES=2000 KILLS=20` is the long run; without them it is short. `SEED=n` replays the moments.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use hybridmx::net;
+use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::net::TcpStream;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep};
+
+use crate::support::{Dice, seeds};
+
+/// Clients that send at the same time.
+const CLIENTS: usize = 8;
+const PATIENCE: Duration = Duration::from_secs(90);
+
+/// What the test and the clients share.
+#[derive(Default)]
+struct Run {
+    /// Messages that were begun.
+    begun: AtomicUsize,
+    /// Tokens that were answered with 250.
+    acknowledged: Mutex<BTreeSet<String>>,
+    /// Which relay is running: kills so far.
+    generation: AtomicUsize,
+    /// What the next server got: token, and the relay that brought it.
+    brought: Mutex<Vec<(String, usize)>>,
+}
+
+#[test]
+fn what_was_acknowledged_arrives_after_every_kill() {
+    let (messages, kills) = (number("MESSAGES", 300), number("KILLS", 4));
+    let seed = seeds(1)[0];
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build();
+    runtime
+        .expect("a runtime")
+        .block_on(survive(messages, kills, seed));
+}
+
+async fn survive(messages: usize, kills: usize, seed: u64) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let run = Arc::new(Run::default());
+    let sink = net::listen("127.0.0.1:0".parse().expect("an address")).expect("a free port");
+    let next_server = sink.local_addr().expect("an address");
+    tokio::spawn(serve(sink, run.clone()));
+    let address = free_address();
+    let settings = settings(folder.path(), address, next_server);
+    let mut relay = start(&settings);
+    let mut clients = JoinSet::new();
+    for _ in 0..CLIENTS {
+        clients.spawn(client(run.clone(), address, messages));
+    }
+    let mut dice = Dice::new(seed);
+    for kill in 1..=kills {
+        let target = messages * kill / (kills + 1);
+        let until = Instant::now() + PATIENCE;
+        while acknowledged(&run) < target {
+            assert!(
+                Instant::now() < until,
+                "seed {seed}: {} messages after kill {}",
+                acknowledged(&run),
+                kill - 1
+            );
+            sleep(Duration::from_millis(2)).await;
+        }
+        sleep(Duration::from_micros(dice.below(30_000) as u64)).await;
+        relay.kill().expect("the relay runs");
+        relay.wait().expect("the relay ended");
+        run.generation.fetch_add(1, Ordering::SeqCst);
+        relay = start(&settings);
+    }
+    while clients.join_next().await.is_some() {}
+    let arrived = arrival(&run, folder.path(), seed).await;
+    relay.kill().expect("the relay runs");
+    relay.wait().expect("the relay ended");
+    report(&run, &arrived, seed, kills);
+}
+
+/// Waits until everything acknowledged is there; tokens with the relays that brought them.
+async fn arrival(run: &Run, folder: &Path, seed: u64) -> BTreeMap<String, Vec<String>> {
+    let until = Instant::now() + PATIENCE;
+    loop {
+        let mut arrived: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for (token, generation) in run.brought.lock().expect("no panic").iter() {
+            arrived
+                .entry(token.clone())
+                .or_default()
+                .push(format!("relay {generation}"));
+        }
+        for (token, process) in mailbox(&folder.join("mail/ex01/david@contoso.com/new")) {
+            arrived.entry(token).or_default().push(process);
+        }
+        let acknowledged = run.acknowledged.lock().expect("no panic").clone();
+        let missing: Vec<&String> = acknowledged
+            .iter()
+            .filter(|token| !arrived.contains_key(*token))
+            .collect();
+        if missing.is_empty() {
+            return arrived;
+        }
+        assert!(
+            Instant::now() < until,
+            "seed {seed}: {} acknowledged messages are lost: {missing:?}",
+            missing.len()
+        );
+        sleep(Duration::from_millis(50)).await;
+    }
+}
+
+/// A message that came twice came from two processes: one was killed after it had handed the message
+/// over and before it had noted that (RFC 1047).
+#[expect(
+    clippy::print_stdout,
+    reason = "what a person who runs the long test wants to know"
+)]
+fn report(run: &Run, arrived: &BTreeMap<String, Vec<String>>, seed: u64, kills: usize) {
+    let mut duplicates = 0;
+    for (token, processes) in arrived {
+        let different: BTreeSet<&String> = processes.iter().collect();
+        assert_eq!(
+            different.len(),
+            processes.len(),
+            "seed {seed}: {token} came twice from one process: {processes:?}"
+        );
+        duplicates += processes.len() - 1;
+    }
+    println!(
+        "seed {seed}: {kills} kills; {} messages acknowledged, all arrived; {} unacknowledged ones arrived as well; \
+         {duplicates} arrived again: the relay was killed after it had handed them over and before it had noted that",
+        acknowledged(run),
+        arrived.len() - acknowledged(run)
+    );
+}
+
+fn acknowledged(run: &Run) -> usize {
+    run.acknowledged.lock().expect("no panic").len()
+}
+
+/// Sends messages until all are acknowledged; one without an answer is sent again under a new name.
+async fn client(run: Arc<Run>, address: SocketAddr, messages: usize) {
+    let mut connection: Option<BufReader<TcpStream>> = None;
+    loop {
+        let number = run.begun.fetch_add(1, Ordering::SeqCst);
+        if number >= messages {
+            return;
+        }
+        for attempt in 0.. {
+            let token = format!("m{number}a{attempt}");
+            let to = if number.is_multiple_of(2) {
+                "david@contoso.com"
+            } else {
+                "carol@contoso.com"
+            };
+            if send(&mut connection, address, to, &token).await.is_some() {
+                run.acknowledged.lock().expect("no panic").insert(token);
+                break;
+            }
+            connection = None;
+            sleep(Duration::from_millis(10)).await;
+        }
+    }
+}
+
+/// One message; `None` where anything but a 250 at its end was heard.
+async fn send(
+    connection: &mut Option<BufReader<TcpStream>>,
+    address: SocketAddr,
+    to: &str,
+    token: &str,
+) -> Option<()> {
+    if connection.is_none() {
+        let stream = net::connect(None, address, Duration::from_secs(1))
+            .await
+            .ok()?;
+        let mut stream = BufReader::new(stream);
+        reply(&mut stream).await.filter(|code| *code == 220)?;
+        say(&mut stream, "EHLO client.example", 250).await?;
+        *connection = Some(stream);
+    }
+    let stream = connection.as_mut()?;
+    say(stream, "MAIL FROM:<stranger@elsewhere.example>", 250).await?;
+    say(stream, &format!("RCPT TO:<{to}>"), 250).await?;
+    say(stream, "DATA", 354).await?;
+    say(
+        stream,
+        &format!("Message-ID: <{token}@test>\r\nSubject: {token}\r\n\r\nhello\r\n."),
+        250,
+    )
+    .await
+}
+
+async fn say(stream: &mut BufReader<TcpStream>, line: &str, wanted: u16) -> Option<()> {
+    stream
+        .write_all(format!("{line}\r\n").as_bytes())
+        .await
+        .ok()?;
+    reply(stream).await.filter(|code| *code == wanted).map(drop)
+}
+
+async fn reply(stream: &mut BufReader<TcpStream>) -> Option<u16> {
+    loop {
+        let mut line = String::new();
+        let read = tokio::time::timeout(Duration::from_secs(20), stream.read_line(&mut line)).await;
+        if read.ok()?.ok()? == 0 {
+            return None;
+        }
+        if line.as_bytes().get(3) != Some(&b'-') {
+            return line.get(..3)?.parse().ok();
+        }
+    }
+}
+
+/// A server that takes every message and remembers who brought it.
+async fn serve(listener: tokio::net::TcpListener, run: Arc<Run>) {
+    while let Ok((stream, _)) = listener.accept().await {
+        tokio::spawn(session(BufReader::new(stream), run.clone()));
+    }
+}
+
+async fn session(mut stream: BufReader<TcpStream>, run: Arc<Run>) -> Option<()> {
+    let generation = run.generation.load(Ordering::SeqCst);
+    stream.write_all(b"220 next.example\r\n").await.ok()?;
+    let (mut data, mut token) = (false, String::new());
+    loop {
+        let mut line = String::new();
+        if stream.read_line(&mut line).await.ok()? == 0 {
+            return None;
+        }
+        let line = line.trim_end();
+        let answer = match (data, line) {
+            (true, ".") => {
+                data = false;
+                run.brought
+                    .lock()
+                    .expect("no panic")
+                    .push((std::mem::take(&mut token), generation));
+                "250 2.0.0 OK\r\n"
+            }
+            (true, line) => {
+                if let Some(id) = line.strip_prefix("Message-ID: <") {
+                    token = id.split('@').next().unwrap_or_default().to_owned();
+                }
+                continue;
+            }
+            (false, line) if line.starts_with("EHLO") => "250-next.example\r\n250 PIPELINING\r\n",
+            (false, "DATA") => {
+                data = true;
+                "354 go on\r\n"
+            }
+            (false, "QUIT") => "221 bye\r\n",
+            (false, _) => "250 2.0.0 OK\r\n",
+        };
+        stream.write_all(answer.as_bytes()).await.ok()?;
+    }
+}
+
+fn start(settings: &Path) -> Child {
+    let world = Path::new(env!("CARGO_MANIFEST_DIR")).join("testnet/contoso");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_hybridmx"));
+    command
+        .arg("relay")
+        .arg(world)
+        .args(["--server", "EX01", "--settings"])
+        .arg(settings);
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    command.spawn().expect("the relay starts")
+}
+
+/// An address that nobody listens on at present.
+fn free_address() -> SocketAddr {
+    let listener = net::listen("127.0.0.1:0".parse().expect("an address")).expect("a free port");
+    listener.local_addr().expect("an address")
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the relay reads its settings from a file"
+)]
+fn settings(folder: &Path, address: SocketAddr, next_server: SocketAddr) -> PathBuf {
+    let path = folder.join("relay.toml");
+    let text = format!(
+        "Listen = \"{address}\"\nNameServer = \"127.0.0.1:9\"\nHostOverrides = [\"192.0.2.11={next_server}\"]\n\
+         SpoolDirectory = \"spool\"\nMailDirectory = \"mail\"\n"
+    );
+    std::fs::write(&path, text).expect("a file can be written");
+    path
+}
+
+/// The messages of a Maildir: the token of each, and the process that wrote it, which its name begins
+/// with.
+#[expect(clippy::disallowed_methods, reason = "mailboxes are files")]
+fn mailbox(folder: &Path) -> Vec<(String, String)> {
+    let entries = std::fs::read_dir(folder)
+        .into_iter()
+        .flatten()
+        .filter_map(Result::ok);
+    entries
+        .filter_map(|entry| {
+            let text = std::fs::read_to_string(entry.path()).ok()?;
+            let (_, rest) = text.split_once("Message-ID: <")?;
+            let token = rest.split('@').next()?.to_owned();
+            let name = entry.file_name().to_string_lossy().into_owned();
+            Some((token, name.split('-').next()?.to_owned()))
+        })
+        .collect()
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "settings of a test that a person gives by hand"
+)]
+fn number(name: &str, default: usize) -> usize {
+    std::env::var(name).map_or(default, |text| text.parse().expect("a whole number"))
+}
