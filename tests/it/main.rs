@@ -6,6 +6,7 @@ mod crash;
 mod faults;
 mod files;
 mod lab;
+mod live;
 mod mail_client;
 mod reference;
 mod support;
