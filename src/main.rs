@@ -13,6 +13,7 @@ use std::sync::Arc;
 
 use clap::Parser;
 use clap::error::{ContextKind, ContextValue};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use hybridmx::cli::{self, Arguments, Command, Exit, FailOn, Format, Sizes};
 use hybridmx::config::{self, Settings, World};
@@ -123,6 +124,7 @@ fn lab(arguments: &cli::Lab) -> Reply {
     let format = arguments.format;
     Ok(carried(async move {
         log_to_stderr(tracing::Level::WARN);
+        let ending = Ending::new()?;
         let lab = Lab::start(Arc::new(topology), &zones, &options).await?;
         let surroundings = surroundings(&lab);
         let ready = match format {
@@ -131,7 +133,7 @@ fn lab(arguments: &cli::Lab) -> Reply {
         };
         // A reader who has gone is no reason to end.
         let _ = print(&ready);
-        until_told_to_end().await;
+        ending.wait().await;
         lab.stop().await;
         Ok(Answer {
             stderr,
@@ -178,6 +180,7 @@ fn relay(arguments: &cli::Relay) -> Reply {
     let settings = settings.ok_or(diagnostics)?;
     Ok(carried(async move {
         log_to_stderr(tracing::Level::INFO);
+        let ending = Ending::new()?;
         let metrics = Arc::new(Metrics::new());
         let listeners = listeners(&settings)?;
         let door = settings.metrics_listen.map(net::listen).transpose()?;
@@ -189,7 +192,7 @@ fn relay(arguments: &cli::Relay) -> Reply {
         let places: Vec<String> = settings.listen.iter().map(ToString::to_string).collect();
         // A reader who has gone is no reason to end.
         let _ = print(&format!("{name} takes mail at {}\n", places.join(", ")));
-        until_told_to_end().await;
+        ending.wait().await;
         relay.stop().await;
         if let Some(door) = door {
             door.abort();
@@ -287,17 +290,26 @@ fn carried(work: impl Future<Output = Result<Answer, OutsideError>>) -> Answer {
     }
 }
 
-/// Resolves at Ctrl-C or SIGTERM.
-async fn until_told_to_end() {
-    let interrupt = tokio::signal::ctrl_c();
-    match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
-        Ok(mut terminate) => tokio::select! {
+/// Ctrl-C and SIGTERM, heeded from its making on.
+struct Ending {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Ending {
+    fn new() -> io::Result<Self> {
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+        })
+    }
+
+    /// Resolves when somebody wants an end.
+    async fn wait(mut self) {
+        tokio::select! {
             biased;
-            _ = interrupt => {}
-            _ = terminate.recv() => {}
-        },
-        Err(_) => {
-            let _ = interrupt.await;
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
         }
     }
 }

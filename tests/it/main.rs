@@ -7,6 +7,7 @@ mod dialogs;
 mod faults;
 mod files;
 mod lab;
+mod live;
 mod mail_client;
 mod reference;
 mod spool;
