@@ -67,6 +67,14 @@ impl Running {
     }
 }
 
+/// No lab outlives its test, also where the test fails.
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
 /// Runs a program; its output, or nothing where it is not installed.
 #[expect(clippy::print_stderr, reason = "a test that is skipped says so")]
 fn tool(program: &str, arguments: &[&str], input: Stdio) -> Option<String> {
