@@ -186,9 +186,15 @@ fn elsewhere(
         rejected,
     } = selection;
     match (winner, organization.fallback) {
-        (Ok(id), _) => Ok(by_connector(
-            topology, server, item, recipient, id, steps, because, rejected,
-        )),
+        (Ok(id), _) => {
+            let choice = Step::new(Event::SendExternal, &recipient)
+                .chosen(Subject::SendConnector(id))
+                .because(because)
+                .rejected(rejected);
+            Ok(by_connector(
+                topology, server, item, recipient, id, choice, steps,
+            ))
+        }
         (Err(NoWinner::TooLarge), _) => {
             let step = Step::new(Event::Fail, &recipient)
                 .because(Reason::NoConnector)
@@ -229,25 +235,17 @@ fn elsewhere(
     }
 }
 
-#[expect(
-    clippy::too_many_arguments,
-    reason = "a selection and what it is about"
-)]
+/// The copy that a chosen connector makes; `choice` says why it was chosen.
 fn by_connector(
     topology: &Topology,
     server: ServerId,
     item: &MailItem,
     recipient: Mailbox,
     id: SendConnectorId,
+    choice: Step,
     steps: &mut Vec<Step>,
-    because: Reason,
-    rejected: Vec<super::step::Rejected>,
 ) -> Copy {
     let connector = topology.send_connector(id);
-    let choice = Step::new(Event::SendExternal, &recipient)
-        .chosen(Subject::SendConnector(id))
-        .because(because);
-    let choice = choice.rejected(rejected);
     if !connector.sources.contains(&server) {
         let servers = by_way_of_the_site(
             topology,
@@ -287,48 +285,42 @@ fn by_connector(
             inside(topology, server, item, recipient, next_hop)
         }
         Routing::Dns => {
+            steps.push(with_headers_held_back(
+                topology, server, &recipient, connector, choice,
+            ));
             let next_hop = NextHop::Dns {
                 domain: recipient.domain.clone(),
                 connector: Some(id),
             };
-            sent_out(
-                topology, server, item, recipient, next_hop, connector, choice, steps,
-            )
+            outside(topology, server, item, recipient, next_hop, Some(connector))
         }
         Routing::SmartHosts(hosts) => {
+            steps.push(with_headers_held_back(
+                topology, server, &recipient, connector, choice,
+            ));
             let next_hop = NextHop::SmartHosts {
                 hosts: hosts.clone(),
                 connector: id,
             };
-            sent_out(
-                topology, server, item, recipient, next_hop, connector, choice, steps,
-            )
+            outside(topology, server, item, recipient, next_hop, Some(connector))
         }
     }
 }
 
-#[expect(
-    clippy::too_many_arguments,
-    reason = "the tail of `by_connector`, twice"
-)]
-fn sent_out(
+/// The choice of a connector that leads out, with the reason why organization headers stay behind,
+/// where somebody waits for them.
+fn with_headers_held_back(
     topology: &Topology,
     server: ServerId,
-    item: &MailItem,
-    recipient: Mailbox,
-    next_hop: NextHop,
+    recipient: &Mailbox,
     connector: &SendConnector,
     choice: Step,
-    steps: &mut Vec<Step>,
-) -> Copy {
+) -> Step {
     let organization = topology.server(server).organization;
-    let choice = match firewall::carries(topology, organization, Some(connector), &recipient.domain)
-    {
-        Err(why) if is_partner_mail(topology, server, &recipient) => choice.because(why),
+    match firewall::carries(topology, organization, Some(connector), &recipient.domain) {
+        Err(why) if is_partner_mail(topology, server, recipient) => choice.because(why),
         Ok(()) | Err(_) => choice,
-    };
-    steps.push(choice);
-    outside(topology, server, item, recipient, next_hop, Some(connector))
+    }
 }
 
 /// Whether a partner organization accepts the recipient's domain: then the headers matter.
