@@ -339,14 +339,7 @@ impl Receive {
             .tls
             .accept(&acceptor, plain, shared.judged_at())
             .await;
-        let outcome = if result.is_ok() {
-            "succeeded"
-        } else {
-            "failed"
-        };
-        shared
-            .metrics
-            .count("tls_handshakes_total", &[shared.name(), "in", outcome]);
+        shared.count_handshake("in", result.is_ok());
         let Ok((stream, peer)) = result else {
             return false;
         };

@@ -385,14 +385,7 @@ impl Session {
             .tls
             .connect(&connector, &self.remote.name, plain, shared.judged_at())
             .await;
-        let outcome = if result.is_ok() {
-            "succeeded"
-        } else {
-            "failed"
-        };
-        shared
-            .metrics
-            .count("tls_handshakes_total", &[shared.name(), "out", outcome]);
+        shared.count_handshake("out", result.is_ok());
         match result {
             Ok((stream, peer)) => {
                 self.stream = stream;

@@ -140,6 +140,13 @@ impl Shared {
         &self.this().name
     }
 
+    /// Counts a TLS handshake; `direction` is `in` or `out`.
+    pub(super) fn count_handshake(&self, direction: &str, succeeded: bool) {
+        let outcome = if succeeded { "succeeded" } else { "failed" };
+        self.metrics
+            .count("tls_handshakes_total", &[self.name(), direction, outcome]);
+    }
+
     /// A name that nothing else in this process has, and nothing in an earlier one.
     pub(super) fn unique(&self) -> String {
         let number = self.sequence.fetch_add(1, Ordering::Relaxed);
