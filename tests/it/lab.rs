@@ -385,6 +385,31 @@ fn agrees(world: &str) {
     });
 }
 
+/// The prediction for one world, sent through another in which a fault is: the comparison must see it,
+/// or its agreement proves nothing.
+#[test]
+fn a_prediction_for_another_world_is_contradicted() {
+    let healthy = load("contoso");
+    let rows = verify::flows(&healthy.topology, &healthy.zones);
+    run(async {
+        let lab = start(load("broken-group-domain-not-accepted")).await;
+        let agreement = agree::agree(&lab, &rows, &AgreeOptions::at(PACE, false))
+            .await
+            .expect("the lab can be asked");
+        let (wrong, right): (Vec<_>, Vec<_>) =
+            agreement.results.iter().partition(|each| !each.agree());
+        assert_eq!(agreement.disagreements(), wrong.len());
+        assert!(!wrong.is_empty(), "the fault was not seen");
+        let elsewhere: Vec<_> = wrong
+            .iter()
+            .filter(|each| !each.to.ends_with("@groups.contoso.com"))
+            .collect();
+        assert!(elsewhere.is_empty(), "{elsewhere:#?}");
+        assert!(!right.is_empty(), "mail that the fault does not concern");
+        lab.stop().await;
+    });
+}
+
 /// The flags that the counters show.
 fn raised(lab: &Lab) -> BTreeSet<(FlagKind, String)> {
     let counters = [
