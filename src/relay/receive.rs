@@ -31,6 +31,13 @@ const SUBMISSION_PORT: u16 = 587;
 /// send, because a message is in memory while it is received.
 const SIZE_MAX: u64 = 150 << 20;
 
+/// How much is read at once while a message is on its way.
+const READ_IN_TRANSACTION: usize = 32 * 1024;
+
+/// The same for a client that has not begun a message: most sessions that are open are idle, and
+/// each of them holds its buffer.
+const READ_BETWEEN_TRANSACTIONS: usize = 1024;
+
 /// Serves one client from greeting to end.
 pub(super) async fn serve(
     shared: Arc<Shared>,
@@ -140,7 +147,7 @@ struct Transaction {
 
 impl Receive {
     async fn run(&mut self) {
-        let mut buffer = vec![0; 32 * 1024];
+        let mut buffer = Vec::new();
         loop {
             while let Some(event) = self.session.poll_event() {
                 if self.write().await.is_err() {
@@ -157,6 +164,14 @@ impl Receive {
             }
             if !self.session.wants_input() {
                 continue;
+            }
+            let wanted = if self.transaction.is_some() {
+                READ_IN_TRANSACTION
+            } else {
+                READ_BETWEEN_TRANSACTIONS
+            };
+            if buffer.len() != wanted {
+                buffer = vec![0; wanted];
             }
             let deadline = self.session.next_deadline().map(|at| self.began + at);
             let read = self.stream.read(&mut buffer);
