@@ -12,6 +12,7 @@ use rustls::RootCertStore;
 use tokio::sync::mpsc;
 
 use super::address_book::AddressBook;
+use super::duplicates::{self, Duplicates};
 use super::queue::{Queues, Work};
 use super::tracked::Tracked;
 use crate::clock;
@@ -94,6 +95,7 @@ pub(super) struct Shared {
     pub(super) pace: Pace,
     pub(super) observer: Option<mpsc::UnboundedSender<Tracked>>,
     pub(super) queues: Queues,
+    pub(super) duplicates: Duplicates,
     work: mpsc::UnboundedSender<Work>,
     sequence: AtomicU64,
     taken: AtomicU64,
@@ -120,6 +122,7 @@ impl Shared {
             pace: config.pace,
             observer: config.observer,
             queues: Queues::default(),
+            duplicates: Duplicates::new(config.pace.real(duplicates::WINDOW)),
             work,
             sequence: AtomicU64::new(0),
             taken: AtomicU64::new(0),
