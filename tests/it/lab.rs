@@ -529,6 +529,18 @@ agreements! {
     a_target_domain_off_the_hybrid_connector_agrees: "broken-target-domain-not-on-hybrid-connector",
 }
 
+/// What spammers try: a foreign domain, as somebody, as nobody, in the name of an own user, and behind
+/// a source route through us.
+const ABUSE: [(&str, &str); 4] = [
+    ("<stranger@elsewhere.example>", "<victim@foreign.example>"),
+    ("<>", "<victim@foreign.example>"),
+    ("<david@contoso.com>", "<victim@foreign.example>"),
+    (
+        "<stranger@elsewhere.example>",
+        "<@contoso.com:victim@foreign.example>",
+    ),
+];
+
 #[test]
 fn no_server_of_any_world_relays_for_strangers() {
     run(async {
@@ -536,17 +548,14 @@ fn no_server_of_any_world_relays_for_strangers() {
             let lab = start(load(&world)).await;
             for server in lab.servers() {
                 for address in [Some(server.smtp), server.submission].into_iter().flatten() {
-                    let refusal = offer(
-                        address,
-                        "<stranger@elsewhere.example>",
-                        "<victim@foreign.example>",
-                    )
-                    .await;
-                    assert!(
-                        refusal.starts_with('5'),
-                        "{world}: {} at {address} says {refusal}",
-                        server.name
-                    );
+                    for (from, to) in ABUSE {
+                        let refusal = offer(address, from, to).await;
+                        assert!(
+                            refusal.starts_with('5'),
+                            "{world}: {} at {address} says {refusal} to {from} → {to}",
+                            server.name
+                        );
+                    }
                 }
             }
             lab.stop().await;
