@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::categorizer;
 use super::message::Message;
 use super::record::Record;
-use super::send::{self, ProxyDelivery};
+use super::send::{self, Outgoing, ProxyDelivery};
 use super::shared::Shared;
 use super::tracking::Flagged;
 use crate::clock;
@@ -505,12 +505,14 @@ impl Receive {
         let headers = message
             .outgoing(&transfer, &self.shared.this().name, false)
             .to_bytes();
-        let recipients = item.recipients.clone();
         let delivery = ProxyDelivery {
             copy: copy.clone(),
-            recipients,
-            headers,
-            body: message.body.clone(),
+            recipients: item.recipients.clone(),
+            message: Outgoing {
+                reverse_path: transfer.reverse_path,
+                headers,
+                body: message.body.clone(),
+            },
         };
         Ok(send::proxy(&self.shared, &delivery).await)
     }
