@@ -343,7 +343,9 @@ fn a_message_that_comes_again_is_dropped_also_after_a_kill() {
             relay.kill().expect("the relay runs");
             relay.wait().expect("the relay ended");
         }
-        assert_eq!(dropped(folder.path()), 3);
+        // More, where the relay was killed before it had noted what it had delivered.
+        assert!(dropped(folder.path()) >= 3);
+        assert_eq!(wait_for_mail(folder.path(), 3).await, 3);
     });
 }
 
