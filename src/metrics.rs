@@ -57,6 +57,11 @@ pub const TABLE: &[Metric] = &[
         "Questions asked of name servers.",
     ),
     counter(
+        "duplicate_deliveries_total",
+        &[],
+        "Copies dropped because the mailbox had the message already.",
+    ),
+    counter(
         "echo_back_total",
         &["expected"],
         "Own messages that came back to their senders.",

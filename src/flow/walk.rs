@@ -32,6 +32,7 @@ pub fn walk(topology: &Topology, zones: &Zones, question: &Question) -> Flow {
         zones,
         sender,
         reported,
+        delivered: HashSet::new(),
         forks: Vec::new(),
     };
     for (index, recipient) in question.to.iter().enumerate() {
@@ -55,6 +56,8 @@ struct Walk<'a> {
     sender: Option<OrganizationId>,
     /// Whether anybody is told of failures: not of those of a message with the null reverse-path.
     reported: bool,
+    /// The mailboxes that have it.
+    delivered: HashSet<RecipientId>,
     forks: Vec<Fork>,
 }
 
@@ -107,6 +110,19 @@ impl Path {
             .last_mut()
             .unwrap_or_else(|| unreachable!("a path has a first hop"));
         hop.steps.extend(steps);
+    }
+
+    /// The mailbox has the message already: what would have been a delivery is none.
+    fn drop_duplicate(&mut self) {
+        let hop = self
+            .hops
+            .last_mut()
+            .unwrap_or_else(|| unreachable!("a path has a first hop"));
+        let delivery = |step: &&mut Step| step.event == Event::Deliver;
+        if let Some(step) = hop.steps.iter_mut().rev().find(delivery) {
+            step.event = Event::DuplicateDeliver;
+            step.because = vec![Reason::AlreadyDelivered];
+        }
     }
 
     fn raise(&mut self, kind: FlagKind, expected: bool, server: ServerId, reason: &'static str) {
@@ -533,6 +549,14 @@ impl Walk<'_> {
     fn deliver(&mut self, id: Option<RecipientId>, copy: &Copy, mut path: Path) {
         let recipient = copy.transfer.recipients[0].clone();
         let server = path.server();
+        // Exchange Server 2007, "How to Configure Duplicate Message Detection": a mailbox takes a
+        // message once. A host outside has no store that would see to it.
+        // Choice: whichever copy comes first is delivered; a prediction takes the order of the walk.
+        if id.is_some_and(|id| !self.delivered.insert(id)) {
+            path.drop_duplicate();
+            let status = Some(replies::QUEUED.clone());
+            return self.end(path, End::new(recipient, Disposition::Suppressed, status));
+        }
         if let (Some(id), Some(group)) = (id, path.group)
             && let Some(sender) = copy.transfer.reverse_path.mailbox()
             && self.topology.recipient(id).addresses.contains(sender)
@@ -714,8 +738,8 @@ impl Walk<'_> {
         }
     }
 
-    /// A recipient that gets the same message twice although it was addressed once. (What is addressed
-    /// itself and by a group, the store drops.)
+    /// A recipient that gets the same message twice although it was addressed once: on a host outside,
+    /// because mailboxes drop the second copy.
     fn flag_duplicates(&mut self, from: usize) {
         let mut delivered = HashSet::new();
         for fork in &mut self.forks[from..] {

@@ -140,9 +140,8 @@ impl Lab {
         let public = name_server(zones, View::Public, &addresses, at(1, DNS_PORT)).await?;
         let internal = name_server(zones, View::Internal, &addresses, at(2, DNS_PORT)).await?;
         let metrics = Arc::new(Metrics::new());
-        let mailboxes = Mailboxes::new(folder.join("mail"));
         let authority = Authority::new()?;
-        let mut building = Building {
+        let building = Building {
             topology: &topology,
             addresses: &addresses,
             authority: &authority,
@@ -156,24 +155,15 @@ impl Lab {
             relays: Vec::new(),
             servers: Vec::new(),
         };
-        for (id, _) in topology.servers() {
-            building.server(id).await?;
-        }
-        let Building {
-            relays, servers, ..
-        } = building;
+        let (relays, servers) = building.every_server().await?;
         let http = at(1, HTTP_PORT);
-        let listener = net::listen(http).map_err(|source| LabError::Listen {
-            address: http,
-            what: "HTTP".to_owned(),
-            source,
-        })?;
         let door = Door {
-            mailboxes: mailboxes.clone(),
+            mailboxes: Mailboxes::new(folder.join("mail")),
             metrics: metrics.clone(),
             root_pem: authority.root_pem().into(),
         };
-        let door = tokio::spawn(control::serve(listener, door));
+        let mailboxes = door.mailboxes.clone();
+        let door = open_door(http, door)?;
         let keep_folder = options.folder.is_some();
         let port_offset = block.port_offset;
         Ok(Self {
@@ -205,6 +195,17 @@ impl Lab {
         if !self.keep_folder {
             remove_folder(&self.folder);
         }
+    }
+
+    /// Whether no server has anything left to do: then nothing more arrives until somebody sends.
+    #[must_use]
+    pub fn is_quiet(&self) -> bool {
+        // First what is done, then what was taken up: counts only grow, and a message is taken up
+        // before its last holder is done with it, so the sums are equal only if nothing was under
+        // way in between.
+        let finished: u64 = self.relays.iter().map(Relay::finished).sum();
+        let taken: u64 = self.relays.iter().map(Relay::taken).sum();
+        finished == taken
     }
 
     /// The servers, in the order of the world.
@@ -288,6 +289,13 @@ struct Building<'a> {
 }
 
 impl Building<'_> {
+    async fn every_server(mut self) -> Result<(Vec<Relay>, Vec<RunningServer>), LabError> {
+        for (id, _) in self.topology.servers() {
+            self.server(id).await?;
+        }
+        Ok((self.relays, self.servers))
+    }
+
     async fn server(&mut self, id: ServerId) -> Result<(), LabError> {
         let server = self.topology.server(id);
         let Some(world) = server.addresses.first().copied() else {
@@ -442,6 +450,16 @@ fn users(topology: &Topology) -> Users {
         .flat_map(|(_, recipient)| &recipient.addresses)
         .map(|address| (address.to_string().to_lowercase(), PASSWORD.to_owned()))
         .collect()
+}
+
+/// Serves HTTP until the task is ended.
+fn open_door(address: SocketAddr, door: Door) -> Result<JoinHandle<()>, LabError> {
+    let listener = net::listen(address).map_err(|source| LabError::Listen {
+        address,
+        what: "HTTP".to_owned(),
+        source,
+    })?;
+    Ok(tokio::spawn(control::serve(listener, door)))
 }
 
 async fn name_server(

@@ -7,7 +7,7 @@
 //!
 //! Invariant: nothing of a lab is reachable from outside this machine.
 //! Invariant: what [`agree`] observes it reads from replies, delivered mail and notifications, never
-//! from the servers' own steps.
+//! from the servers' own steps. That they have nothing left to do only ends its wait.
 //!
 //! Bugs: a host that mailin-embedded plays listens until the process ends.
 //!

@@ -26,6 +26,7 @@ pub(super) fn dispatch(
     record: Record,
     categorized: Categorized,
 ) {
+    shared.take_up();
     let done = |recipient: &Mailbox| record.done.contains(&recipient.to_string());
     let copies: Vec<Copy> = categorized
         .copies
@@ -56,7 +57,7 @@ pub(super) fn dispatch(
         state,
     });
     if left == 0 {
-        shared.store.remove(id);
+        shared.forget(id);
         return;
     }
     for failure in failures {
@@ -140,11 +141,11 @@ async fn report(
 ) {
     let now = clock::now();
     let Some((item, message)) = bounce::compose(shared, pending, failures, now) else {
-        return shared.store.remove(pending.id);
+        return shared.forget(pending.id);
     };
     // The message itself is forgotten only when its report is safe.
     match originate(shared, item, message, now).await {
-        Ok(()) => shared.store.remove(pending.id),
+        Ok(()) => shared.forget(pending.id),
         Err(error) => {
             tracing::error!(
                 server = shared.name(), %error,

@@ -1,8 +1,9 @@
-//! Delivery into mailboxes: Maildir folders, one for each mailbox.
+//! Delivery into mailboxes: Maildir folders, one for each mailbox, each message once.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::duplicates::{Entry, Mark};
 use super::progress;
 use super::queue::Delivery;
 use super::shared::Shared;
@@ -10,43 +11,85 @@ use super::tracking::Flagged;
 use crate::clock;
 use crate::mail::{CROSS_PREMISES_PREFIX, Mailbox, ReversePath};
 use crate::model::{RecipientId, RecipientKind};
-use crate::route::{Event, Happened};
+use crate::route::{Event, Happened, Reason, Step};
 
-/// Writes a message into the mailbox of each recipient.
-pub(super) async fn deliver(shared: &Arc<Shared>, mut delivery: Delivery, id: Option<RecipientId>) {
+/// Writes a message into a mailbox, unless it has it already. A host that takes every address has no
+/// mailboxes that would know (`id` is absent).
+pub(super) async fn deliver(shared: &Arc<Shared>, delivery: Delivery, id: Option<RecipientId>) {
     let recipient = delivery.recipients[0].clone();
-    flag_echo(shared, &delivery, &recipient, id);
-    let text = text(&delivery);
     let folder = folder(&shared.mail_directory, &shared.this().name, &recipient);
-    let written = write_aside(folder, shared.unique(), text).await;
-    match written {
-        Ok(Ok(())) => {
-            shared.note(&delivery.pending.message_id, Event::Deliver, &recipient);
-            shared.count("messages_delivered_total", None, None);
-            let latency = clock::now()
-                .duration_since(delivery.pending.arrived)
-                .as_secs_f64();
-            shared.metrics.observe(
-                "delivery_latency_seconds",
-                &[shared.name(), super::tracking::NO_CONNECTOR],
-                latency,
-            );
-            if let Some(RecipientKind::Group { .. }) =
-                id.map(|id| &shared.topology.recipient(id).kind)
-            {
-                shared
-                    .metrics
-                    .count("group_messages_total", &[shared.name(), "delivered"]);
-            }
-            progress::delivered(shared, &delivery.pending, &recipient);
-        }
-        Ok(Err(error)) => {
-            tracing::error!(server = shared.name(), %error, "a mailbox cannot be written");
-            delivery.recipients = vec![recipient];
-            progress::put_off(shared, delivery, &Happened::NoConnection, None);
-        }
-        Err(_) => progress::put_off(shared, delivery, &Happened::NoConnection, None),
+    let mark = Mark::of(&delivery.pending.message.headers);
+    let Some(entry) = id.zip(mark) else {
+        let written = write_aside(folder, shared.unique(), text(&delivery)).await;
+        return conclude(shared, delivery, id, written);
+    };
+    let _turn = shared.duplicates.turn(entry.1).await;
+    if has_already(shared, entry, &folder).await {
+        return drop_duplicate(shared, &delivery, &recipient);
     }
+    let now = clock::now();
+    let name = entry.1.name(&shared.unique(), now);
+    let written = write_aside(folder, name, text(&delivery)).await;
+    match written {
+        Ok(()) => shared.duplicates.delivered(entry, now),
+        // It may be there all the same.
+        Err(_) => shared.duplicates.doubt(entry.0),
+    }
+    conclude(shared, delivery, id, written);
+}
+
+/// Whether the mailbox has had the message lately, by this process or an earlier one.
+async fn has_already(shared: &Shared, entry: Entry, folder: &Path) -> bool {
+    if !shared.duplicates.has_read(entry.0) {
+        match names_aside(folder.to_owned()).await {
+            Ok(names) => shared.duplicates.read(entry.0, &names, clock::now()),
+            Err(error) => {
+                tracing::warn!(server = shared.name(), %error, "a mailbox cannot be read: what it has is not known");
+            }
+        }
+    }
+    shared.duplicates.has(entry, clock::now())
+}
+
+/// The mailbox has the message: this copy is over, and nobody is told.
+fn drop_duplicate(shared: &Arc<Shared>, delivery: &Delivery, recipient: &Mailbox) {
+    let step = Step::new(Event::DuplicateDeliver, recipient).because(Reason::AlreadyDelivered);
+    shared.track(&delivery.pending.message_id, &[step]);
+    shared
+        .metrics
+        .count("duplicate_deliveries_total", &[shared.name()]);
+    progress::delivered(shared, &delivery.pending, recipient);
+}
+
+/// What came of writing.
+fn conclude(
+    shared: &Arc<Shared>,
+    delivery: Delivery,
+    id: Option<RecipientId>,
+    written: std::io::Result<()>,
+) {
+    if let Err(error) = written {
+        tracing::error!(server = shared.name(), %error, "a mailbox cannot be written");
+        return progress::put_off(shared, delivery, &Happened::NoConnection, None);
+    }
+    let recipient = &delivery.recipients[0];
+    flag_echo(shared, &delivery, recipient, id);
+    shared.note(&delivery.pending.message_id, Event::Deliver, recipient);
+    shared.count("messages_delivered_total", None, None);
+    let latency = clock::now()
+        .duration_since(delivery.pending.arrived)
+        .as_secs_f64();
+    shared.metrics.observe(
+        "delivery_latency_seconds",
+        &[shared.name(), super::tracking::NO_CONNECTOR],
+        latency,
+    );
+    if let Some(RecipientKind::Group { .. }) = id.map(|id| &shared.topology.recipient(id).kind) {
+        shared
+            .metrics
+            .count("group_messages_total", &[shared.name(), "delivered"]);
+    }
+    progress::delivered(shared, &delivery.pending, recipient);
 }
 
 /// The message as the mailbox keeps it, with the reverse-path on top (RFC 5321 §4.4).
@@ -80,17 +123,44 @@ pub(super) fn folder(root: &Path, server: &str, recipient: &Mailbox) -> PathBuf 
     root.join(safe(server)).join(safe(&recipient.to_string()))
 }
 
-/// Writes without holding up the tasks of this thread.
+/// Does what blocks without holding up the tasks of this thread.
 #[expect(
     clippy::disallowed_methods,
     reason = "the real twin of mailboxes blocks"
 )]
-async fn write_aside(
-    folder: PathBuf,
-    name: String,
-    text: Vec<u8>,
-) -> Result<std::io::Result<()>, tokio::task::JoinError> {
-    tokio::task::spawn_blocking(move || write(&folder, &name, &text)).await
+async fn aside<T: Send + 'static>(
+    work: impl FnOnce() -> std::io::Result<T> + Send + 'static,
+) -> std::io::Result<T> {
+    // Work that panicked, or that a stopping runtime gave up, was not done.
+    tokio::task::spawn_blocking(work)
+        .await
+        .unwrap_or_else(|error| Err(std::io::Error::other(error)))
+}
+
+async fn write_aside(folder: PathBuf, name: String, text: Vec<u8>) -> std::io::Result<()> {
+    aside(move || write(&folder, &name, &text)).await
+}
+
+async fn names_aside(folder: PathBuf) -> std::io::Result<Vec<String>> {
+    aside(move || names(&folder)).await
+}
+
+/// The names of the messages of a mailbox, read or not; a mailbox without a folder has none.
+#[expect(clippy::disallowed_methods, reason = "mailboxes are files")]
+fn names(folder: &Path) -> std::io::Result<Vec<String>> {
+    let mut names = Vec::new();
+    for part in ["new", "cur"] {
+        match std::fs::read_dir(folder.join(part)) {
+            Ok(entries) => {
+                for entry in entries {
+                    names.extend(entry?.file_name().into_string());
+                }
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(names)
 }
 
 /// Writes a file into `tmp`, makes it durable, and moves it into `new`.

@@ -3,9 +3,11 @@
 //! firewall"; RFC 5321 §4.4).
 
 use bytes::Bytes;
+use jiff::Timestamp;
 
+use crate::clock;
 use crate::mail::{
-    AuthAs, CROSS_PREMISES_PREFIX, Directionality, FOREST_PREFIX, HeaderSection,
+    AuthAs, CROSS_PREMISES_PREFIX, Directionality, Domain, FOREST_PREFIX, HeaderSection,
     ORGANIZATION_PREFIX, received_by,
 };
 use crate::model::{OrganizationId, Topology};
@@ -74,6 +76,20 @@ impl Message {
         }
     }
 
+    /// Supplies the fields that every message has, where its author left them out: by them a mailbox
+    /// knows a second copy.
+    ///
+    /// RFC 5321 §6.4 leaves it to the server. Choice: every server does it, not only the submitter's,
+    /// because a copy that goes another way must say the same.
+    pub(super) fn complete(&mut self, id: &str, server: &Domain, now: Timestamp) {
+        if self.headers.get("Message-ID").is_none() {
+            self.headers.set("Message-ID", &format!("<{id}@{server}>"));
+        }
+        if self.headers.get("Date").is_none() {
+            self.headers.set("Date", &clock::rfc5322(now));
+        }
+    }
+
     /// The header section as this server keeps it: the organization's headers say what was decided,
     /// whoever wrote some before; `received` is prepended, the last one first.
     pub(super) fn stamp(
@@ -109,9 +125,6 @@ impl Message {
         headers.set(DIRECTIONALITY, &item.directionality.to_string());
         if headers.get(NETWORK_MESSAGE_ID).is_none() {
             headers.set(NETWORK_MESSAGE_ID, id);
-        }
-        if headers.get("Message-ID").is_none() {
-            headers.set("Message-ID", &format!("<{id}@{server}>"));
         }
         headers.remove(ATTRIBUTED);
         for (tenant, count) in &item.trace.attributions {

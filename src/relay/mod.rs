@@ -7,6 +7,8 @@
 //! Invariant: a message is answered for with 250 when it is in the spool, or when the hub behind a
 //! front end has answered for it.
 //! Invariant: what was answered for is delivered, reported to its sender, or still in the spool.
+//! Invariant: a mailbox has a message once, however often it comes within a week and however often the
+//! relay is killed meanwhile.
 //! Invariant: every message that leaves carries what `route` said, and nothing else of the
 //! organization's headers.
 //!
@@ -17,6 +19,7 @@ mod bounce;
 mod categorizer;
 mod deliver;
 mod door;
+mod duplicates;
 mod message;
 mod progress;
 mod queue;

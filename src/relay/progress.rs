@@ -99,7 +99,7 @@ pub(super) fn over(
     let failures = std::mem::take(&mut state.failures);
     drop(state);
     if failures.is_empty() {
-        shared.store.remove(pending.id);
+        shared.forget(pending.id);
         return;
     }
     let (shared, pending) = (shared.clone(), pending.clone());

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::categorizer;
 use super::message::Message;
 use super::record::Record;
-use super::send::{self, ProxyDelivery};
+use super::send::{self, Outgoing, ProxyDelivery};
 use super::shared::Shared;
 use super::tracking::Flagged;
 use crate::clock;
@@ -411,10 +411,8 @@ impl Receive {
             trace: claims.trace,
         };
         let id = shared.unique();
-        let message_id = message
-            .headers
-            .get("Message-ID")
-            .unwrap_or_else(|| format!("<{id}@{}>", shared.this().fqdn));
+        message.complete(&id, &shared.this().fqdn, clock::now());
+        let message_id = message.headers.get("Message-ID").unwrap_or_default();
         let known = transfer.trace.received_by.len();
         let (item, added) = if self.connection.peer == Peer::User {
             (self.submitted(transfer, &message_id), 1)
@@ -522,12 +520,14 @@ impl Receive {
         let headers = message
             .outgoing(&transfer, &self.shared.this().name, false)
             .to_bytes();
-        let recipients = item.recipients.clone();
         let delivery = ProxyDelivery {
             copy: copy.clone(),
-            recipients,
-            headers,
-            body: message.body.clone(),
+            recipients: item.recipients.clone(),
+            message: Outgoing {
+                reverse_path: transfer.reverse_path,
+                headers,
+                body: message.body.clone(),
+            },
         };
         Ok(send::proxy(&self.shared, &delivery).await)
     }

@@ -1,10 +1,12 @@
 //! SMTP Send: a connection of a queue takes deliveries one after another, obeys the connector's
 //! demand for TLS, and gives every reply to `route::outcome`.
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::time::Instant;
 
@@ -13,7 +15,7 @@ use super::queue::{Delivery, Queue};
 use super::shared::Shared;
 use super::tracking::Flagged;
 use crate::dns::{NoHost, Target, Targets};
-use crate::mail::{NamePattern, Status};
+use crate::mail::{Mailbox, NamePattern, ReversePath, Status};
 use crate::model::{Certificate, ServerId, Settings, SmartHost};
 use crate::net::{self, Connected, PeerCertificate};
 use crate::route::{self, Copy, Event, Happened, NextHop, Peer, Presented, Step, Subject};
@@ -272,11 +274,47 @@ struct Session {
     buffer: Vec<u8>,
 }
 
-/// What a delivery is waiting for.
-enum Waiting {
-    Ready,
-    Body,
-    Over,
+/// A message as it leaves.
+pub(super) struct Outgoing {
+    pub(super) reverse_path: ReversePath,
+    pub(super) headers: Bytes,
+    pub(super) body: Bytes,
+}
+
+impl Outgoing {
+    /// What is said before the message; the status of its recipients where it cannot be said.
+    fn envelope(&self, recipients: Vec<Mailbox>) -> Result<Envelope, Status> {
+        let size = (self.headers.len() + self.body.len()) as u64;
+        let eight_bit = !self.headers.is_ascii() || !self.body.is_ascii();
+        let body = eight_bit.then_some(Body::EightBitMime);
+        Envelope::new(self.reverse_path.clone(), recipients, Some(size), body).map_err(|error| {
+            Status::new(554, (5, 6, 0), "Corrupt message content")
+                .with_text(format!("Corrupt envelope: {error:?}"))
+        })
+    }
+}
+
+/// What the next hop answered in a mail transaction.
+#[derive(Default)]
+struct Answers {
+    /// By the place of the recipient in the envelope, as far as it came to them.
+    recipients: BTreeMap<usize, Status>,
+    /// To the message; what became of the connection, where it ended before.
+    message: Option<Status>,
+    /// Whether the connection can be used again.
+    reusable: bool,
+}
+
+impl Answers {
+    /// What they say to one recipient: the refusal of its RCPT TO, else what was said to the message.
+    fn to(&self, index: usize) -> Status {
+        let refused = self.recipients.get(&index);
+        let refused = refused.filter(|status| status.enhanced.class != 2);
+        refused
+            .or(self.message.as_ref())
+            .cloned()
+            .unwrap_or_else(|| lost(Phase::EndOfData, &Cause::EndOfInput))
+    }
 }
 
 impl Session {
@@ -414,70 +452,70 @@ impl Session {
 
     /// One mail transaction; says whether the connection can be used again.
     async fn transact(&mut self, shared: &Arc<Shared>, mut delivery: Delivery) -> bool {
-        let transfer = delivery.copy.transfer_to(self.peer(shared, &delivery.copy));
         flag_path(shared, &delivery, self.remote.server);
-        let by_connector = delivery.copy.next_hop.connector().is_some();
-        let headers = delivery
-            .pending
-            .message
-            .outgoing(&transfer, &shared.this().name, by_connector)
-            .to_bytes();
-        let body = delivery.pending.message.body.clone();
-        let size = (headers.len() + body.len()) as u64;
-        let eight_bit = !headers.is_ascii() || !body.is_ascii();
-        let recipients = delivery.recipients.clone();
-        let body_kind = eight_bit.then_some(Body::EightBitMime);
-        let envelope = match Envelope::new(
-            transfer.reverse_path.clone(),
-            recipients,
-            Some(size),
-            body_kind,
-        ) {
+        let outgoing = self.outgoing(shared, &delivery);
+        let envelope = match outgoing.envelope(delivery.recipients.clone()) {
             Ok(envelope) => envelope,
-            Err(error) => {
-                let status = Status::new(554, (5, 6, 0), "Corrupt message content")
-                    .with_text(format!("Corrupt envelope: {error:?}"));
+            Err(status) => {
                 put_off(shared, delivery, &Happened::Reply(status), None);
                 return true;
             }
         };
+        let answers = self.offer(envelope, &outgoing).await;
+        for (index, recipient) in std::mem::take(&mut delivery.recipients)
+            .into_iter()
+            .enumerate()
+        {
+            self.conclude(shared, &delivery, recipient, answers.to(index));
+        }
+        answers.reusable
+    }
+
+    /// What goes over the wire for a delivery.
+    fn outgoing(&self, shared: &Shared, delivery: &Delivery) -> Outgoing {
+        let transfer = delivery.copy.transfer_to(self.peer(shared, &delivery.copy));
+        let by_connector = delivery.copy.next_hop.connector().is_some();
+        let message = &delivery.pending.message;
+        let headers = message.outgoing(&transfer, &shared.this().name, by_connector);
+        Outgoing {
+            reverse_path: transfer.reverse_path,
+            headers: headers.to_bytes(),
+            body: message.body.clone(),
+        }
+    }
+
+    /// Says an envelope and a message, and collects what the next hop answers.
+    async fn offer(&mut self, envelope: Envelope, outgoing: &Outgoing) -> Answers {
+        let mut answers = Answers::default();
         self.machine.begin(envelope, self.began.elapsed());
-        let mut verdicts: Vec<Option<Status>> = vec![None; delivery.recipients.len()];
-        let mut message: Option<Status> = None;
-        let end = loop {
+        loop {
             match self.event().await {
                 ClientEvent::RecipientReply { index, reply } => {
-                    verdicts[index] = Some(reply.to_status())
+                    answers.recipients.insert(index, reply.to_status());
                 }
-                ClientEvent::NeedBody => {
-                    let now = self.began.elapsed();
-                    self.machine.body(&headers, now);
-                    self.machine.body(&body, now);
-                    self.machine.end_body(now);
+                ClientEvent::NeedBody => self.say_message(&outgoing.headers, &outgoing.body),
+                ClientEvent::MessageReply { reply, .. } => {
+                    answers.message = Some(reply.to_status());
                 }
-                ClientEvent::MessageReply { reply, .. } => message = Some(reply.to_status()),
-                ClientEvent::Ready => break Waiting::Ready,
+                ClientEvent::Ready => {
+                    answers.reusable = true;
+                    return answers;
+                }
                 ClientEvent::Failed { phase, cause } => {
-                    if message.is_none() {
-                        message = Some(lost(phase, &cause));
-                    }
-                    break Waiting::Over;
+                    answers.message.get_or_insert_with(|| lost(phase, &cause));
+                    return answers;
                 }
-                ClientEvent::Closed => break Waiting::Over,
-                ClientEvent::WantTls => break Waiting::Body,
+                ClientEvent::Closed | ClientEvent::WantTls => return answers,
             }
-        };
-        let recipients = std::mem::take(&mut delivery.recipients);
-        for (recipient, verdict) in recipients.into_iter().zip(verdicts) {
-            let status = match verdict {
-                Some(refused) if refused.enhanced.class != 2 => refused,
-                Some(_) | None => message
-                    .clone()
-                    .unwrap_or_else(|| lost(Phase::EndOfData, &Cause::EndOfInput)),
-            };
-            self.conclude(shared, &delivery, recipient, status);
         }
-        matches!(end, Waiting::Ready)
+    }
+
+    /// Says the message, to its end.
+    fn say_message(&mut self, headers: &[u8], body: &[u8]) {
+        let now = self.began.elapsed();
+        self.machine.body(headers, now);
+        self.machine.body(body, now);
+        self.machine.end_body(now);
     }
 
     /// What the next hop's answer means for one recipient.
@@ -485,7 +523,7 @@ impl Session {
         &self,
         shared: &Arc<Shared>,
         delivery: &Delivery,
-        recipient: crate::mail::Mailbox,
+        recipient: Mailbox,
         status: Status,
     ) {
         let one = Delivery {
@@ -683,52 +721,26 @@ pub(super) async fn proxy(shared: &Arc<Shared>, delivery: &ProxyDelivery) -> Sta
 /// A message that a front end hands on while its own client waits.
 pub(super) struct ProxyDelivery {
     pub(super) copy: Copy,
-    pub(super) recipients: Vec<crate::mail::Mailbox>,
-    pub(super) headers: bytes::Bytes,
-    pub(super) body: bytes::Bytes,
+    pub(super) recipients: Vec<Mailbox>,
+    pub(super) message: Outgoing,
 }
 
 impl Session {
     async fn hand_over(&mut self, delivery: &ProxyDelivery) -> Status {
         let dropped = Status::new(451, (4, 4, 2), "Connection dropped");
-        let size = (delivery.headers.len() + delivery.body.len()) as u64;
-        let eight_bit = !delivery.headers.is_ascii() || !delivery.body.is_ascii();
-        let body = eight_bit.then_some(Body::EightBitMime);
-        let reverse_path = delivery.copy.transfer.reverse_path.clone();
-        let Ok(envelope) =
-            Envelope::new(reverse_path, delivery.recipients.clone(), Some(size), body)
-        else {
-            return Status::new(554, (5, 6, 0), "Corrupt message content");
+        let outgoing = &delivery.message;
+        let envelope = match outgoing.envelope(delivery.recipients.clone()) {
+            Ok(envelope) => envelope,
+            Err(status) => return status,
         };
-        self.machine.begin(envelope, self.began.elapsed());
-        let mut refused = None;
-        let mut message = None;
-        loop {
-            match self.event().await {
-                ClientEvent::RecipientReply { reply, .. } if !reply.is_positive() => {
-                    refused = Some(reply.to_status())
-                }
-                ClientEvent::NeedBody => {
-                    let now = self.began.elapsed();
-                    self.machine.body(&delivery.headers, now);
-                    self.machine.body(&delivery.body, now);
-                    self.machine.end_body(now);
-                }
-                ClientEvent::MessageReply { reply, .. } => message = Some(reply.to_status()),
-                ClientEvent::Ready => {
-                    // Where only some recipients were taken, the client must try again for all:
-                    // twice is better than never.
-                    return match (message, refused) {
-                        (Some(message), Some(_)) if message.enhanced.class == 2 => dropped,
-                        (message, refused) => message.or(refused).unwrap_or(dropped),
-                    };
-                }
-                ClientEvent::Failed { phase, cause } => {
-                    return message.unwrap_or_else(|| lost(phase, &cause));
-                }
-                ClientEvent::Closed => return message.unwrap_or(dropped),
-                ClientEvent::RecipientReply { .. } | ClientEvent::WantTls => {}
-            }
+        let answers = self.offer(envelope, outgoing).await;
+        let refused = |status: &Status| status.enhanced.class != 2;
+        let refusal = answers.recipients.into_values().rfind(refused);
+        match (answers.message, refusal) {
+            // Where only some recipients were taken, the client must try again for all: twice is
+            // better than never.
+            (Some(message), Some(_)) if message.enhanced.class == 2 => dropped,
+            (message, refusal) => message.or(refusal).unwrap_or(dropped),
         }
     }
 }

@@ -12,13 +12,14 @@ use rustls::RootCertStore;
 use tokio::sync::mpsc;
 
 use super::address_book::AddressBook;
+use super::duplicates::{self, Duplicates};
 use super::queue::{Queues, Work};
 use super::tracked::Tracked;
 use crate::clock;
 use crate::metrics::Metrics;
 use crate::model::{CertificateId, ServerId, Topology};
 use crate::net::{Identity, Resolver, TlsMaterials};
-use crate::spool::Store;
+use crate::spool::{MessageId, Store};
 
 /// Passwords by address, in lower case.
 pub type Users = HashMap<String, String>;
@@ -94,8 +95,11 @@ pub(super) struct Shared {
     pub(super) pace: Pace,
     pub(super) observer: Option<mpsc::UnboundedSender<Tracked>>,
     pub(super) queues: Queues,
+    pub(super) duplicates: Duplicates,
     work: mpsc::UnboundedSender<Work>,
     sequence: AtomicU64,
+    taken: AtomicU64,
+    finished: AtomicU64,
     started: Timestamp,
 }
 
@@ -118,8 +122,11 @@ impl Shared {
             pace: config.pace,
             observer: config.observer,
             queues: Queues::default(),
+            duplicates: Duplicates::new(config.pace.real(duplicates::WINDOW)),
             work,
             sequence: AtomicU64::new(0),
+            taken: AtomicU64::new(0),
+            finished: AtomicU64::new(0),
             started: clock::now(),
         }
     }
@@ -128,6 +135,27 @@ impl Shared {
     pub(super) fn hand_back(&self, work: Work) {
         // A relay that is stopping does it after its next start.
         let _ = self.work.send(work);
+    }
+
+    /// A message is in the spool, and something is to be done about it.
+    pub(super) fn take_up(&self) {
+        self.taken.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// Nothing is to be done about a message any more: the spool forgets it.
+    pub(super) fn forget(&self, id: MessageId) {
+        self.store.remove(id);
+        self.finished.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// How many messages this process took up.
+    pub(super) fn taken(&self) -> u64 {
+        self.taken.load(Ordering::SeqCst)
+    }
+
+    /// How many of them it is done with.
+    pub(super) fn finished(&self) -> u64 {
+        self.finished.load(Ordering::SeqCst)
     }
 
     /// This server in the model.

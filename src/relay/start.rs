@@ -72,6 +72,18 @@ impl Relay {
         })
     }
 
+    /// How many messages it took up since it started.
+    #[must_use]
+    pub fn taken(&self) -> u64 {
+        self.shared.taken()
+    }
+
+    /// How many of them it is done with: delivered, handed on, reported or dropped.
+    #[must_use]
+    pub fn finished(&self) -> u64 {
+        self.shared.finished()
+    }
+
     /// Takes no more connections, and resolves when everything handed to the spool is durable.
     pub async fn stop(self) {
         // Nobody listening any more is what is wanted.

@@ -55,6 +55,7 @@ fn leads_on(step: &Step) -> bool {
         Event::Deliver
         | Event::Drop
         | Event::Dsn
+        | Event::DuplicateDeliver
         | Event::DuplicateExpand
         | Event::Expand
         | Event::Receive

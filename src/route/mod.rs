@@ -11,8 +11,9 @@
 //! every copy has exactly one recipient.
 //! Invariant: the order of the world's objects decides nothing.
 //!
-//! Bugs: recipients of one message are expanded each on its own, so somebody who is addressed and a
-//! subscriber as well gets two copies here; Exchange's store drops the second.
+//! Recipients of one message are expanded each on its own, so somebody who is addressed and a
+//! subscriber as well has two copies here; the mailbox takes the first one only, which is for those to
+//! know who see both (`flow`, `relay`).
 //!
 //! Sources: Exchange Server, "Mail routing in Exchange Server", "Recipient resolution", "Connector
 //! selection in external message routing", "Receive connectors", "Header firewall".

@@ -20,6 +20,8 @@ pub enum Event {
     Drop,
     /// A delivery status notification was made.
     Dsn,
+    /// In the mailbox already, and dropped.
+    DuplicateDeliver,
     /// Met again in one expansion, and dropped.
     DuplicateExpand,
     /// A group became its recipients.
@@ -49,6 +51,7 @@ impl Event {
             Self::Deliver => "DELIVER",
             Self::Drop => "DROP",
             Self::Dsn => "DSN",
+            Self::DuplicateDeliver => "DUPLICATEDELIVER",
             Self::DuplicateExpand => "DUPLICATEEXPAND",
             Self::Expand => "EXPAND",
             Self::Fail => "FAIL",
@@ -118,6 +121,8 @@ pub enum Reason {
     Attributed,
     /// The address space covers the domain.
     AddressSpace(String),
+    /// The mailbox has this message: the same Message-ID and the same date.
+    AlreadyDelivered,
     /// The expansion met the recipient before.
     AlreadyExpanded,
     /// Several recipients hold the address.
@@ -275,6 +280,7 @@ impl fmt::Display for Reason {
             ),
             Self::Attributed => f.write_str("it recognises the sending organization"),
             Self::AddressSpace(space) => write!(f, "address space `{space}`"),
+            Self::AlreadyDelivered => f.write_str("the mailbox has this message already"),
             Self::AlreadyExpanded => f.write_str("the expansion met this recipient before"),
             Self::AmbiguousAddress(count) => write!(f, "{count} recipients hold the address"),
             Self::CertificateDoesNotMatch(wanted) => {

@@ -64,39 +64,12 @@ impl Carrier<'_> {
         let wrong = selections
             .iter()
             .find(|selection| !selection.winner.is_ok_and(is_hybrid))?;
-        let message = match wrong.winner {
-            Ok(id) => {
-                let name = &self.topology.send_connector(id).name;
-                format!(
-                    "mail for the {what} `{}` leaves by `{name}`, not by a hybrid Send connector",
-                    self.domain
-                )
-            }
-            Err(_) => format!("no Send connector covers the {what} `{}`", self.domain),
-        };
-        let covering = |id: &&SendConnectorId| {
-            let spaces = &self.topology.send_connector(**id).address_spaces;
-            spaces.iter().any(|space| {
-                route::covers(
-                    self.topology,
-                    self.pair.on_premises,
-                    &space.pattern,
-                    self.domain,
-                )
-            })
-        };
-        if let Some(loser) = hybrid.iter().find(covering) {
+        let message = self.carried_otherwise(wrong, what);
+        if let Some(loser) = hybrid.iter().find(|id| self.is_covered_by(**id)) {
             return Some((self.passed_over(code, message, wrong, *loser), Vec::new()));
         }
         let Some(connector) = hybrid.first().map(|id| self.topology.send_connector(*id)) else {
-            let place = self
-                .topology
-                .organization(self.pair.on_premises)
-                .settings
-                .object
-                .clone();
-            let help = "no enabled Send connector has CloudServicesMailEnabled: run the Hybrid Configuration wizard";
-            return Some((Diagnostic::new(code, place, message).help(help), Vec::new()));
+            return Some((self.no_hybrid_connector(code, message), Vec::new()));
         };
         let place = connector.settings.at("AddressSpaces").cloned();
         let diagnostic = Diagnostic::new(code, place, message).help(format!(
@@ -120,6 +93,34 @@ impl Carrier<'_> {
             ),
         };
         Some((diagnostic, vec![fix]))
+    }
+
+    /// By what the domain leaves instead.
+    fn carried_otherwise(&self, selection: &Selection, what: &str) -> String {
+        match selection.winner {
+            Ok(id) => format!(
+                "mail for the {what} `{}` leaves by `{}`, not by a hybrid Send connector",
+                self.domain,
+                self.topology.send_connector(id).name
+            ),
+            Err(_) => format!("no Send connector covers the {what} `{}`", self.domain),
+        }
+    }
+
+    /// Whether a Send connector has an address space for the domain.
+    fn is_covered_by(&self, id: SendConnectorId) -> bool {
+        let (topology, own) = (self.topology, self.pair.on_premises);
+        let mut spaces = topology.send_connector(id).address_spaces.iter();
+        spaces.any(|space| route::covers(topology, own, &space.pattern, self.domain))
+    }
+
+    /// There is no hybrid connector that the domain could be added to.
+    fn no_hybrid_connector(&self, code: &'static str, message: String) -> Diagnostic {
+        let organization = self.topology.organization(self.pair.on_premises);
+        let place = organization.settings.object.clone();
+        Diagnostic::new(code, place, message).help(
+            "no enabled Send connector has CloudServicesMailEnabled: run the Hybrid Configuration wizard",
+        )
     }
 
     /// A hybrid connector covers the domain, and something else wins.

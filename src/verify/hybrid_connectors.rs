@@ -263,70 +263,59 @@ fn headers_left(context: &Context<'_>, leaving: &Leaving<'_>) -> Option<Found> {
 
 /// Receive connectors that do not take the cloud's headers.
 fn without_capability_of(context: &Context<'_>, pair: Pair) -> Vec<Found> {
+    let topology = context.topology;
+    let losing = |asked: &Asked| -> BTreeSet<ReceiveConnectorId> {
+        let forks = asked.ordinary().forks.iter();
+        forks
+            .filter_map(|fork| loses_trust_at(topology, pair, fork))
+            .collect()
+    };
+    let open = context.open();
+    let connectors: BTreeSet<_> = open.flat_map(|(_, asked)| losing(asked)).collect();
+    connectors
+        .into_iter()
+        .map(|id| {
+            let (diagnostic, fix) = lacks_capability(topology, id);
+            conclude(context, diagnostic, vec![fix], |asked| {
+                losing(asked).contains(&id)
+            })
+        })
+        .collect()
+}
+
+/// What is wrong with a Receive connector that does not take the cloud's headers, and how it is
+/// mended.
+fn lacks_capability(topology: &Topology, id: ReceiveConnectorId) -> (Diagnostic, Fix) {
     const KEY: &str = "TlsDomainCapabilities";
     const VALUE: &str = "mail.protection.outlook.com:AcceptCloudServicesMail";
-    let topology = context.topology;
-    let mut connectors: BTreeSet<ReceiveConnectorId> = BTreeSet::new();
-    for (_, asked) in context.open() {
-        connectors.extend(
-            asked
-                .ordinary()
-                .forks
-                .iter()
-                .filter_map(|fork| loses_trust_at(topology, pair, fork)),
-        );
-    }
-    let mut found = Vec::new();
-    for id in connectors {
-        let connector = topology.receive_connector(id);
-        let explains = |asked: &Asked| {
-            asked
-                .ordinary()
-                .forks
-                .iter()
-                .any(|fork| loses_trust_at(topology, pair, fork) == Some(id))
-        };
-        if context.open_where(explains).is_empty() {
-            continue;
-        }
-        let name = format!(
-            "{}\\{}",
-            topology.server(connector.server).name,
-            connector.name
-        );
-        let place = connector.settings.at(KEY).or(topology
-            .server(connector.server)
-            .settings
-            .object
-            .as_ref());
-        let message = format!(
-            "the Receive connector `{name}` does not take the organization headers of the cloud"
-        );
-        let diagnostic = Diagnostic::new(
-            "receive-connector-lacks-capability",
-            place.cloned(),
-            message,
-        )
-        .help(format!("add `{VALUE}` to its {KEY}"));
-        let script =
-            format!("Set-ReceiveConnector -Identity \"{name}\" -TlsDomainCapabilities {VALUE}");
-        let value = edit::list([VALUE.to_owned()]);
-        let edit = match (
-            connector.settings.written(KEY),
-            connector.settings.written("Name"),
-        ) {
-            (Some(at), _) => Some(edit::replace(at, value)),
-            (None, Some(after)) => Some(edit::add_key(after, KEY, &value)),
-            (None, None) => None,
-        };
-        let fix = Fix {
-            side: Side::OnPremises,
-            script,
-            edits: edit.into_iter().collect(),
-        };
-        found.push(conclude(context, diagnostic, vec![fix], explains));
-    }
-    found
+    let connector = topology.receive_connector(id);
+    let server = topology.server(connector.server);
+    let name = format!("{}\\{}", server.name, connector.name);
+    let settings = &connector.settings;
+    let place = settings.at(KEY).or(server.settings.object.as_ref());
+    let message = format!(
+        "the Receive connector `{name}` does not take the organization headers of the cloud"
+    );
+    let diagnostic = Diagnostic::new(
+        "receive-connector-lacks-capability",
+        place.cloned(),
+        message,
+    )
+    .help(format!("add `{VALUE}` to its {KEY}"));
+    let value = edit::list([VALUE.to_owned()]);
+    let edit = match (settings.written(KEY), settings.written("Name")) {
+        (Some(at), _) => Some(edit::replace(at, value)),
+        (None, Some(after)) => Some(edit::add_key(after, KEY, &value)),
+        (None, None) => None,
+    };
+    let script =
+        format!("Set-ReceiveConnector -Identity \"{name}\" -TlsDomainCapabilities {VALUE}");
+    let fix = Fix {
+        side: Side::OnPremises,
+        script,
+        edits: edit.into_iter().collect(),
+    };
+    (diagnostic, fix)
 }
 
 /// The on-premises Receive connector at which a message from the cloud loses its trust, for want of a

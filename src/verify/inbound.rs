@@ -5,6 +5,7 @@ use super::context::{Context, Found, in_words, is_troubled};
 use super::edit;
 use super::finding::{Finding, Fix, Side};
 use super::hybrid::{self, Pair};
+use super::questions::Asked;
 use crate::diag::Diagnostic;
 use crate::flow::{FlagKind, Submission};
 use crate::mail::NamePattern;
@@ -34,50 +35,16 @@ fn unmatched(context: &Context<'_>, pair: Pair) -> Option<Found> {
     {
         return None;
     }
-    let shown = names
-        .iter()
-        .map(|name| format!("`{name}`"))
-        .collect::<Vec<_>>()
-        .join(", ");
-    let shown = if shown.is_empty() {
-        "no certificate at all".to_owned()
-    } else {
-        shown
-    };
-    let tenant = &topology.organization(pair.tenant).name;
-    let (place, message) = match inbound.first().map(|id| topology.receive_connector(*id)) {
-        Some(connector) => (
-            connector.settings.at("TlsSenderCertificateName").cloned(),
-            format!(
-                "the inbound connector `{}` of `{tenant}` matches no certificate that the on-premises servers present",
-                connector.name
-            ),
-        ),
-        None => (
-            topology.organization(pair.tenant).settings.object.clone(),
-            format!("`{tenant}` has no enabled inbound connector of type OnPremises"),
-        ),
-    };
     let acceptable = names
         .iter()
         .find(|name| is_acceptable(topology, pair, name));
-    let mut diagnostic =
-        Diagnostic::new("inbound-connector-matches-no-certificate", place, message)
-            .because(format!("the hybrid Send connectors present {shown}"));
+    let mut diagnostic = nothing_matches(topology, pair, inbound.first().copied()).because(
+        format!("the hybrid Send connectors present {}", shown(&names)),
+    );
     if let Some(name) = acceptable {
         diagnostic = diagnostic.help(format!("set TlsSenderCertificateName to `{name}`"));
     }
-    let claims = context.open_where(|asked| {
-        let Submission::User(server) = context.survey.senders[asked.from].submission else {
-            return false;
-        };
-        topology.server(server).organization == pair.on_premises
-            && asked
-                .ordinary()
-                .forks
-                .iter()
-                .any(|f| f.flags.iter().any(|flag| flag.kind == FlagKind::WrongTrust))
-    });
+    let claims = context.open_where(|asked| loses_trust(context, pair, asked));
     let witness = context.witness(&claims);
     if let Some(words) = witness
         .as_ref()
@@ -100,6 +67,51 @@ fn unmatched(context: &Context<'_>, pair: Pair) -> Option<Found> {
         },
         claims,
     })
+}
+
+/// What is wrong, at the connector that should match; at the tenant where there is none.
+fn nothing_matches(
+    topology: &Topology,
+    pair: Pair,
+    connector: Option<ReceiveConnectorId>,
+) -> Diagnostic {
+    let tenant = topology.organization(pair.tenant);
+    let (place, message) = match connector.map(|id| topology.receive_connector(id)) {
+        Some(connector) => (
+            connector.settings.at("TlsSenderCertificateName").cloned(),
+            format!(
+                "the inbound connector `{}` of `{}` matches no certificate that the on-premises servers present",
+                connector.name, tenant.name
+            ),
+        ),
+        None => (
+            tenant.settings.object.clone(),
+            format!(
+                "`{}` has no enabled inbound connector of type OnPremises",
+                tenant.name
+            ),
+        ),
+    };
+    Diagnostic::new("inbound-connector-matches-no-certificate", place, message)
+}
+
+/// The names of certificates, for the reader.
+fn shown(names: &[NamePattern]) -> String {
+    if names.is_empty() {
+        return "no certificate at all".to_owned();
+    }
+    let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+    names.join(", ")
+}
+
+/// Whether mail of an on-premises user is not trusted where it should be.
+fn loses_trust(context: &Context<'_>, pair: Pair, asked: &Asked) -> bool {
+    let Submission::User(server) = context.survey.senders[asked.from].submission else {
+        return false;
+    };
+    let mut flags = asked.ordinary().forks.iter().flat_map(|fork| &fork.flags);
+    context.topology.server(server).organization == pair.on_premises
+        && flags.any(|flag| flag.kind == FlagKind::WrongTrust)
 }
 
 fn set_name(topology: &Topology, id: ReceiveConnectorId, name: &NamePattern) -> Fix {

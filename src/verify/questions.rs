@@ -170,39 +170,10 @@ pub(super) fn survey(topology: &Topology, zones: &Zones) -> Survey {
     }
 }
 
-/// Users by the server that takes their mail and their domain; outside senders by host and domain; a
-/// device without a password on every Mailbox server.
+/// Senders by what routing sees of them, the organization's own people first, each class with its
+/// name.
 fn sender_classes(topology: &Topology) -> Vec<SenderClass> {
-    type Key = (&'static str, Submission, Domain);
-    let mut classes: BTreeMap<Key, Vec<Mailbox>> = BTreeMap::new();
-    for (_, recipient) in topology.recipients() {
-        if let RecipientKind::Mailbox { server, .. } = recipient.kind {
-            let address = recipient.primary().clone();
-            let kind = hybrid::mailboxes_word(topology, recipient.organization);
-            let key = (kind, Submission::User(server), address.domain.clone());
-            classes.entry(key).or_default().push(address);
-        }
-    }
-    for (address, host) in &topology.parts().outside_senders {
-        let key = (
-            "external senders",
-            Submission::Host(*host),
-            address.domain.clone(),
-        );
-        classes.entry(key).or_default().push(address.clone());
-    }
-    for (server, device) in devices(topology) {
-        let key = (
-            "anonymous devices",
-            Submission::Anonymous {
-                server,
-                address: None,
-            },
-            device.domain.clone(),
-        );
-        classes.entry(key).or_default().push(device);
-    }
-    let mut classes: Vec<SenderClass> = classes
+    let mut classes: Vec<SenderClass> = senders(topology)
         .into_iter()
         .map(|((kind, submission, _), mut members)| {
             members.sort();
@@ -214,11 +185,10 @@ fn sender_classes(topology: &Topology) -> Vec<SenderClass> {
             }
         })
         .collect();
-    // The organization's own people first.
     let rank = |class: &SenderClass| match class.kind {
         "on-premises mailboxes" => 0,
         "cloud mailboxes" => 1,
-        "external senders" => 2,
+        EXTERNAL_SENDERS => 2,
         _ => 3,
     };
     classes.sort_by_key(rank);
@@ -235,6 +205,37 @@ fn sender_classes(topology: &Topology) -> Vec<SenderClass> {
         class.name = name;
     }
     classes
+}
+
+const EXTERNAL_SENDERS: &str = "external senders";
+
+/// What routing sees of a sender: the word for its kind, how its mail enters the world, its domain.
+type SenderKey = (&'static str, Submission, Domain);
+
+/// Users by the server that takes their mail and their domain; outside senders by host and domain; a
+/// device without a password on every Mailbox server.
+fn senders(topology: &Topology) -> BTreeMap<SenderKey, Vec<Mailbox>> {
+    let mut senders: BTreeMap<SenderKey, Vec<Mailbox>> = BTreeMap::new();
+    let mut add = |kind, submission, address: Mailbox| {
+        let key = (kind, submission, address.domain.clone());
+        senders.entry(key).or_default().push(address);
+    };
+    for (_, recipient) in topology.recipients() {
+        if let RecipientKind::Mailbox { server, .. } = recipient.kind {
+            let kind = hybrid::mailboxes_word(topology, recipient.organization);
+            let submission = Submission::User(server);
+            add(kind, submission, recipient.primary().clone());
+        }
+    }
+    for (address, host) in &topology.parts().outside_senders {
+        add(EXTERNAL_SENDERS, Submission::Host(*host), address.clone());
+    }
+    for (server, device) in devices(topology) {
+        let address = None;
+        let submission = Submission::Anonymous { server, address };
+        add("anonymous devices", submission, device);
+    }
+    senders
 }
 
 /// A scanner or application beside every server that serves clients of its own organization: it

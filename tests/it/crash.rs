@@ -22,6 +22,8 @@ use crate::support::{Dice, seeds};
 /// Clients that send at the same time.
 const CLIENTS: usize = 8;
 const PATIENCE: Duration = Duration::from_secs(90);
+/// How the test names a process that brought a message to the next server.
+const RELAY: &str = "relay ";
 
 /// What the test and the clients share.
 #[derive(Default)]
@@ -57,7 +59,7 @@ async fn survive(messages: usize, kills: usize, seed: u64) {
     tokio::spawn(serve(sink, run.clone()));
     let address = free_address();
     let settings = settings(folder.path(), address, next_server);
-    let mut relay = start(&settings);
+    let mut relay = start(&settings, &log(folder.path()));
     let mut clients = JoinSet::new();
     for _ in 0..CLIENTS {
         clients.spawn(client(run.clone(), address, messages));
@@ -79,13 +81,14 @@ async fn survive(messages: usize, kills: usize, seed: u64) {
         relay.kill().expect("the relay runs");
         relay.wait().expect("the relay ended");
         run.generation.fetch_add(1, Ordering::SeqCst);
-        relay = start(&settings);
+        relay = start(&settings, &log(folder.path()));
     }
     while clients.join_next().await.is_some() {}
     let arrived = arrival(&run, folder.path(), seed).await;
+    let dropped = dropped(folder.path());
     relay.kill().expect("the relay runs");
     relay.wait().expect("the relay ended");
-    report(&run, &arrived, seed, kills);
+    report(&run, &arrived, dropped, seed, kills);
 }
 
 /// Waits until everything acknowledged is there; tokens with the relays that brought them.
@@ -97,7 +100,7 @@ async fn arrival(run: &Run, folder: &Path, seed: u64) -> BTreeMap<String, Vec<St
             arrived
                 .entry(token.clone())
                 .or_default()
-                .push(format!("relay {generation}"));
+                .push(format!("{RELAY}{generation}"));
         }
         for (token, process) in mailbox(&folder.join("mail/ex01/david@contoso.com/new")) {
             arrived.entry(token).or_default().push(process);
@@ -120,12 +123,19 @@ async fn arrival(run: &Run, folder: &Path, seed: u64) -> BTreeMap<String, Vec<St
 }
 
 /// A message that came twice came from two processes: one was killed after it had handed the message
-/// over and before it had noted that (RFC 1047).
+/// over and before it had noted that (RFC 1047). That is so for the next server, which takes what it is
+/// given; a mailbox drops what it has.
 #[expect(
     clippy::print_stdout,
     reason = "what a person who runs the long test wants to know"
 )]
-fn report(run: &Run, arrived: &BTreeMap<String, Vec<String>>, seed: u64, kills: usize) {
+fn report(
+    run: &Run,
+    arrived: &BTreeMap<String, Vec<String>>,
+    dropped: usize,
+    seed: u64,
+    kills: usize,
+) {
     let mut duplicates = 0;
     for (token, processes) in arrived {
         let different: BTreeSet<&String> = processes.iter().collect();
@@ -134,11 +144,18 @@ fn report(run: &Run, arrived: &BTreeMap<String, Vec<String>>, seed: u64, kills: 
             processes.len(),
             "seed {seed}: {token} came twice from one process: {processes:?}"
         );
+        let at_mailbox = |process: &&String| !process.starts_with(RELAY);
+        let copies = processes.iter().filter(at_mailbox).count();
+        assert!(
+            copies < 2,
+            "seed {seed}: {token} is in a mailbox twice: {processes:?}"
+        );
         duplicates += processes.len() - 1;
     }
     println!(
         "seed {seed}: {kills} kills; {} messages acknowledged, all arrived; {} unacknowledged ones arrived as well; \
-         {duplicates} arrived again: the relay was killed after it had handed them over and before it had noted that",
+         {duplicates} arrived again at the next server, and {dropped} that came again to their mailbox were dropped there: \
+         the relay was killed after it had handed them over and before it had noted that",
         acknowledged(run),
         arrived.len() - acknowledged(run)
     );
@@ -163,7 +180,8 @@ async fn client(run: Arc<Run>, address: SocketAddr, messages: usize) {
             } else {
                 "carol@contoso.com"
             };
-            if send(&mut connection, address, to, &token).await.is_some() {
+            let headers = format!("Message-ID: <{token}@test>\r\nSubject: {token}\r\n");
+            if send(&mut connection, address, to, &headers).await.is_some() {
                 run.acknowledged.lock().expect("no panic").insert(token);
                 break;
             }
@@ -178,7 +196,7 @@ async fn send(
     connection: &mut Option<BufReader<TcpStream>>,
     address: SocketAddr,
     to: &str,
-    token: &str,
+    headers: &str,
 ) -> Option<()> {
     if connection.is_none() {
         let stream = net::connect(None, address, Duration::from_secs(1))
@@ -193,12 +211,7 @@ async fn send(
     say(stream, "MAIL FROM:<stranger@elsewhere.example>", 250).await?;
     say(stream, &format!("RCPT TO:<{to}>"), 250).await?;
     say(stream, "DATA", 354).await?;
-    say(
-        stream,
-        &format!("Message-ID: <{token}@test>\r\nSubject: {token}\r\n\r\nhello\r\n."),
-        250,
-    )
-    .await
+    say(stream, &format!("{headers}\r\nhello\r\n."), 250).await
 }
 
 async fn say(stream: &mut BufReader<TcpStream>, line: &str, wanted: u16) -> Option<()> {
@@ -266,7 +279,26 @@ async fn session(mut stream: BufReader<TcpStream>, run: Arc<Run>) -> Option<()> 
     }
 }
 
-fn start(settings: &Path) -> Child {
+/// Where every relay of a run says what it does.
+fn log(folder: &Path) -> PathBuf {
+    folder.join("log")
+}
+
+/// How many copies mailboxes dropped because they had the message.
+#[expect(clippy::disallowed_methods, reason = "a log is a file")]
+fn dropped(folder: &Path) -> usize {
+    let log = std::fs::read(log(folder)).expect("the relay has said something");
+    String::from_utf8_lossy(&log)
+        .matches("DUPLICATEDELIVER")
+        .count()
+}
+
+/// A relay that adds to a log. Its death waits for nobody, so the last line may be cut.
+#[expect(clippy::disallowed_methods, reason = "a log is a file")]
+fn start(settings: &Path, log: &Path) -> Child {
+    let mut options = std::fs::OpenOptions::new();
+    let log = options.create(true).append(true).open(log);
+    let log = log.expect("a file can be written");
     let world = Path::new(env!("CARGO_MANIFEST_DIR")).join("testnet/contoso");
     let mut command = Command::new(env!("CARGO_BIN_EXE_hybridmx"));
     command
@@ -277,8 +309,70 @@ fn start(settings: &Path) -> Child {
     command
         .stdin(Stdio::null())
         .stdout(Stdio::null())
-        .stderr(Stdio::null());
+        .stderr(log);
     command.spawn().expect("the relay starts")
+}
+
+/// The same message for a mailbox again and again, through two processes: it is there once.
+#[test]
+fn a_message_that_comes_again_is_dropped_also_after_a_kill() {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    runtime.expect("a runtime").block_on(async {
+        let folder = tempfile::tempdir().expect("a folder");
+        let address = free_address();
+        let settings = settings(folder.path(), address, free_address());
+        for generation in 1..=2 {
+            let mut relay = start(&settings, &log(folder.path()));
+            // Another date makes it another message.
+            for second in [0, 0, generation] {
+                let date = format!("Date: Sun, 22 Nov 2026 00:00:0{second} +0000");
+                deliver(address, &format!("Message-ID: <same@test>\r\n{date}\r\n")).await;
+            }
+            let until = Instant::now() + PATIENCE;
+            while dropped(folder.path()) < 2 * generation - 1 {
+                assert!(
+                    Instant::now() < until,
+                    "nothing is dropped by relay {generation}"
+                );
+                sleep(Duration::from_millis(10)).await;
+            }
+            let found = wait_for_mail(folder.path(), 1 + generation).await;
+            assert_eq!(found, 1 + generation);
+            relay.kill().expect("the relay runs");
+            relay.wait().expect("the relay ended");
+        }
+        // More, where the relay was killed before it had noted what it had delivered.
+        assert!(dropped(folder.path()) >= 3);
+        assert_eq!(wait_for_mail(folder.path(), 3).await, 3);
+    });
+}
+
+/// Hands over a message for the mailbox, as soon as the relay takes it.
+async fn deliver(address: SocketAddr, headers: &str) {
+    let until = Instant::now() + PATIENCE;
+    let mut connection = None;
+    while send(&mut connection, address, "david@contoso.com", headers)
+        .await
+        .is_none()
+    {
+        assert!(Instant::now() < until, "the relay takes no message");
+        connection = None;
+        sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// How many messages the mailbox has, as soon as there are so many.
+async fn wait_for_mail(folder: &Path, wanted: usize) -> usize {
+    let until = Instant::now() + PATIENCE;
+    loop {
+        let found = mailbox(&folder.join("mail/ex01/david@contoso.com/new")).len();
+        if found >= wanted || Instant::now() >= until {
+            return found;
+        }
+        sleep(Duration::from_millis(10)).await;
+    }
 }
 
 /// An address that nobody listens on at present.

@@ -9,14 +9,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hybridmx::config::{self, World};
-use hybridmx::flow::{Flag, FlagKind, Submission};
+use hybridmx::flow::{Disposition, Flag, FlagKind, Question, Submission, origin, walk};
 use hybridmx::lab::agree::{self, AgreeOptions};
 use hybridmx::lab::{Lab, LabOptions};
+use hybridmx::mail::{ByteSize, Mailbox, ReversePath};
 use hybridmx::metrics;
 use hybridmx::relay::Pace;
 use hybridmx::{net, verify};
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::time::Instant;
 
 use crate::files::{golden, now};
 use crate::mail_client::{Told, send};
@@ -226,6 +228,67 @@ fn a_cloud_user_posts_and_the_on_premises_member_has_it_over_the_hybrid_connecto
         assert_eq!(relayed.len(), 1, "{relayed:?}");
         lab.stop().await;
     });
+}
+
+/// Somebody who is addressed and a subscriber as well has one copy, as the walk says: the mailbox
+/// drops the other, whichever way it came.
+#[test]
+fn a_subscriber_who_is_addressed_as_well_has_one_copy() {
+    let world = load("contoso");
+    let address = |text: &str| Mailbox::parse(text).expect("an address");
+    let from = ReversePath::Mailbox(address("carol@contoso.com"));
+    let submission = origin(&world.topology, &from, None).expect("a mailbox");
+    let question = Question {
+        from,
+        to: vec![address("david@contoso.com"), address(ENGINEERING)],
+        size: ByteSize(1024),
+        submission,
+    };
+    let flow = walk(&world.topology, &world.zones, &question);
+    let ends = |disposition| {
+        let forks = flow
+            .forks
+            .iter()
+            .filter(move |fork| fork.disposition == disposition);
+        forks
+            .map(|fork| fork.recipient.to_string())
+            .collect::<Vec<_>>()
+    };
+    // Carol's own copy of a post, and David's second one.
+    assert_eq!(
+        ends(Disposition::Suppressed),
+        ["david@contoso.com", "carol@contoso.com"]
+    );
+    run(async {
+        let lab = start(world).await;
+        let both = format!("david@contoso.com,{ENGINEERING}");
+        assert_eq!(
+            post(&lab, "EX02", "carol@contoso.com", &both, "to-both").await,
+            Told::Accepted
+        );
+        for address in ends(Disposition::Delivered) {
+            wait_for(&lab, &address, "to-both", 1).await;
+        }
+        rest(&lab).await;
+        for address in ends(Disposition::Delivered) {
+            wait_for(&lab, &address, "to-both", 1).await;
+        }
+        assert_eq!(
+            counted(&lab, "hybridmx_duplicate_deliveries_total"),
+            ["hybridmx_duplicate_deliveries_total{server=\"EX01\"} 1"]
+        );
+        has_none(&lab, "carol@contoso.com", "to-both").await;
+        lab.stop().await;
+    });
+}
+
+/// Waits until no server has anything to do.
+async fn rest(lab: &Lab) {
+    let until = Instant::now() + Duration::from_secs(20);
+    while !lab.is_quiet() {
+        assert!(Instant::now() < until, "the servers do not come to rest");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
 }
 
 #[test]
@@ -466,6 +529,18 @@ agreements! {
     a_target_domain_off_the_hybrid_connector_agrees: "broken-target-domain-not-on-hybrid-connector",
 }
 
+/// What spammers try: a foreign domain, as somebody, as nobody, in the name of an own user, and behind
+/// a source route through us.
+const ABUSE: [(&str, &str); 4] = [
+    ("<stranger@elsewhere.example>", "<victim@foreign.example>"),
+    ("<>", "<victim@foreign.example>"),
+    ("<david@contoso.com>", "<victim@foreign.example>"),
+    (
+        "<stranger@elsewhere.example>",
+        "<@contoso.com:victim@foreign.example>",
+    ),
+];
+
 #[test]
 fn no_server_of_any_world_relays_for_strangers() {
     run(async {
@@ -473,17 +548,14 @@ fn no_server_of_any_world_relays_for_strangers() {
             let lab = start(load(&world)).await;
             for server in lab.servers() {
                 for address in [Some(server.smtp), server.submission].into_iter().flatten() {
-                    let refusal = offer(
-                        address,
-                        "<stranger@elsewhere.example>",
-                        "<victim@foreign.example>",
-                    )
-                    .await;
-                    assert!(
-                        refusal.starts_with('5'),
-                        "{world}: {} at {address} says {refusal}",
-                        server.name
-                    );
+                    for (from, to) in ABUSE {
+                        let refusal = offer(address, from, to).await;
+                        assert!(
+                            refusal.starts_with('5'),
+                            "{world}: {} at {address} says {refusal} to {from} → {to}",
+                            server.name
+                        );
+                    }
                 }
             }
             lab.stop().await;

@@ -1,11 +1,19 @@
-//! Programs that people really use, against a running lab. A test without its program says so and
-//! ends: `tests/run` installs them where it may.
+//! Programs that people really use, against a running lab or relay.
+//!
+//! The tests of a program stand in a module of its name and are ignored, because not every machine has
+//! it: `tests/run` installs the programs where it may, runs the tests of those that are there, and
+//! says which it skips. A test that runs needs its program, and fails without it.
+
+mod postfix;
 
 use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
+use hybridmx::net;
 use serde_json::Value;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 /// A lab as a process of its own.
 struct Running {
@@ -36,6 +44,19 @@ impl Running {
         format!("{}{path}", self.ready["http"].as_str().expect("an address"))
     }
 
+    /// What HTTP says at a path.
+    fn get(&self, path: &str) -> String {
+        let http = self.ready["http"].as_str().expect("an address");
+        let address = http.trim_start_matches("http://");
+        http_get(address.parse().expect("a socket address"), path)
+    }
+
+    /// The mailbox has the message with this subject, at once or soon.
+    fn has(&self, address: &str, subject: &str) {
+        let found = self.get(&format!("/mailboxes/{address}/wait?subject={subject}"));
+        assert!(found.contains(subject), "{found}");
+    }
+
     fn dns(&self) -> SocketAddr {
         let text = self.ready["dns"].as_str().expect("an address");
         text.parse().expect("a socket address")
@@ -54,16 +75,8 @@ impl Running {
             .expect("a socket address")
     }
 
-    /// Ends it as a service manager would.
     fn stop(mut self) {
-        let id = self.process.id().to_string();
-        let told = Command::new("kill")
-            .args(["-TERM", &id])
-            .status()
-            .expect("`kill` runs");
-        assert!(told.success());
-        let status = self.process.wait().expect("it ends");
-        assert_eq!(status.code(), Some(0), "the lab did not stop in order");
+        stop(&mut self.process);
     }
 }
 
@@ -75,28 +88,54 @@ impl Drop for Running {
     }
 }
 
-/// Runs a program; its output, or nothing where it is not installed.
-#[expect(clippy::print_stderr, reason = "a test that is skipped says so")]
-fn tool(program: &str, arguments: &[&str], input: Stdio) -> Option<String> {
-    let output = match Command::new(program).args(arguments).stdin(input).output() {
-        Ok(output) => output,
-        Err(error) => {
-            eprintln!("skipped: {program} cannot be run ({error})");
-            return None;
-        }
+/// Ends a program of ours as a service manager would.
+fn stop(process: &mut Child) {
+    let id = process.id().to_string();
+    let told = Command::new("kill")
+        .args(["-TERM", &id])
+        .status()
+        .expect("`kill` runs");
+    assert!(told.success());
+    let status = process.wait().expect("it ends");
+    assert_eq!(status.code(), Some(0), "it did not stop in order");
+}
+
+/// What a server says at a path over HTTP.
+fn http_get(address: SocketAddr, path: &str) -> String {
+    let request = format!("GET {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n");
+    let exchange = async {
+        let mut stream = net::connect(None, address, Duration::from_secs(5)).await?;
+        stream.write_all(request.as_bytes()).await?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await?;
+        std::io::Result::Ok(answer)
     };
+    let answer = blocking(exchange).expect("an answer in UTF-8");
+    let (head, body) = answer.split_once("\r\n\r\n").expect("a body");
+    assert!(head.starts_with("HTTP/1.1 200"), "{path}: {answer}");
+    body.to_owned()
+}
+
+/// Waits for something that is not for these tests to do at the same time as something else.
+fn blocking<T>(work: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    runtime.expect("a runtime").block_on(work)
+}
+
+/// Runs a program to its good end; its output.
+#[track_caller]
+fn tool(program: &str, arguments: &[&str], input: Stdio) -> String {
+    let output = Command::new(program).args(arguments).stdin(input).output();
+    let output = output.unwrap_or_else(|error| panic!("{program} cannot be run: {error}"));
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     let errors = String::from_utf8_lossy(&output.stderr);
-    // Swaks without the library it uses for TLS.
-    if text.contains("TLS not available") || errors.contains("TLS not available") {
-        eprintln!("skipped: {program} has no TLS here");
-        return None;
-    }
     assert!(
         output.status.success(),
         "{program} {arguments:?}: {text}{errors}"
     );
-    Some(text)
+    text
 }
 
 #[test]
@@ -104,99 +143,108 @@ fn a_lab_stops_in_order() {
     Running::start().stop();
 }
 
-#[test]
-fn swaks_submits_with_starttls_and_a_password() {
-    let lab = Running::start();
-    let server = lab.server("EX01", "submission").to_string();
-    let words = [
-        "--server",
-        &server,
-        "--tls",
-        "--auth",
-        "PLAIN",
-        "--auth-user",
-        "david@contoso.com",
-        "--auth-password",
-        "lab",
-        "--from",
-        "david@contoso.com",
-        "--to",
-        "carol@contoso.com",
-        "--header",
-        "Subject: by-swaks",
-    ];
-    if tool("swaks", &words, Stdio::null()).is_some() {
-        arrived(&lab, "carol@contoso.com", "by-swaks");
-    }
-    lab.stop();
-}
+mod swaks {
+    use super::*;
 
-#[test]
-fn python_submits_with_starttls_and_a_password() {
-    let lab = Running::start();
-    let server = lab.server("EXO", "submission");
-    let script = format!(
-        "import smtplib, ssl\n\
-         c = ssl.create_default_context(); c.check_hostname = False; c.verify_mode = ssl.CERT_NONE\n\
-         s = smtplib.SMTP('{}', {}); s.starttls(context=c); s.login('julie@contoso.com', 'lab')\n\
-         s.sendmail('julie@contoso.com', ['david@contoso.com'], 'Subject: by-python\\r\\n\\r\\nhello\\r\\n'); s.quit()\n",
-        server.ip(),
-        server.port()
-    );
-    if tool("python3", &["-c", &script], Stdio::null()).is_some() {
-        arrived(&lab, "david@contoso.com", "by-python");
-    }
-    lab.stop();
-}
-
-/// The mailbox has the message, by curl where that is installed.
-fn arrived(lab: &Running, address: &str, subject: &str) {
-    let url = lab.http(&format!("/mailboxes/{address}/wait?subject={subject}"));
-    if let Some(text) = tool("curl", &["-sS", "--fail", &url], Stdio::null()) {
-        assert!(text.contains(subject), "{text}");
+    #[test]
+    #[ignore = "needs swaks with TLS; tests/run runs it where that is"]
+    fn submits_with_starttls_and_a_password() {
+        let lab = Running::start();
+        let server = lab.server("EX01", "submission").to_string();
+        let connection = ["--server", &server, "--tls"];
+        let user = ["--auth", "PLAIN", "--auth-user", "david@contoso.com"];
+        let password = ["--auth-password", "lab"];
+        let envelope = ["--from", "david@contoso.com", "--to", "carol@contoso.com"];
+        let header = ["--header", "Subject: by-swaks"];
+        let words = [&connection[..], &user, &password, &envelope, &header].concat();
+        tool("swaks", &words, Stdio::null());
+        lab.has("carol@contoso.com", "by-swaks");
+        lab.stop();
     }
 }
 
-#[test]
-fn openssl_sees_the_certificate_of_the_world() {
-    let lab = Running::start();
-    let server = lab.server("EX01", "smtp").to_string();
-    let words = ["s_client", "-starttls", "smtp", "-connect", &server];
-    if let Some(text) = tool("openssl", &words, Stdio::null()) {
+mod python3 {
+    use super::*;
+
+    #[test]
+    #[ignore = "needs python3; tests/run runs it where that is"]
+    fn submits_with_starttls_and_a_password() {
+        let lab = Running::start();
+        let server = lab.server("EXO", "submission");
+        let script = format!(
+            "import smtplib, ssl\n\
+             c = ssl.create_default_context(); c.check_hostname = False; c.verify_mode = ssl.CERT_NONE\n\
+             s = smtplib.SMTP('{}', {}); s.starttls(context=c); s.login('julie@contoso.com', 'lab')\n\
+             s.sendmail('julie@contoso.com', ['david@contoso.com'], 'Subject: by-python\\r\\n\\r\\nhello\\r\\n'); s.quit()\n",
+            server.ip(),
+            server.port()
+        );
+        tool("python3", &["-c", &script], Stdio::null());
+        lab.has("david@contoso.com", "by-python");
+        lab.stop();
+    }
+}
+
+mod curl {
+    use super::*;
+
+    #[test]
+    #[ignore = "needs curl; tests/run runs it where that is"]
+    fn reads_mailboxes_and_metrics() {
+        let lab = Running::start();
+        let get = |path: &str| tool("curl", &["-sS", "--fail", &lab.http(path)], Stdio::null());
+        let metrics = get("/metrics");
+        assert!(metrics.contains("hybridmx_loops_total"), "{metrics}");
+        assert_eq!(get("/mailboxes/david@contoso.com"), "[]");
+        lab.stop();
+    }
+}
+
+mod openssl {
+    use super::*;
+
+    #[test]
+    #[ignore = "needs openssl; tests/run runs it where that is"]
+    fn sees_the_certificate_of_the_world() {
+        let lab = Running::start();
+        let server = lab.server("EX01", "smtp").to_string();
+        let words = ["s_client", "-starttls", "smtp", "-connect", &server];
+        let text = tool("openssl", &words, Stdio::null());
         assert!(text.contains("mail.contoso.com"), "{text}");
+        lab.stop();
     }
-    lab.stop();
 }
 
-#[test]
-fn dig_sees_the_mx_record_of_the_group_domain() {
-    let lab = Running::start();
-    let (server, port) = (format!("@{}", lab.dns().ip()), lab.dns().port().to_string());
-    let words = [&server, "-p", &port, "groups.contoso.com", "MX", "+short"];
-    if let Some(text) = tool("dig", &words, Stdio::null()) {
+mod dig {
+    use super::*;
+
+    #[test]
+    #[ignore = "needs dig; tests/run runs it where that is"]
+    fn sees_the_mx_record_of_the_group_domain() {
+        let lab = Running::start();
+        let (server, port) = (format!("@{}", lab.dns().ip()), lab.dns().port().to_string());
+        let words = [&server, "-p", &port, "groups.contoso.com", "MX", "+short"];
+        let text = tool("dig", &words, Stdio::null());
         assert_eq!(text, "0 groups-contoso-com.mail.protection.outlook.com.\n");
+        lab.stop();
     }
-    lab.stop();
 }
 
-#[test]
-fn promtool_finds_nothing_wrong_with_the_metrics() {
-    let lab = Running::start();
-    if let Some(text) = tool(
-        "curl",
-        &["-sS", "--fail", &lab.http("/metrics")],
-        Stdio::null(),
-    ) {
-        assert!(text.contains("hybridmx_loops_total"), "{text}");
-        let mut curl = Command::new("curl");
-        let curl = curl
-            .args(["-sS", &lab.http("/metrics")])
-            .stdout(Stdio::piped())
-            .spawn();
-        let mut curl = curl.expect("curl ran a moment ago");
-        let metrics = curl.stdout.take().expect("its output");
+mod promtool {
+    use std::io::{Seek as _, Write as _};
+
+    use super::*;
+
+    #[test]
+    #[ignore = "needs promtool; tests/run runs it where that is"]
+    fn finds_nothing_wrong_with_the_metrics() {
+        let lab = Running::start();
+        let mut metrics = tempfile::tempfile().expect("a file");
+        metrics
+            .write_all(lab.get("/metrics").as_bytes())
+            .expect("it can be written");
+        metrics.rewind().expect("it can be read");
         tool("promtool", &["check", "metrics"], metrics.into());
-        curl.wait().expect("curl ends");
+        lab.stop();
     }
-    lab.stop();
 }

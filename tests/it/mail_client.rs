@@ -16,7 +16,7 @@ pub(crate) enum Told {
     Refused(String),
 }
 
-/// Sends one message, under TLS where that is offered.
+/// Sends one message, under TLS where that is offered; several recipients stand with commas between.
 pub(crate) async fn send(
     server: SocketAddr,
     local: Option<IpAddr>,
@@ -58,8 +58,9 @@ async fn attempt(
         connection.auth(&[Mechanism::Plain], &credentials).await?;
     }
     let address = |text: &str| text.parse::<lettre::Address>().expect("an address");
-    let envelope = lettre::address::Envelope::new(Some(address(from)), vec![address(to)])
-        .expect("a recipient");
+    let recipients = to.split(',').map(address).collect();
+    let envelope =
+        lettre::address::Envelope::new(Some(address(from)), recipients).expect("a recipient");
     let message = format!("From: {from}\r\nTo: {to}\r\nSubject: {subject}\r\n\r\nhello\r\n");
     connection.send(&envelope, message.as_bytes()).await?;
     connection.quit().await?;

@@ -184,6 +184,7 @@ fn apply(text: &str, file: &Path, edits: &[&Edit]) -> String {
 struct Case {
     source: String,
     from: String,
+    /// Several recipients of one message stand with commas between.
     to: String,
     #[serde(default)]
     at: Option<String>,
@@ -243,13 +244,14 @@ fn check(world: &World, file: &Path, case: &Case) {
         .as_ref()
         .map(|name| topology.server_named(name).expect("a server"));
     let submission = origin(topology, &from, at).expect("a sender");
-    let to = vec![Mailbox::parse(&case.to).expect("an address")];
+    let to = case.to.split(", ");
+    let to = to.map(|word| Mailbox::parse(word).expect("an address"));
     let flow = walk(
         topology,
         &world.zones,
         &Question {
             from,
-            to,
+            to: to.collect(),
             size: ByteSize(10_240),
             submission,
         },
