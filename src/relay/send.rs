@@ -390,11 +390,15 @@ impl Session {
             Ok((stream, peer)) => {
                 self.stream = stream;
                 self.tls = true;
-                self.machine.tls_started(self.began.elapsed());
+                if let Some(handshake) = self.machine.handshake() {
+                    handshake.started(self.began.elapsed());
+                }
                 Ok(peer)
             }
             Err(error) => {
-                self.machine.tls_failed();
+                if let Some(handshake) = self.machine.handshake() {
+                    handshake.failed();
+                }
                 Err(failed(&error))
             }
         }
@@ -441,7 +445,9 @@ impl Session {
                 return true;
             }
         };
-        self.machine.begin(envelope, self.began.elapsed());
+        if let Some(idle) = self.machine.idle() {
+            idle.begin(envelope, self.began.elapsed());
+        }
         let mut verdicts: Vec<Option<Status>> = vec![None; delivery.recipients.len()];
         let mut message: Option<Status> = None;
         let end = loop {
@@ -450,10 +456,7 @@ impl Session {
                     verdicts[index] = Some(reply.to_status())
                 }
                 ClientEvent::NeedBody => {
-                    let now = self.began.elapsed();
-                    self.machine.body(&headers, now);
-                    self.machine.body(&body, now);
-                    self.machine.end_body(now);
+                    self.write(&headers, &body);
                 }
                 ClientEvent::MessageReply { reply, .. } => message = Some(reply.to_status()),
                 ClientEvent::Ready => break Waiting::Ready,
@@ -539,6 +542,16 @@ impl Session {
         )
     }
 
+    /// Gives the message to a server that waits for it.
+    fn write(&mut self, headers: &[u8], body: &[u8]) {
+        let now = self.began.elapsed();
+        if let Some(mut message) = self.machine.message() {
+            message.write(headers, now);
+            message.write(body, now);
+            message.end(now);
+        }
+    }
+
     /// The next event of the session; reads and writes until there is one.
     async fn event(&mut self) -> ClientEvent {
         loop {
@@ -580,8 +593,8 @@ impl Session {
             while !self.idle && !self.over {
                 self.event().await;
             }
-            if self.idle {
-                self.machine.quit(self.began.elapsed());
+            if let Some(idle) = self.machine.idle() {
+                idle.quit(self.began.elapsed());
             }
             while !self.over {
                 self.event().await;
@@ -700,7 +713,9 @@ impl Session {
         else {
             return Status::new(554, (5, 6, 0), "Corrupt message content");
         };
-        self.machine.begin(envelope, self.began.elapsed());
+        if let Some(idle) = self.machine.idle() {
+            idle.begin(envelope, self.began.elapsed());
+        }
         let mut refused = None;
         let mut message = None;
         loop {
@@ -709,10 +724,7 @@ impl Session {
                     refused = Some(reply.to_status())
                 }
                 ClientEvent::NeedBody => {
-                    let now = self.began.elapsed();
-                    self.machine.body(&delivery.headers, now);
-                    self.machine.body(&delivery.body, now);
-                    self.machine.end_body(now);
+                    self.write(&delivery.headers, &delivery.body);
                 }
                 ClientEvent::MessageReply { reply, .. } => message = Some(reply.to_status()),
                 ClientEvent::Ready => {
