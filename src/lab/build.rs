@@ -375,6 +375,7 @@ impl Building<'_> {
                 .map(|(id, identity)| (*id, identity.clone()))
                 .collect(),
             self_signed: net::Identity::self_signed(server.fqdn.as_str())?,
+            certificates_at: Some(self.topology.as_of()),
             store: Arc::new(store),
             mail_directory: self.folder.join("mail"),
             users: self.users.clone(),

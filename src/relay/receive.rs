@@ -347,7 +347,7 @@ impl Receive {
         self.connection.tls = true;
         self.connection.certificate = peer.map(|peer| {
             let certificate = send::as_certificate(&peer);
-            let valid = certificate.is_valid_at(shared.topology.as_of());
+            let valid = certificate.is_valid_at(shared.judged_at());
             let names: Vec<NamePattern> = certificate.names;
             ClientCertificate {
                 names,

@@ -333,13 +333,9 @@ impl Session {
                 ClientEvent::WantTls => {
                     let certificate = self.handshake(shared, copy).await?;
                     let certificate = certificate.map(|peer| as_certificate(&peer));
-                    route::judge(
-                        &copy.tls,
-                        true,
-                        certificate.as_ref(),
-                        shared.topology.as_of(),
-                    )
-                    .map_err(Happened::Tls)?;
+                    let now = shared.judged_at();
+                    route::judge(&copy.tls, true, certificate.as_ref(), now)
+                        .map_err(Happened::Tls)?;
                 }
                 ClientEvent::Ready => {
                     if self.tls {
@@ -366,11 +362,11 @@ impl Session {
         copy: &Copy,
     ) -> Result<Option<PeerCertificate>, Happened> {
         let identity = match &copy.presented {
-            Presented::Certificate(shown) => {
-                let id = shared.topology.certificates().find(|(_, certificate)| {
-                    certificate.names == shown.names && certificate.servers.contains(&shared.server)
-                });
-                shared.identity(id.map(|(id, _)| id))
+            Presented::Certificate(_) => {
+                let connector = copy.next_hop.connector();
+                let connector = connector.map(|id| shared.topology.send_connector(id));
+                let id = route::chosen(&shared.topology, shared.server, connector);
+                shared.identity(id)
             }
             Presented::SelfSigned | Presented::Missing(_) => shared.self_signed.clone(),
         };
@@ -643,15 +639,16 @@ fn lost(phase: Phase, cause: &Cause) -> Status {
 /// A peer's certificate as the model has them.
 pub(super) fn as_certificate(peer: &PeerCertificate) -> Certificate {
     Certificate {
-        subject: peer.subject.clone(),
-        issuer: peer.issuer.clone(),
+        subject: peer.says.subject.clone(),
+        issuer: peer.says.issuer.clone(),
         names: peer
+            .says
             .names
             .iter()
             .filter_map(|name| NamePattern::parse(name).ok())
             .collect(),
-        not_before: jiff::Timestamp::from_second(peer.not_before).ok(),
-        not_after: jiff::Timestamp::from_second(peer.not_after).ok(),
+        not_before: jiff::Timestamp::from_second(peer.says.not_before).ok(),
+        not_after: jiff::Timestamp::from_second(peer.says.not_after).ok(),
         trusted: peer.trusted,
         servers: Vec::new(),
         settings: Settings::default(),

@@ -62,6 +62,8 @@ pub struct Config {
     pub identities: HashMap<CertificateId, Identity>,
     /// Its self-signed certificate.
     pub self_signed: Identity,
+    /// The moment at which the certificates of peers are judged; without, the present one.
+    pub certificates_at: Option<Timestamp>,
     /// Where messages survive.
     pub store: Arc<dyn Store>,
     /// Where mailboxes are.
@@ -87,6 +89,7 @@ pub(super) struct Shared {
     pub(super) tls: TlsMaterials,
     pub(super) identities: HashMap<CertificateId, Identity>,
     pub(super) self_signed: Identity,
+    certificates_at: Option<Timestamp>,
     pub(super) store: Arc<dyn Store>,
     pub(super) mail_directory: PathBuf,
     pub(super) users: Arc<Users>,
@@ -111,6 +114,7 @@ impl Shared {
             tls: TlsMaterials::new(config.roots),
             identities: config.identities,
             self_signed: config.self_signed,
+            certificates_at: config.certificates_at,
             store: config.store,
             mail_directory: config.mail_directory,
             users: config.users,
@@ -161,8 +165,8 @@ impl Shared {
             .clone()
     }
 
-    /// Seconds since 1970 at which certificates are judged: the world's moment.
-    pub(super) fn judged_at(&self) -> u64 {
-        u64::try_from(self.topology.as_of().as_second()).unwrap_or_default()
+    /// The moment at which the certificates of peers are judged.
+    pub(super) fn judged_at(&self) -> Timestamp {
+        self.certificates_at.unwrap_or_else(clock::now)
     }
 }
