@@ -22,6 +22,7 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 use hybridmx::cli::{self, Arguments, Command, Exit, FailOn, Format, Sizes};
 use hybridmx::config::{self, LogLevel, Settings, World};
 use hybridmx::diag::{Diagnostic, Severity, did_you_mean};
+use hybridmx::dns::Zones;
 use hybridmx::flow::{NoOrigin, Question, origin, walk};
 use hybridmx::lab::agree::{self, AgreeOptions};
 use hybridmx::lab::{self, Lab, LabOptions};
@@ -29,7 +30,7 @@ use hybridmx::mail::{ByteSize, Mailbox, ReversePath};
 use hybridmx::metrics::Metrics;
 use hybridmx::model::{CertificateId, Recipient, RecipientKind, ServerId, Topology};
 use hybridmx::net::{self, Identity, Resolver};
-use hybridmx::relay::{self, AddressBook, Pace, Relay, serve_metrics};
+use hybridmx::relay::{self, AddressBook, Pace, Relay, SyncMeter, serve_metrics};
 use hybridmx::report::text::Palette;
 use hybridmx::report::{Running, Surroundings, json, text, topic};
 use hybridmx::spool::Recovered;
@@ -130,6 +131,7 @@ fn lab(arguments: &cli::Lab) -> Reply {
         log_to_stderr(tracing::Level::WARN);
         let ending = Ending::new()?;
         let lab = Lab::start(Arc::new(topology), &zones, &options).await?;
+        note_findings(lab.metrics(), lab.topology(), &zones);
         let surroundings = surroundings(&lab);
         let ready = match format {
             Format::Json => json::lab(&surroundings),
@@ -178,7 +180,7 @@ fn test(arguments: &cli::Test) -> Reply {
 }
 
 fn relay(arguments: &cli::Relay) -> Reply {
-    let (World { topology, .. }, mut remarks) = read(&arguments.world)?;
+    let (World { topology, zones }, mut remarks) = read(&arguments.world)?;
     let server = server(&topology, &arguments.server).map_err(|wrong| vec![*wrong])?;
     let (settings, diagnostics) =
         config::load_settings(&arguments.settings, &topology, server, clock::now());
@@ -192,10 +194,12 @@ fn relay(arguments: &cli::Relay) -> Reply {
         log_to_stderr(level(settings.log_level));
         let ending = Ending::new()?;
         let metrics = Arc::new(Metrics::new());
+        if settings.metrics_listen.is_some() {
+            note_findings(&metrics, &topology, &zones);
+        }
         let listeners = listeners(&settings)?;
         let door = settings.metrics_listen.map(net::listen).transpose()?;
-        let (config, recovered) =
-            relay_config(Arc::new(topology), server, &settings, &metrics)?;
+        let (config, recovered) = relay_config(Arc::new(topology), server, &settings, &metrics)?;
         let name = config.topology.server(server).name.clone();
         let relay = Relay::start(config, recovered, listeners).await?;
         let door = door.map(|listener| tokio::spawn(serve_metrics(listener, metrics)));
@@ -237,7 +241,12 @@ fn relay_config(
         Some(address) => Resolver::at(address)?,
         None => Resolver::of_this_machine()?,
     };
-    let (store, recovered) = Disk::open(&settings.spool_directory, &Options::default())?;
+    let name = &topology.server(server).name;
+    let options = Options {
+        observer: Arc::new(SyncMeter::new(metrics.clone(), name)),
+        ..Options::default()
+    };
+    let (store, recovered) = Disk::open(&settings.spool_directory, &options)?;
     let users = settings.users.iter();
     let users = users.map(|(user, password)| {
         (
@@ -266,6 +275,19 @@ fn relay_config(
         observer: None,
     };
     Ok((config, recovered))
+}
+
+/// Shows among the metrics what is wrong with the world.
+fn note_findings(metrics: &Metrics, topology: &Topology, zones: &Zones) {
+    let report = verify::check(topology, zones);
+    for severity in [Severity::Error, Severity::Warning, Severity::Note] {
+        let found = report.findings.iter();
+        let found = found
+            .filter(|finding| finding.diagnostic.severity == severity)
+            .count();
+        let found = i64::try_from(found).unwrap_or(i64::MAX);
+        metrics.set("world_findings", &[&severity.to_string()], found);
+    }
 }
 
 /// Whom a relay trusts.

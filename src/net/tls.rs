@@ -13,8 +13,8 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::server::WebPkiClientVerifier;
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::{
-    ClientConfig, DigitallySignedStruct, DistinguishedName, RootCertStore, ServerConfig,
-    SignatureScheme,
+    ClientConfig, DigitallySignedStruct, DistinguishedName, ProtocolVersion, RootCertStore,
+    ServerConfig, SignatureScheme,
 };
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
@@ -88,6 +88,16 @@ pub struct PeerCertificate {
     pub trusted: bool,
 }
 
+/// A connection under TLS.
+pub struct Secured {
+    /// What is to be read and written from now on.
+    pub stream: Box<dyn Connected>,
+    /// Who the peer proved to be, if it showed a certificate.
+    pub peer: Option<PeerCertificate>,
+    /// The version of TLS: `1.2` or `1.3`.
+    pub version: &'static str,
+}
+
 /// Whom this process trusts.
 #[derive(Clone, Debug)]
 pub struct TlsMaterials {
@@ -135,7 +145,7 @@ impl TlsMaterials {
         Ok(TlsConnector::from(Arc::new(config)))
     }
 
-    /// Takes over a connection as its server: the stream and the client's certificate.
+    /// Takes over a connection as its server.
     ///
     /// # Errors
     /// When the handshake fails.
@@ -144,14 +154,20 @@ impl TlsMaterials {
         acceptor: &TlsAcceptor,
         stream: Box<dyn Connected>,
         now: Timestamp,
-    ) -> std::io::Result<(Box<dyn Connected>, Option<PeerCertificate>)> {
+    ) -> std::io::Result<Secured> {
         let stream = acceptor.accept(stream).await?;
-        let chain = stream.get_ref().1.peer_certificates().map(<[_]>::to_vec);
-        let peer = chain.and_then(|chain| self.describe_client(&chain, now));
-        Ok((Box::new(stream), peer))
+        let session = stream.get_ref().1;
+        let chain = session.peer_certificates();
+        let peer = chain.and_then(|chain| self.describe_client(chain, now));
+        let version = version(session.protocol_version());
+        Ok(Secured {
+            stream: Box::new(stream),
+            peer,
+            version,
+        })
     }
 
-    /// Begins TLS as a client: the stream and the server's certificate.
+    /// Begins TLS as a client.
     ///
     /// # Errors
     /// When the handshake fails.
@@ -161,16 +177,22 @@ impl TlsMaterials {
         name: &str,
         stream: Box<dyn Connected>,
         now: Timestamp,
-    ) -> std::io::Result<(Box<dyn Connected>, Option<PeerCertificate>)> {
+    ) -> std::io::Result<Secured> {
         let bare = name
             .trim_start_matches('[')
             .trim_end_matches(']')
             .to_owned();
         let server = ServerName::try_from(bare).map_err(std::io::Error::other)?;
         let stream = connector.connect(server, stream).await?;
-        let chain = stream.get_ref().1.peer_certificates().map(<[_]>::to_vec);
-        let peer = chain.and_then(|chain| self.describe_server(&chain, now));
-        Ok((Box::new(stream), peer))
+        let session = stream.get_ref().1;
+        let chain = session.peer_certificates();
+        let peer = chain.and_then(|chain| self.describe_server(chain, now));
+        let version = version(session.protocol_version());
+        Ok(Secured {
+            stream: Box::new(stream),
+            peer,
+            version,
+        })
     }
 
     fn describe_client(
@@ -207,6 +229,14 @@ impl TlsMaterials {
                 .is_ok()
         });
         Some(PeerCertificate { says, trusted })
+    }
+}
+
+/// A version as metrics name it; older ones than 1.2 are never spoken.
+fn version(version: Option<ProtocolVersion>) -> &'static str {
+    match version {
+        Some(ProtocolVersion::TLSv1_3) => "1.3",
+        _ => "1.2",
     }
 }
 

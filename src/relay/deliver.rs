@@ -6,8 +6,7 @@ use std::sync::Arc;
 use super::progress;
 use super::queue::Delivery;
 use super::shared::Shared;
-use super::tracking::Flagged;
-use crate::clock;
+use super::tracking::{Flagged, Noted};
 use crate::mail::{CROSS_PREMISES_PREFIX, Mailbox, ReversePath};
 use crate::model::{RecipientId, RecipientKind};
 use crate::route::{Event, Happened};
@@ -21,16 +20,10 @@ pub(super) async fn deliver(shared: &Arc<Shared>, mut delivery: Delivery, id: Op
     let written = write_aside(folder, shared.unique(), text).await;
     match written {
         Ok(Ok(())) => {
-            shared.note(&delivery.pending.message_id, Event::Deliver, &recipient);
+            let noted = Noted::of(Event::Deliver, &recipient);
+            shared.note(&delivery.pending.message_id, &noted);
             shared.count("messages_delivered_total", None, None);
-            let latency = clock::now()
-                .duration_since(delivery.pending.arrived)
-                .as_secs_f64();
-            shared.metrics.observe(
-                "delivery_latency_seconds",
-                &[shared.name(), super::tracking::NO_CONNECTOR],
-                latency,
-            );
+            shared.observe_latency(delivery.pending.arrived, None);
             if let Some(RecipientKind::Group { .. }) =
                 id.map(|id| &shared.topology.recipient(id).kind)
             {

@@ -10,16 +10,17 @@ use tokio::time::Instant;
 use super::categorizer;
 use super::message::Message;
 use super::record::Record;
+use super::replies::Replies;
 use super::send::{self, ProxyDelivery};
 use super::shared::Shared;
-use super::tracking::Flagged;
+use super::tracking::{Flagged, Noted};
 use crate::clock;
 use crate::mail::{AuthAs, ByteSize, Directionality, Mailbox, NamePattern, ReversePath, Status};
 use crate::model::{PermissionGroup, ReceiveConnector, ReceiveConnectorId, RecipientKind, replies};
 use crate::net::Connected;
 use crate::route::{
     self, Admission, Arrival, ClientCertificate, Connection, Event, MailItem, NextHop, Peer,
-    Reason, Step, Trace, Transfer,
+    Reason, Step, Subject, Trace, Transfer,
 };
 use crate::smtp::{Mail, ServerConfig, ServerEvent, ServerSession};
 use crate::spool::{Error as SpoolError, NewMessage};
@@ -84,6 +85,7 @@ pub(super) async fn serve(
         hello: String::new(),
         user: None,
         transaction: None,
+        replies: Replies::new(&shared, "in", &label),
     };
     receive.run().await;
     shared
@@ -129,6 +131,7 @@ struct Receive {
     /// The address that logged on.
     user: Option<Mailbox>,
     transaction: Option<Transaction>,
+    replies: Replies,
 }
 
 /// An open mail transaction.
@@ -176,6 +179,7 @@ impl Receive {
     async fn write(&mut self) -> std::io::Result<()> {
         let mut wrote = false;
         while let Some(output) = self.session.poll_output() {
+            self.replies.read(&output);
             self.stream.write_all(&output).await?;
             wrote = true;
         }
@@ -339,13 +343,13 @@ impl Receive {
             .tls
             .accept(&acceptor, plain, shared.judged_at())
             .await;
-        shared.count_handshake("in", result.is_ok());
-        let Ok((stream, peer)) = result else {
+        shared.count_handshake("in", &result);
+        let Ok(secured) = result else {
             return false;
         };
-        self.stream = stream;
+        self.stream = secured.stream;
         self.connection.tls = true;
-        self.connection.certificate = peer.map(|peer| {
+        self.connection.certificate = secured.peer.map(|peer| {
             let certificate = send::as_certificate(&peer);
             let valid = certificate.is_valid_at(shared.judged_at());
             let names: Vec<NamePattern> = certificate.names;
@@ -526,6 +530,11 @@ impl Receive {
         message_id: &str,
     ) -> Result<Status, Status> {
         let shared = &self.shared;
+        let event = match item.arrival {
+            Arrival::Submission => Event::Submit,
+            Arrival::External | Arrival::Internal => Event::Receive,
+        };
+        let via = Subject::ReceiveConnector(self.endpoint);
         let record = Record::new(&shared.topology, &item, clock::now());
         let new = NewMessage {
             envelope: record.to_bytes(),
@@ -538,6 +547,8 @@ impl Receive {
                 _ => Status::new(452, (4, 3, 1), "Insufficient system resources"),
             }
         })?;
+        let noted = Noted::of(event, &item.recipients[0]).via(&via);
+        shared.note(message_id, &noted);
         let connector = shared.topology.receive_connector(self.endpoint);
         shared
             .metrics

@@ -10,13 +10,14 @@ use tokio::time::Instant;
 
 use super::progress::{delivered, put_off};
 use super::queue::{Delivery, Queue};
+use super::replies::Replies;
 use super::shared::Shared;
-use super::tracking::Flagged;
+use super::tracking::{Flagged, NO_CONNECTOR, Noted};
 use crate::dns::{NoHost, Target, Targets};
 use crate::mail::{NamePattern, Status};
 use crate::model::{Certificate, ServerId, Settings, SmartHost};
 use crate::net::{self, Connected, PeerCertificate};
-use crate::route::{self, Copy, Event, Happened, NextHop, Peer, Presented, Step, Subject};
+use crate::route::{self, Copy, Event, Happened, NextHop, Peer, Presented, Subject};
 use crate::smtp::{
     Body, Cause, ClientConfig, ClientEvent, ClientSession, Envelope, HelloName, Phase, TlsUse,
 };
@@ -137,8 +138,9 @@ async fn find(shared: &Shared, copy: &Copy) -> Result<Vec<Reached>, Happened> {
             .filter_map(|id| at_server(shared, *id, *port))
             .collect()),
         NextHop::Dns { domain, .. } => {
+            let began = Instant::now();
             let targets = resolver(shared, copy).targets(domain).await;
-            count_lookup(shared, "MX", &targets);
+            count_lookup(shared, "MX", &targets, began);
             hosts(shared, targets, false)
         }
         NextHop::SmartHosts { hosts, .. } => smart_hosts(shared, copy, hosts).await,
@@ -169,15 +171,18 @@ fn resolver<'a>(shared: &'a Shared, copy: &Copy) -> &'a net::Resolver {
     }
 }
 
-fn count_lookup(shared: &Shared, kind: &str, targets: &Targets) {
+fn count_lookup(shared: &Shared, kind: &str, targets: &Targets, began: Instant) {
     let outcome = if matches!(targets, Targets::Failed(_)) {
         "failed"
     } else {
         "answered"
     };
+    let labels = [shared.name(), kind, outcome];
+    shared.metrics.count("dns_lookups_total", &labels);
+    let seconds = began.elapsed().as_secs_f64();
     shared
         .metrics
-        .count("dns_lookups_total", &[shared.name(), kind, outcome]);
+        .observe("dns_lookup_seconds", &labels, seconds);
 }
 
 /// The addresses to try, best first.
@@ -242,8 +247,9 @@ async fn smart_hosts(
                     });
                     continue;
                 }
+                let began = Instant::now();
                 let targets = resolver(shared, copy).targets(name).await;
-                count_lookup(shared, "A", &targets);
+                count_lookup(shared, "A", &targets, began);
                 match hosts(shared, targets, true) {
                     Ok(mut found) => reached.append(&mut found),
                     Err(happened) => why = happened,
@@ -270,6 +276,7 @@ struct Session {
     /// Whether it has ended.
     over: bool,
     buffer: Vec<u8>,
+    replies: Replies,
 }
 
 /// What a delivery is waiting for.
@@ -301,6 +308,7 @@ impl Session {
                     }
                 };
             let config = config(shared, copy);
+            let label = shared.connector_label(queue.key.connector());
             let mut session = Self {
                 stream: Box::new(stream),
                 machine: ClientSession::new(config),
@@ -310,8 +318,8 @@ impl Session {
                 idle: false,
                 over: false,
                 buffer: vec![0; 16 * 1024],
+                replies: Replies::new(shared, "out", &label),
             };
-            let label = shared.connector_label(queue.key.connector());
             shared
                 .metrics
                 .count("smtp_sessions_total", &[shared.name(), "out", &label]);
@@ -381,15 +389,15 @@ impl Session {
             .tls
             .connect(&connector, &self.remote.name, plain, shared.judged_at())
             .await;
-        shared.count_handshake("out", result.is_ok());
+        shared.count_handshake("out", &result);
         match result {
-            Ok((stream, peer)) => {
-                self.stream = stream;
+            Ok(secured) => {
+                self.stream = secured.stream;
                 self.tls = true;
                 if let Some(handshake) = self.machine.handshake() {
                     handshake.started(self.began.elapsed());
                 }
-                Ok(peer)
+                Ok(secured.peer)
             }
             Err(error) => {
                 if let Some(handshake) = self.machine.handshake() {
@@ -492,6 +500,7 @@ impl Session {
             recipients: vec![recipient],
             copy: delivery.copy.clone(),
             attempts: delivery.attempts,
+            place: delivery.place.clone(),
         };
         if status.enhanced.class == 2 {
             let event = if delivery.copy.exchange_authenticated {
@@ -503,15 +512,14 @@ impl Session {
                 .remote
                 .server
                 .map_or_else(|| Subject::Host(self.remote.name.clone()), Subject::Server);
-            shared.track(
-                &one.pending.message_id,
-                &[Step::new(event, &one.recipients[0]).chosen(chosen)],
-            );
+            let noted = Noted::of(event, &one.recipients[0]).via(&chosen);
+            shared.note(&one.pending.message_id, &noted);
             shared.count(
                 "messages_relayed_total",
                 delivery.copy.next_hop.connector(),
                 None,
             );
+            shared.observe_latency(one.pending.arrived, delivery.copy.next_hop.connector());
             return delivered(shared, &one.pending, &one.recipients[0]);
         }
         put_off(
@@ -576,7 +584,10 @@ impl Session {
             let now = self.began.elapsed();
             match read {
                 Ok(Ok(0) | Err(_)) => self.machine.handle_eof(),
-                Ok(Ok(count)) => self.machine.handle_input(&self.buffer[..count], now),
+                Ok(Ok(count)) => {
+                    self.replies.read(&self.buffer[..count]);
+                    self.machine.handle_input(&self.buffer[..count], now);
+                }
                 Err(_) => self.machine.handle_timeout(now),
             }
         }
@@ -681,6 +692,7 @@ pub(super) async fn proxy(shared: &Arc<Shared>, delivery: &ProxyDelivery) -> Sta
         idle: false,
         over: false,
         buffer: vec![0; 16 * 1024],
+        replies: Replies::new(shared, "out", NO_CONNECTOR),
     };
     if session.hello(shared, &delivery.copy).await.is_err() {
         return unreachable;

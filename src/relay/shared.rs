@@ -13,11 +13,12 @@ use tokio::sync::mpsc;
 
 use super::address_book::AddressBook;
 use super::queue::{Queues, Work};
+use super::tally::Tally;
 use super::tracked::Tracked;
 use crate::clock;
 use crate::metrics::Metrics;
-use crate::model::{CertificateId, ServerId, Topology};
-use crate::net::{Identity, Resolver, TlsMaterials};
+use crate::model::{CertificateId, SendConnectorId, ServerId, Topology};
+use crate::net::{Identity, Resolver, Secured, TlsMaterials};
 use crate::spool::Store;
 
 /// Passwords by address, in lower case.
@@ -97,6 +98,7 @@ pub(super) struct Shared {
     pub(super) pace: Pace,
     pub(super) observer: Option<mpsc::UnboundedSender<Tracked>>,
     pub(super) queues: Queues,
+    pub(super) tally: Arc<Tally>,
     work: mpsc::UnboundedSender<Work>,
     sequence: AtomicU64,
     started: Timestamp,
@@ -122,6 +124,7 @@ impl Shared {
             pace: config.pace,
             observer: config.observer,
             queues: Queues::default(),
+            tally: Arc::default(),
             work,
             sequence: AtomicU64::new(0),
             started: clock::now(),
@@ -145,10 +148,21 @@ impl Shared {
     }
 
     /// Counts a TLS handshake; `direction` is `in` or `out`.
-    pub(super) fn count_handshake(&self, direction: &str, succeeded: bool) {
-        let outcome = if succeeded { "succeeded" } else { "failed" };
+    pub(super) fn count_handshake<E>(&self, direction: &str, result: &Result<Secured, E>) {
+        let (version, outcome) = match result {
+            Ok(secured) => (secured.version, "succeeded"),
+            Err(_) => ("none", "failed"),
+        };
+        let labels = [self.name(), direction, version, outcome];
+        self.metrics.count("tls_handshakes_total", &labels);
+    }
+
+    /// Observes how long a message took to a recipient's delivery.
+    pub(super) fn observe_latency(&self, arrived: Timestamp, connector: Option<SendConnectorId>) {
+        let seconds = clock::now().duration_since(arrived).as_secs_f64();
+        let labels = [self.name(), &self.connector_label(connector)];
         self.metrics
-            .count("tls_handshakes_total", &[self.name(), direction, outcome]);
+            .observe("delivery_latency_seconds", &labels, seconds);
     }
 
     /// A name that nothing else in this process has, and nothing in an earlier one.
