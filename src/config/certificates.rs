@@ -155,7 +155,9 @@ impl Holder<'_> {
         let help = match did_you_mean(subject, known.iter().copied()) {
             Some(close) if close != subject => format!("did you mean `{close}`?"),
             _ if known.is_empty() => {
-                format!("describe it in the world under `[[Certificates]]`, with `{server}` among its `Servers`")
+                format!(
+                    "describe it in the world under `[[Certificates]]`, with `{server}` among its `Servers`"
+                )
             }
             _ => format!("its certificates are {}", listed(known)),
         };
@@ -241,7 +243,9 @@ fn names_missing(
     };
     Diagnostic::new("certificate-names-missing", Some(place.clone()), message)
         .because(has)
-        .help("name the file of the right certificate, or correct `CertificateDomains` in the world")
+        .help(
+            "name the file of the right certificate, or correct `CertificateDomains` in the world",
+        )
 }
 
 /// Another subject, issuer or end than the world says: predictions are about another certificate.
@@ -256,7 +260,9 @@ fn differing(
         ("issuer", &certificate.issuer, &description.issuer),
     ] {
         if !is_same_name(world, file) {
-            because.push(format!("{what}: the world says `{world}`, the file `{file}`"));
+            because.push(format!(
+                "{what}: the world says `{world}`, the file `{file}`"
+            ));
         }
     }
     if let Some(end) = certificate.not_after
@@ -302,9 +308,9 @@ fn certificates(
     let chain: Result<Vec<_>, _> =
         CertificateDer::pem_slice_iter(source.text().as_bytes()).collect();
     let chain = chain.map_err(|error| no_certificate(word, &error.to_string()))?;
-    let first = chain.first().ok_or_else(|| {
-        no_certificate(word, "it has no part `-----BEGIN CERTIFICATE-----`")
-    })?;
+    let first = chain
+        .first()
+        .ok_or_else(|| no_certificate(word, "it has no part `-----BEGIN CERTIFICATE-----`"))?;
     let description = Description::read(first)
         .ok_or_else(|| no_certificate(word, "its first certificate cannot be read"))?;
     Ok((chain, description))
@@ -323,8 +329,15 @@ fn key_of(
     match CertifiedKey::from_der(chain.to_vec(), key.clone_key(), &provider) {
         Ok(_) => Ok(key),
         Err(rustls::Error::InconsistentKeys(_)) => {
-            let message = format!("the private key in `{}` is not the certificate's", word.text);
-            Err(unusable(word, message, "name the key that the certificate was requested with"))
+            let message = format!(
+                "the private key in `{}` is not the certificate's",
+                word.text
+            );
+            Err(unusable(
+                word,
+                message,
+                "name the key that the certificate was requested with",
+            ))
         }
         Err(error) => {
             let message = format!("the private key in `{}` cannot be used: {error}", word.text);
