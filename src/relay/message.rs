@@ -5,7 +5,7 @@
 use bytes::Bytes;
 
 use crate::mail::{
-    AuthAs, CROSS_PREMISES_PREFIX, Directionality, FOREST_PREFIX, HeaderSection,
+    AuthAs, CROSS_PREMISES_PREFIX, Directionality, Domain, FOREST_PREFIX, HeaderSection,
     ORGANIZATION_PREFIX, received_by,
 };
 use crate::model::{OrganizationId, Topology};
@@ -36,6 +36,15 @@ impl Message {
     pub(super) fn split(message: &Bytes) -> Self {
         let (headers, body) = HeaderSection::split(message);
         Self { headers, body }
+    }
+
+    /// Its Message-ID; one that has none is given one (RFC 5321 §6.4), by which the log knows it.
+    pub(super) fn identify(&mut self, id: &str, host: &Domain) -> String {
+        self.headers.get("Message-ID").unwrap_or_else(|| {
+            let message_id = format!("<{id}@{host}>");
+            self.headers.set("Message-ID", &message_id);
+            message_id
+        })
     }
 
     /// What the message says of its past and of its sender.
@@ -109,9 +118,6 @@ impl Message {
         headers.set(DIRECTIONALITY, &item.directionality.to_string());
         if headers.get(NETWORK_MESSAGE_ID).is_none() {
             headers.set(NETWORK_MESSAGE_ID, id);
-        }
-        if headers.get("Message-ID").is_none() {
-            headers.set("Message-ID", &format!("<{id}@{server}>"));
         }
         headers.remove(ATTRIBUTED);
         for (tenant, count) in &item.trace.attributions {

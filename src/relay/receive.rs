@@ -400,10 +400,7 @@ impl Receive {
             trace: claims.trace,
         };
         let id = shared.unique();
-        let message_id = message
-            .headers
-            .get("Message-ID")
-            .unwrap_or_else(|| format!("<{id}@{}>", shared.this().fqdn));
+        let message_id = message.identify(&id, &shared.this().fqdn);
         let known = transfer.trace.received_by.len();
         let (item, added) = if self.connection.peer == Peer::User {
             (self.submitted(transfer, &message_id), 1)

@@ -64,7 +64,7 @@ impl Shared {
         tracing::info!(
             server = self.name(),
             event = noted.event.as_str(),
-            message,
+            message_id = message,
             recipient = %noted.recipient,
             via = noted.via.map(|via| via.name(&self.topology)),
             status = noted.status.map(tracing::field::display),
@@ -90,7 +90,7 @@ impl Shared {
         tracing::debug!(
             server = self.name(),
             decided = step.event.as_str(),
-            message,
+            message_id = message,
             recipient = step.recipient.as_ref().map(tracing::field::display),
             chosen = chosen.map(|subject| subject.name(&self.topology)),
             because = because.join("; "),
@@ -112,7 +112,7 @@ impl Shared {
     /// Logs and counts a flag.
     pub(super) fn flag(&self, message: &str, recipient: &Mailbox, flagged: Flagged) {
         let server = self.name();
-        tracing::warn!(server, message, %recipient, ?flagged, "flag");
+        tracing::warn!(server, message_id = message, %recipient, ?flagged, "flag");
         match flagged {
             Flagged::EchoBack(expected) => {
                 self.metrics.count(

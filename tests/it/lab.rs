@@ -615,8 +615,8 @@ async fn answer(stream: &mut BufReader<impl tokio::io::AsyncRead + Unpin>) -> St
 const QUEUES_AND_LOOPS: &str = "\
 ## Queues
 
-A message is in one queue for each next hop that some of its recipients have, until all of these have it, failed, or another try
-gave them another end. `delivery`: on its way to a mailbox or a next hop, also between two tries. `unreachable`: no Send connector
+A message is in one queue for each next hop that some of its recipients have, until each of these is delivered there or has failed.
+`delivery`: on its way to a mailbox or a next hop, also between two tries. `unreachable`: no Send connector
 covers the recipient. `submission`: found in the spool at the start and not categorized yet, or failed while its sender is not told
 yet; new messages are categorized as they are accepted, so they are not seen here. `poison`: found in the spool at the start and
 unreadable, or of an organization that the world no longer has; such a message stays in the spool until a start that understands it.
