@@ -399,6 +399,19 @@ fn mail_waits_when_the_certificate_has_another_name() {
         assert_eq!(relay.metric(&queue("messages")).await, 1.0);
         assert!(relay.metric(&queue("oldest_age_seconds")).await >= 1.0);
         assert!(got.try_recv().is_err(), "it was sent all the same");
+        // In a world without its organization nobody can say where it goes; it is not lost.
+        let organization = "[[OnPremises]]\nName = \"Contoso\"";
+        let other = world.replacen(organization, "[[OnPremises]]\nName = \"Litware\"", 1);
+        write(&relay.folder.path().join("world.toml"), &other);
+        relay.restart();
+        let poison = "hybridmx_queue_messages{connector=\"none\",queue=\"poison\",server=\"EX01\"}";
+        assert_eq!(relay.metric(poison).await, 1.0);
+        assert_eq!(relay.metric(&queue("messages")).await, 0.0);
+        // And with the right world it is there again.
+        write(&relay.folder.path().join("world.toml"), &world);
+        relay.restart();
+        assert_eq!(relay.metric(poison).await, 0.0);
+        assert_eq!(relay.metric(&queue("messages")).await, 1.0);
     });
 }
 
