@@ -243,6 +243,38 @@ const GROUPS: &str =
 /// Mistakes in files first, then rules about mail flow; each in alphabetical order.
 pub const CODES: &[Code] = &[
     Code {
+        code: "certificate-differs",
+        severity: Severity::Warning,
+        summary: "a relay's certificate file is not quite the certificate that the world describes",
+        matters: "predictions are about the certificate of the world: what peers see may match another connector, or end on another day",
+        fix: "describe the certificate in the world as it is",
+        source: "",
+    },
+    Code {
+        code: "certificate-names-missing",
+        severity: Severity::Error,
+        summary: "a relay's certificate file lacks names that the world says its certificate has",
+        matters: "peers choose connectors by these names and refuse a certificate without them, so the relay would not do what the world predicts",
+        fix: "name the file of the right certificate, or correct CertificateDomains in the world",
+        source: "",
+    },
+    Code {
+        code: "certificate-out-of-date",
+        severity: Severity::Warning,
+        summary: "a relay's certificate has run out, or is not valid yet",
+        matters: "peers that validate it refuse the relay's mail, and send none",
+        fix: "renew the certificate",
+        source: "",
+    },
+    Code {
+        code: "certificate-without-file",
+        severity: Severity::Warning,
+        summary: "a relay's settings name no file for a certificate that the world gives its server",
+        matters: "the relay shows a self-signed certificate in its place: peers that validate it refuse its mail, and nobody takes it for a server of its organization",
+        fix: "add the certificate and its key to the settings",
+        source: "",
+    },
+    Code {
         code: "conflicting-settings",
         severity: Severity::Error,
         summary: "two settings of one object exclude each other",
@@ -313,6 +345,14 @@ pub const CODES: &[Code] = &[
         matters: "without it there is no world",
         fix: "give a UTF-8 file that ends in .toml or .json, or a folder with a world.toml",
         source: "",
+    },
+    Code {
+        code: "unusable-certificate",
+        severity: Severity::Error,
+        summary: "a certificate or a private key of a relay's settings cannot be used",
+        matters: "without it the relay could not show who it is, or would trust nobody",
+        fix: "give certificate and key in PEM, the key being the certificate's own and not encrypted",
+        source: "RFC 7468",
     },
     Code {
         code: "wrong-type",

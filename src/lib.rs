@@ -6,7 +6,7 @@
 //!
 //! The modules in layer order; a module imports only from above, as `ARCHITECTURE.md` says:
 //!
-//! - [`mail`], [`diag`]: values
+//! - [`mail`], [`diag`], [`x509`]: values
 //! - [`model`], [`dns`]: what exists
 //! - [`route`]: one hop
 //! - [`flow`]: hop after hop
@@ -31,3 +31,4 @@ pub mod route;
 pub mod smtp;
 pub mod spool;
 pub mod verify;
+pub mod x509;

@@ -13,19 +13,24 @@ use std::sync::Arc;
 
 use clap::Parser;
 use clap::error::{ContextKind, ContextValue};
+use rustls::RootCertStore;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 use hybridmx::cli::{self, Arguments, Command, Exit, FailOn, Format, Sizes};
-use hybridmx::config::{self, Settings, World};
+use hybridmx::config::{self, LogLevel, Settings, World};
 use hybridmx::diag::{Diagnostic, Severity, did_you_mean};
+use hybridmx::dns::Zones;
 use hybridmx::flow::{NoOrigin, Question, origin, walk};
 use hybridmx::lab::agree::{self, AgreeOptions};
 use hybridmx::lab::{self, Lab, LabOptions};
 use hybridmx::mail::{ByteSize, Mailbox, ReversePath};
 use hybridmx::metrics::Metrics;
-use hybridmx::model::{Recipient, RecipientKind, ServerId, Topology};
+use hybridmx::model::{CertificateId, Recipient, RecipientKind, ServerId, Topology};
 use hybridmx::net::{self, Identity, Resolver};
-use hybridmx::relay::{self, AddressBook, Pace, Relay, serve_metrics};
+use hybridmx::relay::{self, AddressBook, Pace, Relay, SyncMeter, serve_metrics};
 use hybridmx::report::text::Palette;
 use hybridmx::report::{Running, Surroundings, json, text, topic};
 use hybridmx::spool::Recovered;
@@ -126,6 +131,7 @@ fn lab(arguments: &cli::Lab) -> Reply {
         log_to_stderr(tracing::Level::WARN);
         let ending = Ending::new()?;
         let lab = Lab::start(Arc::new(topology), &zones, &options).await?;
+        note_findings(lab.metrics(), lab.topology(), &zones);
         let surroundings = surroundings(&lab);
         let ready = match format {
             Format::Json => json::lab(&surroundings),
@@ -174,18 +180,26 @@ fn test(arguments: &cli::Test) -> Reply {
 }
 
 fn relay(arguments: &cli::Relay) -> Reply {
-    let (World { topology, .. }, stderr) = read(&arguments.world)?;
+    let (World { topology, zones }, mut remarks) = read(&arguments.world)?;
     let server = server(&topology, &arguments.server).map_err(|wrong| vec![*wrong])?;
-    let (settings, diagnostics) = config::load_settings(&arguments.settings);
-    let settings = settings.ok_or(diagnostics)?;
+    let (settings, diagnostics) =
+        config::load_settings(&arguments.settings, &topology, server, clock::now());
+    let Some(settings) = settings else {
+        return Err(diagnostics);
+    };
+    remarks += &text::diagnostics(&diagnostics, palette(&io::stderr()));
     Ok(carried(async move {
-        log_to_stderr(tracing::Level::INFO);
+        // Who starts a relay reads them now, and not when it ends.
+        let _ = io::stderr().lock().write_all(remarks.as_bytes());
+        log_to_stderr(level(settings.log_level));
         let ending = Ending::new()?;
         let metrics = Arc::new(Metrics::new());
+        if settings.metrics_listen.is_some() {
+            note_findings(&metrics, &topology, &zones);
+        }
         let listeners = listeners(&settings)?;
         let door = settings.metrics_listen.map(net::listen).transpose()?;
-        let (config, recovered) =
-            relay_config(Arc::new(topology), server, &settings, metrics.clone())?;
+        let (config, recovered) = relay_config(Arc::new(topology), server, &settings, &metrics)?;
         let name = config.topology.server(server).name.clone();
         let relay = Relay::start(config, recovered, listeners).await?;
         let door = door.map(|listener| tokio::spawn(serve_metrics(listener, metrics)));
@@ -197,10 +211,7 @@ fn relay(arguments: &cli::Relay) -> Reply {
         if let Some(door) = door {
             door.abort();
         }
-        Ok(Answer {
-            stderr,
-            ..Answer::good(String::new())
-        })
+        Ok(Answer::good(String::new()))
     }))
 }
 
@@ -224,13 +235,18 @@ fn relay_config(
     topology: Arc<Topology>,
     server: ServerId,
     settings: &Settings,
-    metrics: Arc<Metrics>,
+    metrics: &Arc<Metrics>,
 ) -> Result<(relay::Config, Recovered), OutsideError> {
     let resolver = match settings.name_server {
         Some(address) => Resolver::at(address)?,
         None => Resolver::of_this_machine()?,
     };
-    let (store, recovered) = Disk::open(&settings.spool_directory, &Options::default())?;
+    let name = &topology.server(server).name;
+    let options = Options {
+        observer: Arc::new(SyncMeter::new(metrics.clone(), name)),
+        ..Options::default()
+    };
+    let (store, recovered) = Disk::open(&settings.spool_directory, &options)?;
     let users = settings.users.iter();
     let users = users.map(|(user, password)| {
         (
@@ -248,23 +264,76 @@ fn relay_config(
         local_address: None,
         external_resolver: resolver.clone(),
         resolver,
-        roots: rustls::RootCertStore::empty(),
-        identities: HashMap::new(),
+        certificates_at: None,
+        roots: roots(settings),
+        identities: identities(settings),
         store: Arc::new(store),
         mail_directory: settings.mail_directory.clone(),
         users: Arc::new(users.collect()),
-        metrics,
+        metrics: metrics.clone(),
         pace: Pace(1),
         observer: None,
     };
     Ok((config, recovered))
 }
 
+/// Shows among the metrics what is wrong with the world.
+fn note_findings(metrics: &Metrics, topology: &Topology, zones: &Zones) {
+    let report = verify::check(topology, zones);
+    for severity in [Severity::Error, Severity::Warning, Severity::Note] {
+        let found = report.findings.iter();
+        let found = found
+            .filter(|finding| finding.diagnostic.severity == severity)
+            .count();
+        let found = i64::try_from(found).unwrap_or(i64::MAX);
+        metrics.set("world_findings", &[&severity.to_string()], found);
+    }
+}
+
+/// Whom a relay trusts.
+fn roots(settings: &Settings) -> RootCertStore {
+    if let Some(roots) = &settings.trusted_roots {
+        return roots.clone();
+    }
+    let (roots, problems) = net::system_roots();
+    for problem in problems {
+        tracing::warn!(%problem, "not all roots that this machine trusts can be read");
+    }
+    if roots.is_empty() {
+        tracing::warn!("this machine trusts no root, so no certificate is valid: set TrustedRoots");
+    }
+    roots
+}
+
+/// The certificates that a relay can show.
+fn identities(settings: &Settings) -> HashMap<CertificateId, Identity> {
+    let held = settings.certificates.iter();
+    held.map(|certificate| {
+        let chain = certificate.chain.clone();
+        let key = certificate.key.clone_key();
+        (certificate.id, Identity { chain, key })
+    })
+    .collect()
+}
+
+fn level(level: LogLevel) -> tracing::Level {
+    match level {
+        LogLevel::Error => tracing::Level::ERROR,
+        LogLevel::Warn => tracing::Level::WARN,
+        LogLevel::Info => tracing::Level::INFO,
+        LogLevel::Debug => tracing::Level::DEBUG,
+    }
+}
+
+/// Says what this program does down to a level, and of its libraries what is wrong.
 fn log_to_stderr(level: tracing::Level) {
-    let subscriber = tracing_subscriber::fmt()
+    let wanted = Targets::new()
+        .with_default(level.min(tracing::Level::WARN))
+        .with_target("hybridmx", level);
+    let lines = tracing_subscriber::fmt::layer()
         .with_writer(io::stderr)
-        .with_max_level(level)
         .with_target(false);
+    let subscriber = tracing_subscriber::registry().with(lines).with(wanted);
     // There is one subscriber in a process, and this is the first.
     let _ = subscriber.try_init();
 }

@@ -6,10 +6,12 @@
 //! Invariant: a metric that is not in the table does not exist.
 
 use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
 
 use prometheus::core::Collector;
 use prometheus::{
-    Encoder, HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder,
+    Encoder, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGaugeVec, Opts, Registry,
+    TextEncoder,
 };
 
 /// What a metric is.
@@ -30,10 +32,34 @@ pub struct Metric {
     pub name: &'static str,
     /// What it is.
     pub kind: Kind,
-    /// Its labels behind `server`.
+    /// Its labels, behind `server` where a server counts it.
     pub labels: &'static [&'static str],
     /// What it says.
     pub help: &'static str,
+    /// Whether each server counts it, or the process once.
+    pub scope: Scope,
+    /// Upper bounds of a histogram, in seconds.
+    pub buckets: &'static [f64],
+}
+
+/// Who counts a metric.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// The process, for all its servers.
+    Process,
+    /// Each server, which its first label names.
+    Server,
+}
+
+impl Metric {
+    /// All its labels.
+    fn all_labels(&self) -> Vec<&'static str> {
+        let server = (self.scope == Scope::Server).then_some("server");
+        server
+            .into_iter()
+            .chain(self.labels.iter().copied())
+            .collect()
+    }
 }
 
 const fn counter(
@@ -46,11 +72,56 @@ const fn counter(
         kind: Kind::Counter,
         labels,
         help,
+        scope: Scope::Server,
+        buckets: &[],
     }
 }
 
+const fn gauge(name: &'static str, labels: &'static [&'static str], help: &'static str) -> Metric {
+    Metric {
+        kind: Kind::Gauge,
+        ..counter(name, labels, help)
+    }
+}
+
+const fn histogram(
+    name: &'static str,
+    labels: &'static [&'static str],
+    help: &'static str,
+    buckets: &'static [f64],
+) -> Metric {
+    Metric {
+        kind: Kind::Histogram,
+        buckets,
+        ..counter(name, labels, help)
+    }
+}
+
+/// What disks, name servers and the like take, in seconds.
+const SHORT: &[f64] = &[
+    0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0,
+];
+
+/// What mail takes: at once, with a retry or several, or until it expires, in seconds.
+const LONG: &[f64] = &[
+    0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0, 60.0, 300.0, 900.0, 3600.0, 14_400.0,
+    43_200.0, 86_400.0, 172_800.0,
+];
+
 /// Every metric, in alphabetical order.
 pub const TABLE: &[Metric] = &[
+    histogram(
+        "delivery_latency_seconds",
+        &["connector"],
+        "Time from acceptance to a recipient's delivery, here or to the next hop.",
+        LONG,
+    ),
+    histogram(
+        "dns_lookup_seconds",
+        &["type", "outcome"],
+        "Time until the hosts of a domain were found.",
+        SHORT,
+    ),
     counter(
         "dns_lookups_total",
         &["type", "outcome"],
@@ -90,7 +161,7 @@ pub const TABLE: &[Metric] = &[
     counter(
         "messages_expired_total",
         &["connector"],
-        "Recipients given up after the expiration time.",
+        "Recipients given up after the expiration time; they are among the bounced ones as well.",
     ),
     counter(
         "messages_received_total",
@@ -112,51 +183,56 @@ pub const TABLE: &[Metric] = &[
         &["reason"],
         "Messages that left the path their premises prescribe.",
     ),
-    Metric {
-        name: "queue_messages",
-        kind: Kind::Gauge,
-        labels: &["queue", "connector"],
-        help: "Messages in a queue.",
-    },
+    gauge(
+        "queue_messages",
+        &["queue", "connector"],
+        "Messages in a queue, those being sent and those to be tried again included; one that goes to several next hops counts at each.",
+    ),
+    gauge(
+        "queue_oldest_age_seconds",
+        &["queue", "connector"],
+        "Time since the oldest message in a queue was taken over; 0 where there is none.",
+    ),
+    counter(
+        "smtp_replies_total",
+        &["direction", "connector", "class"],
+        "SMTP replies, said to clients (in) and heard from servers (out).",
+    ),
+    gauge(
+        "smtp_sessions",
+        &["direction", "connector"],
+        "SMTP sessions open.",
+    ),
     counter(
         "smtp_sessions_total",
         &["direction", "connector"],
         "SMTP sessions begun.",
     ),
-    Metric {
-        name: "smtp_sessions",
-        kind: Kind::Gauge,
-        labels: &["direction", "connector"],
-        help: "SMTP sessions open.",
-    },
-    Metric {
-        name: "spool_bytes",
-        kind: Kind::Gauge,
-        labels: &[],
-        help: "Space the spool takes up.",
-    },
-    Metric {
-        name: "spool_sync_seconds",
-        kind: Kind::Histogram,
-        labels: &[],
-        help: "Time of a sync of the spool.",
-    },
+    gauge("spool_bytes", &[], "Space the spool takes up on the disk."),
+    histogram(
+        "spool_sync_seconds",
+        &[],
+        "Time of a sync of the spool.",
+        SHORT,
+    ),
     counter(
         "tls_handshakes_total",
-        &["direction", "outcome"],
-        "TLS handshakes.",
+        &["direction", "version", "outcome"],
+        "TLS handshakes; one that failed has no version.",
     ),
+    Metric {
+        scope: Scope::Process,
+        ..gauge(
+            "world_findings",
+            &["severity"],
+            "What `hybridmx check` finds in the world, counted at the start.",
+        )
+    },
     counter(
         "wrong_trust_total",
         &["direction"],
         "Messages that arrived with another trust than their path gives.",
     ),
-    Metric {
-        name: "delivery_latency_seconds",
-        kind: Kind::Histogram,
-        labels: &["connector"],
-        help: "Time from acceptance to the end of a recipient.",
-    },
 ];
 
 /// Closed sets of label values that are known without a world.
@@ -190,12 +266,21 @@ const PRESET: &[(&str, &[&[&str]])] = &[
     ("group_messages_total", &[&["delivered", "refused"]]),
     (
         "tls_handshakes_total",
-        &[&["in", "out"], &["succeeded", "failed"]],
+        &[
+            &["in", "out"],
+            &["1.2", "1.3", "none"],
+            &["succeeded", "failed"],
+        ],
     ),
     (
         "dns_lookups_total",
         &[&["MX", "A"], &["answered", "failed"]],
     ),
+    (
+        "dns_lookup_seconds",
+        &[&["MX", "A"], &["answered", "failed"]],
+    ),
+    ("world_findings", &[&["error", "warning", "note"]]),
 ];
 
 /// The statuses that `enhanced` may name; anything else is `other`.
@@ -218,6 +303,7 @@ pub fn closed_values(metric: &str, label: &str) -> Option<Vec<&'static str>> {
     own.or_else(|| match label {
         "enhanced" => Some(ENHANCED.iter().copied().chain(["other"]).collect()),
         "direction" => Some(vec!["in", "out"]),
+        "class" => Some(vec!["2", "3", "4", "5"]),
         "queue" => Some(vec!["submission", "delivery", "unreachable", "poison"]),
         _ => None,
     })
@@ -239,10 +325,25 @@ enum Family {
     Histogram(HistogramVec),
 }
 
+/// One series of a counter, for those who count often.
+#[derive(Clone, Debug)]
+pub struct Counter(IntCounter);
+
+impl Counter {
+    /// Counts so many more.
+    pub fn add(&self, by: u64) {
+        self.0.inc_by(by);
+    }
+}
+
+/// What sets gauges before they are shown; false when there is nothing left to set them from.
+type Refresh = Box<dyn Fn(&Metrics) -> bool + Send + Sync>;
+
 /// The metrics of all servers of one process.
 pub struct Metrics {
     registry: Registry,
     families: BTreeMap<&'static str, Family>,
+    refresh: Mutex<Vec<Refresh>>,
 }
 
 impl std::fmt::Debug for Metrics {
@@ -268,9 +369,7 @@ impl Metrics {
         let mut families = BTreeMap::new();
         for row in TABLE {
             let name = format!("hybridmx_{}", row.name);
-            let labels: Vec<&str> = std::iter::once("server")
-                .chain(row.labels.iter().copied())
-                .collect();
+            let labels = row.all_labels();
             let wrong = "the table of metrics is well-formed";
             let (family, collector): (Family, Box<dyn Collector>) = match row.kind {
                 Kind::Counter => {
@@ -283,21 +382,31 @@ impl Metrics {
                     (Family::Gauge(family.clone()), Box::new(family))
                 }
                 Kind::Histogram => {
-                    let family = HistogramVec::new(HistogramOpts::new(name, row.help), &labels)
-                        .expect(wrong);
+                    let options = HistogramOpts::new(name, row.help).buckets(row.buckets.to_vec());
+                    let family = HistogramVec::new(options, &labels).expect(wrong);
                     (Family::Histogram(family.clone()), Box::new(family))
                 }
             };
             registry.register(collector).expect(wrong);
             families.insert(row.name, family);
         }
-        Self { registry, families }
+        let metrics = Self {
+            registry,
+            families,
+            refresh: Mutex::default(),
+        };
+        metrics.preset_rows(Scope::Process, &[], &[]);
+        metrics
     }
 
     /// Sets every series of a server to zero: `connectors` are the names it may count for.
     pub fn preset(&self, server: &str, connectors: &[&str]) {
-        for row in TABLE {
-            let mut sets: Vec<Vec<&str>> = vec![vec![server]];
+        self.preset_rows(Scope::Server, &[server], connectors);
+    }
+
+    fn preset_rows(&self, scope: Scope, first: &[&str], connectors: &[&str]) {
+        for row in TABLE.iter().filter(|row| row.scope == scope) {
+            let mut sets: Vec<Vec<&str>> = first.iter().map(|label| vec![*label]).collect();
             for label in row.labels {
                 sets.push(match closed_values(row.name, label) {
                     Some(values) => values,
@@ -314,6 +423,25 @@ impl Metrics {
                 }
             }
         }
+    }
+
+    /// The series of a counter with these labels; `None` where there is no such counter.
+    #[must_use]
+    pub fn counter(&self, name: &str, labels: &[&str]) -> Option<Counter> {
+        match self.families.get(name)? {
+            Family::Counter(family) => Some(Counter(family.with_label_values(labels))),
+            Family::Gauge(_) | Family::Histogram(_) => None,
+        }
+    }
+
+    /// Has gauges set whenever metrics are shown, until `refresh` gives false.
+    pub fn before_render(&self, refresh: impl Fn(&Self) -> bool + Send + Sync + 'static) {
+        self.refreshers().push(Box::new(refresh));
+    }
+
+    fn refreshers(&self) -> std::sync::MutexGuard<'_, Vec<Refresh>> {
+        // A list is whole, whoever panicked beside it.
+        self.refresh.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Counts one more.
@@ -347,6 +475,7 @@ impl Metrics {
     /// Everything in Prometheus's text format.
     #[must_use]
     pub fn render(&self) -> String {
+        self.refreshers().retain(|refresh| refresh(self));
         let mut bytes = Vec::new();
         // Writing to memory does not fail; a metric that cannot be shown is left out.
         let _ = TextEncoder::new().encode(&self.registry.gather(), &mut bytes);

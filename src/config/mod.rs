@@ -26,6 +26,7 @@
 //! of object; see `keys`).
 
 mod build;
+mod certificates;
 mod directory;
 mod exchange_online;
 mod file;
@@ -52,8 +53,9 @@ use crate::diag::{Diagnostic, Location, Severity, Source};
 use crate::dns::Zones;
 use crate::model::{OrganizationId, OrganizationKind, Topology};
 
+pub use self::certificates::HeldCertificate;
 pub use self::schema::schema;
-pub use self::settings::{Password, Settings, load_settings};
+pub use self::settings::{LogLevel, Password, Settings, load_settings};
 
 /// Both organizations, the Internet around them, and DNS.
 #[derive(Clone, Debug)]

@@ -4,17 +4,22 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
+use jiff::Timestamp;
+use rustls::RootCertStore;
+
+use super::certificates::{self, HeldCertificate, Holder};
 use super::file;
 use super::object::Object;
 use super::{keys, reader, toml};
 use crate::diag::{Diagnostic, Severity, Source};
 use crate::mail::Mailbox;
+use crate::model::{ServerId, Topology};
 
 /// Where a relay takes mail if nothing is said: on this machine only.
 const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 2525);
 
 /// How a relay runs on this machine.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Settings {
     /// Where it takes mail, as port 25 of the world.
     pub listen: Vec<SocketAddr>,
@@ -32,6 +37,38 @@ pub struct Settings {
     pub metrics_listen: Option<SocketAddr>,
     /// Who may submit.
     pub users: Vec<(Mailbox, Password)>,
+    /// The certificates that the world gives the server, as far as there are files for them.
+    pub certificates: Vec<HeldCertificate>,
+    /// Whom it trusts; without, whom this machine trusts.
+    pub trusted_roots: Option<RootCertStore>,
+    /// How much it says.
+    pub log_level: LogLevel,
+}
+
+/// How much a relay says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogLevel {
+    /// What it could not do.
+    Error,
+    /// And what somebody should look at, such as a loop.
+    Warn,
+    /// And every event of a message.
+    Info,
+    /// And the reasons.
+    Debug,
+}
+
+impl LogLevel {
+    const ALL: [Self; 4] = [Self::Error, Self::Warn, Self::Info, Self::Debug];
+
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Error => "Error",
+            Self::Warn => "Warn",
+            Self::Info => "Info",
+            Self::Debug => "Debug",
+        }
+    }
 }
 
 /// A password, which no `Debug` text shows.
@@ -52,11 +89,17 @@ impl fmt::Debug for Password {
     }
 }
 
-/// Reads settings; the files and folders that they name are relative to their own folder.
+/// Reads the settings of one server of a world; the files and folders that they name are relative to
+/// their own folder. Certificates are to be in date at `now`.
 ///
 /// The settings are absent where a diagnostic is an error.
 #[must_use]
-pub fn load_settings(path: &Path) -> (Option<Settings>, Vec<Diagnostic>) {
+pub fn load_settings(
+    path: &Path,
+    topology: &Topology,
+    server: ServerId,
+    now: Timestamp,
+) -> (Option<Settings>, Vec<Diagnostic>) {
     let source = match file::read(path) {
         Ok(source) => source,
         Err(diagnostic) => return (None, vec![*diagnostic]),
@@ -66,7 +109,12 @@ pub fn load_settings(path: &Path) -> (Option<Settings>, Vec<Diagnostic>) {
     let settings = node.and_then(|node| {
         let (object, found) = reader::read(&keys::SETTINGS, &node, &source);
         diagnostics.extend(found);
-        lower(&object, folder, &mut diagnostics)
+        let holder = Holder {
+            topology,
+            server,
+            now,
+        };
+        lower(&object, folder, holder, &mut diagnostics)
     });
     let usable = diagnostics
         .iter()
@@ -74,7 +122,12 @@ pub fn load_settings(path: &Path) -> (Option<Settings>, Vec<Diagnostic>) {
     (settings.filter(|_| usable), diagnostics)
 }
 
-fn lower(object: &Object, folder: &Path, diagnostics: &mut Vec<Diagnostic>) -> Option<Settings> {
+fn lower(
+    object: &Object,
+    folder: &Path,
+    holder: Holder<'_>,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Option<Settings> {
     let mut listen: Vec<SocketAddr> = object.parse_list("Listen");
     if !object.has("Listen") {
         listen.push(LISTEN);
@@ -92,6 +145,11 @@ fn lower(object: &Object, folder: &Path, diagnostics: &mut Vec<Diagnostic>) -> O
         mail_directory: folder.join(object.text("MailDirectory")?),
         metrics_listen: object.parse("MetricsListen"),
         users: users(object, folder, diagnostics),
+        certificates: certificates::held(object, folder, holder, diagnostics),
+        trusted_roots: certificates::trusted_roots(object, folder, diagnostics),
+        log_level: object
+            .choose("LogLevel", &LogLevel::ALL, LogLevel::as_str)
+            .unwrap_or(LogLevel::Info),
     })
 }
 

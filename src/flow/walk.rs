@@ -244,6 +244,10 @@ impl Walk<'_> {
         }
         for failure in categorized.failures {
             let mut path = path.clone();
+            if failure.is_forwarding_loop() {
+                let server = path.server();
+                path.raise(FlagKind::Loop, false, server, "forwarding");
+            }
             path.record(failure.steps);
             self.fail(failure.recipient, failure.status, path);
         }

@@ -18,7 +18,7 @@ use crate::dns::{View, Zones};
 use crate::metrics::Metrics;
 use crate::model::{Matcher, RecipientKind, ServerId, ServerRole, Topology};
 use crate::net::{self, Resolver};
-use crate::relay::{AddressBook, Config, Pace, Relay, RelayError, Users};
+use crate::relay::{AddressBook, Config, Pace, Relay, RelayError, SyncMeter, Users};
 use crate::spool::disk::{Disk, Options};
 
 /// The password of every user of a lab: it is on loopback, and everybody may know it.
@@ -348,7 +348,11 @@ impl Building<'_> {
         }
         let spool = self.folder.join("spool").join(server.name.to_lowercase());
         make_folder(&spool)?;
-        let opened = Disk::open(&spool, &Options::default());
+        let spool_options = Options {
+            observer: Arc::new(SyncMeter::new(self.metrics.clone(), &server.name)),
+            ..Options::default()
+        };
+        let opened = Disk::open(&spool, &spool_options);
         let (store, recovered) = opened.map_err(|source| LabError::Spool {
             server: server.name.clone(),
             source,
@@ -383,6 +387,7 @@ impl Building<'_> {
                 .map(|(id, identity)| (*id, identity.clone()))
                 .collect(),
             self_signed: net::Identity::self_signed(server.fqdn.as_str())?,
+            certificates_at: Some(self.topology.as_of()),
             store: Arc::new(store),
             mail_directory: self.folder.join("mail"),
             users: self.users.clone(),

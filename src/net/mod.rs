@@ -15,4 +15,4 @@ mod tls;
 
 pub use resolver::Resolver;
 pub use tcp::{Connected, bind_udp, connect, listen};
-pub use tls::{Identity, PeerCertificate, TlsError, TlsMaterials};
+pub use tls::{Identity, PeerCertificate, Secured, TlsError, TlsMaterials, system_roots};

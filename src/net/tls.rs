@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{
@@ -12,13 +13,27 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::server::WebPkiClientVerifier;
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::{
-    ClientConfig, DigitallySignedStruct, DistinguishedName, RootCertStore, ServerConfig,
-    SignatureScheme,
+    ClientConfig, DigitallySignedStruct, DistinguishedName, ProtocolVersion, RootCertStore,
+    ServerConfig, SignatureScheme,
 };
 use tokio_rustls::{TlsAcceptor, TlsConnector};
-use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
 
 use crate::net::tcp::Connected;
+use crate::x509::Description;
+
+/// The roots that this machine trusts, and in words what of them could not be read.
+#[must_use]
+pub fn system_roots() -> (RootCertStore, Vec<String>) {
+    let found = rustls_native_certs::load_native_certs();
+    let mut roots = RootCertStore::empty();
+    // Machines carry roots that nobody can use any more; the others count.
+    let (_, unusable) = roots.add_parsable_certificates(found.certs);
+    let mut problems: Vec<String> = found.errors.iter().map(ToString::to_string).collect();
+    if unusable > 0 {
+        problems.push(format!("{unusable} of the roots cannot be used"));
+    }
+    (roots, problems)
+}
 
 /// Why TLS cannot be set up.
 #[derive(Debug, thiserror::Error)]
@@ -67,18 +82,20 @@ impl Clone for Identity {
 /// What a peer's certificate says, and whether anybody vouches for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PeerCertificate {
-    /// Distinguished name of the subject.
-    pub subject: String,
-    /// Distinguished name of the issuer.
-    pub issuer: String,
-    /// Alternative names, or the CN where there are none.
-    pub names: Vec<String>,
-    /// Seconds since 1970 from which it is valid.
-    pub not_before: i64,
-    /// Seconds since 1970 until which it is valid.
-    pub not_after: i64,
+    /// What it says.
+    pub says: Description,
     /// Whether its chain leads to a trusted root, dates left aside.
     pub trusted: bool,
+}
+
+/// A connection under TLS.
+pub struct Secured {
+    /// What is to be read and written from now on.
+    pub stream: Box<dyn Connected>,
+    /// Who the peer proved to be, if it showed a certificate.
+    pub peer: Option<PeerCertificate>,
+    /// The version of TLS: `1.2` or `1.3`.
+    pub version: &'static str,
 }
 
 /// Whom this process trusts.
@@ -128,7 +145,7 @@ impl TlsMaterials {
         Ok(TlsConnector::from(Arc::new(config)))
     }
 
-    /// Takes over a connection as its server: the stream and the client's certificate.
+    /// Takes over a connection as its server.
     ///
     /// # Errors
     /// When the handshake fails.
@@ -136,15 +153,21 @@ impl TlsMaterials {
         &self,
         acceptor: &TlsAcceptor,
         stream: Box<dyn Connected>,
-        now: u64,
-    ) -> std::io::Result<(Box<dyn Connected>, Option<PeerCertificate>)> {
+        now: Timestamp,
+    ) -> std::io::Result<Secured> {
         let stream = acceptor.accept(stream).await?;
-        let chain = stream.get_ref().1.peer_certificates().map(<[_]>::to_vec);
-        let peer = chain.and_then(|chain| self.describe_client(&chain, now));
-        Ok((Box::new(stream), peer))
+        let session = stream.get_ref().1;
+        let chain = session.peer_certificates();
+        let peer = chain.and_then(|chain| self.describe_client(chain, now));
+        let version = version(session.protocol_version());
+        Ok(Secured {
+            stream: Box::new(stream),
+            peer,
+            version,
+        })
     }
 
-    /// Begins TLS as a client: the stream and the server's certificate.
+    /// Begins TLS as a client.
     ///
     /// # Errors
     /// When the handshake fails.
@@ -153,94 +176,81 @@ impl TlsMaterials {
         connector: &TlsConnector,
         name: &str,
         stream: Box<dyn Connected>,
-        now: u64,
-    ) -> std::io::Result<(Box<dyn Connected>, Option<PeerCertificate>)> {
+        now: Timestamp,
+    ) -> std::io::Result<Secured> {
         let bare = name
             .trim_start_matches('[')
             .trim_end_matches(']')
             .to_owned();
         let server = ServerName::try_from(bare).map_err(std::io::Error::other)?;
         let stream = connector.connect(server, stream).await?;
-        let chain = stream.get_ref().1.peer_certificates().map(<[_]>::to_vec);
-        let peer = chain.and_then(|chain| self.describe_server(&chain, now));
-        Ok((Box::new(stream), peer))
+        let session = stream.get_ref().1;
+        let chain = session.peer_certificates();
+        let peer = chain.and_then(|chain| self.describe_server(chain, now));
+        let version = version(session.protocol_version());
+        Ok(Secured {
+            stream: Box::new(stream),
+            peer,
+            version,
+        })
     }
 
     fn describe_client(
         &self,
         chain: &[CertificateDer<'static>],
-        now: u64,
+        now: Timestamp,
     ) -> Option<PeerCertificate> {
-        let mut peer = read(chain.first()?)?;
+        let says = Description::read(chain.first()?)?;
         let verifier =
             WebPkiClientVerifier::builder_with_provider(self.roots.clone(), self.provider.clone())
                 .build();
-        let at = within(&peer, now);
-        peer.trusted =
+        let at = within(&says, now);
+        let trusted =
             verifier.is_ok_and(|v| v.verify_client_cert(&chain[0], &chain[1..], at).is_ok());
-        Some(peer)
+        Some(PeerCertificate { says, trusted })
     }
 
     fn describe_server(
         &self,
         chain: &[CertificateDer<'static>],
-        now: u64,
+        now: Timestamp,
     ) -> Option<PeerCertificate> {
-        let mut peer = read(chain.first()?)?;
+        let says = Description::read(chain.first()?)?;
         let verifier =
             WebPkiServerVerifier::builder_with_provider(self.roots.clone(), self.provider.clone())
                 .build();
         // Only the chain is of interest here; so the name asked for is one that it has.
-        let name = peer.names.first().map(|name| name.replacen("*.", "x.", 1));
+        let name = says.names.first().map(|name| name.replacen("*.", "x.", 1));
         let name = name.and_then(|name| ServerName::try_from(name).ok());
-        let at = within(&peer, now);
-        peer.trusted = verifier.ok().zip(name).is_some_and(|(verifier, name)| {
+        let at = within(&says, now);
+        let trusted = verifier.ok().zip(name).is_some_and(|(verifier, name)| {
             verifier
                 .verify_server_cert(&chain[0], &chain[1..], &name, &[], at)
                 .is_ok()
         });
-        Some(peer)
+        Some(PeerCertificate { says, trusted })
+    }
+}
+
+/// A version as metrics name it; older ones than 1.2 are never spoken.
+fn version(version: Option<ProtocolVersion>) -> &'static str {
+    match version {
+        Some(ProtocolVersion::TLSv1_3) => "1.3",
+        _ => "1.2",
     }
 }
 
 /// A moment at which the certificate is in date, as near to `now` as can be: dates are judged apart
 /// from the chain.
-fn within(peer: &PeerCertificate, now: u64) -> UnixTime {
-    let now = i64::try_from(now)
-        .unwrap_or(i64::MAX)
-        .clamp(peer.not_before, peer.not_after);
+fn within(says: &Description, now: Timestamp) -> UnixTime {
+    let now = now
+        .as_second()
+        // One whose end is before its beginning is in date at no moment.
+        .min(says.not_after)
+        .max(says.not_before);
     UnixTime::since_unix_epoch(std::time::Duration::from_secs(
         u64::try_from(now).unwrap_or_default(),
     ))
-}
-
-/// What a certificate says of itself.
-fn read(der: &CertificateDer<'_>) -> Option<PeerCertificate> {
-    let (_, certificate) = X509Certificate::from_der(der).ok()?;
-    let alternative = certificate.subject_alternative_name().ok().flatten();
-    let mut names: Vec<String> = alternative
-        .iter()
-        .flat_map(|extension| &extension.value.general_names)
-        .filter_map(|name| match name {
-            GeneralName::DNSName(name) => Some((*name).to_owned()),
-            _ => None,
-        })
-        .collect();
-    if names.is_empty() {
-        let common = certificate
-            .subject()
-            .iter_common_name()
-            .filter_map(|name| name.as_str().ok());
-        names.extend(common.map(str::to_owned));
-    }
-    Some(PeerCertificate {
-        subject: certificate.subject().to_string(),
-        issuer: certificate.issuer().to_string(),
-        names,
-        not_before: certificate.validity().not_before.timestamp(),
-        not_after: certificate.validity().not_after.timestamp(),
-        trusted: false,
-    })
 }
 
 /// Lets every certificate through the handshake; signatures are checked, so the peer has the key.

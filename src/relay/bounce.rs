@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use super::message::Message;
 use super::queue::Pending;
 use super::shared::Shared;
+use super::tracking::Noted;
 use crate::clock;
 use crate::mail::{
     Action, AuthAs, ByteSize, Directionality, HeaderSection, Mailbox, Notification,
@@ -21,7 +22,7 @@ pub(super) fn compose(
     failures: Vec<(Mailbox, Status, Option<String>)>,
     now: Timestamp,
 ) -> Option<(MailItem, Message)> {
-    let reverse_path = super::queue::lock(&pending.state)
+    let reverse_path = super::lock::lock(&pending.state)
         .record
         .reverse_path
         .clone();
@@ -49,7 +50,7 @@ pub(super) fn compose(
         original: &pending.message.headers,
     }
     .compose();
-    shared.note(&pending.message_id, Event::Dsn, &sender);
+    shared.note(&pending.message_id, &Noted::of(Event::Dsn, &sender));
     let (mut headers, body) = HeaderSection::split(&message);
     let item = MailItem {
         reverse_path: ReversePath::Null,

@@ -11,10 +11,12 @@ use super::message::Message;
 use super::queue::{Delivery, Key, Pending, Progress, Work};
 use super::record::Record;
 use super::shared::Shared;
+use super::tally::Queued;
+use super::tracking::{Flagged, Noted};
 use super::{bounce, deliver, progress, send};
 use crate::clock;
 use crate::mail::{Mailbox, Status};
-use crate::route::{self, Categorized, Copy, Happened, MailItem, NextHop};
+use crate::route::{self, Categorized, Copy, Event, Happened, MailItem, NextHop};
 use crate::spool::MessageId;
 
 /// Puts a message that is in the spool on its way. Recipients that are over are left alone.
@@ -61,7 +63,15 @@ pub(super) fn dispatch(
         return;
     }
     for failure in failures {
+        if failure.is_forwarding_loop() {
+            let loops = Flagged::Loop("forwarding");
+            shared.flag(&pending.message_id, &failure.recipient, loops);
+        }
         shared.track(&pending.message_id, &failure.steps);
+        shared.note(
+            &pending.message_id,
+            &Noted::of(Event::Fail, &failure.recipient).status(&failure.status),
+        );
         shared.count("messages_bounced_total", None, Some(&failure.status));
         progress::over(
             shared,
@@ -70,7 +80,7 @@ pub(super) fn dispatch(
             Some((failure.status, None)),
         );
     }
-    for delivery in bundle(&pending, copies) {
+    for delivery in bundle(shared, &pending, copies) {
         shared.track(&pending.message_id, &delivery.copy.steps);
         enqueue(shared, delivery);
     }
@@ -78,7 +88,7 @@ pub(super) fn dispatch(
 }
 
 /// Joins copies that differ in nothing but the recipient, so that one transaction carries them.
-fn bundle(pending: &Arc<Pending>, copies: Vec<Copy>) -> Vec<Delivery> {
+fn bundle(shared: &Shared, pending: &Arc<Pending>, copies: Vec<Copy>) -> Vec<Delivery> {
     let mut places: HashMap<(Key, Option<crate::mail::AuthAs>), usize> = HashMap::new();
     let mut deliveries: Vec<Delivery> = Vec::new();
     for copy in copies {
@@ -90,12 +100,18 @@ fn bundle(pending: &Arc<Pending>, copies: Vec<Copy>) -> Vec<Delivery> {
             Some(index) => deliveries[*index].recipients.push(recipient),
             None => {
                 places.insert(key, deliveries.len());
-                let copy = Arc::new(copy);
+                let queue = match copy.next_hop {
+                    NextHop::Unreachable => Queued::Unreachable,
+                    _ => Queued::Delivery,
+                };
+                let connector = copy.next_hop.connector();
+                let place = shared.tally.enter(queue, connector, pending.arrived);
                 deliveries.push(Delivery {
                     pending: pending.clone(),
                     recipients: vec![recipient],
-                    copy,
+                    copy: Arc::new(copy),
                     attempts: 0,
+                    place: Arc::new(place),
                 });
             }
         }
@@ -140,6 +156,9 @@ async fn report(
     failures: Vec<(Mailbox, Status, Option<String>)>,
 ) {
     let now = clock::now();
+    let place = shared
+        .tally
+        .enter(Queued::Submission, None, pending.arrived);
     let Some((item, message)) = bounce::compose(shared, pending, failures, now) else {
         return shared.forget(pending.id);
     };
@@ -147,6 +166,7 @@ async fn report(
     match originate(shared, item, message, now).await {
         Ok(()) => shared.forget(pending.id),
         Err(error) => {
+            place.stay();
             tracing::error!(
                 server = shared.name(), %error,
                 "a report could not be kept; the message stays in the spool"

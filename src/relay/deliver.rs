@@ -7,7 +7,7 @@ use super::duplicates::{Entry, Mark};
 use super::progress;
 use super::queue::Delivery;
 use super::shared::Shared;
-use super::tracking::Flagged;
+use super::tracking::{Flagged, Noted};
 use crate::clock;
 use crate::mail::{CROSS_PREMISES_PREFIX, Mailbox, ReversePath};
 use crate::model::{RecipientId, RecipientKind};
@@ -74,16 +74,10 @@ fn conclude(
     }
     let recipient = &delivery.recipients[0];
     flag_echo(shared, &delivery, recipient, id);
-    shared.note(&delivery.pending.message_id, Event::Deliver, recipient);
+    let noted = Noted::of(Event::Deliver, recipient);
+    shared.note(&delivery.pending.message_id, &noted);
     shared.count("messages_delivered_total", None, None);
-    let latency = clock::now()
-        .duration_since(delivery.pending.arrived)
-        .as_secs_f64();
-    shared.metrics.observe(
-        "delivery_latency_seconds",
-        &[shared.name(), super::tracking::NO_CONNECTOR],
-        latency,
-    );
+    shared.observe_latency(delivery.pending.arrived, None);
     if let Some(RecipientKind::Group { .. }) = id.map(|id| &shared.topology.recipient(id).kind) {
         shared
             .metrics

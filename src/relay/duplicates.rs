@@ -17,7 +17,7 @@ use jiff::{SignedDuration, Timestamp};
 use ring::digest::{SHA256, digest};
 use tokio::sync::MutexGuard;
 
-use super::queue::lock;
+use super::lock::lock;
 use crate::mail::HeaderSection;
 use crate::model::RecipientId;
 

@@ -40,6 +40,26 @@ impl Message {
         Self { headers, body }
     }
 
+    /// Its Message-ID; one that has none is given one, by which the log knows it, and with its date a
+    /// mailbox a second copy.
+    ///
+    /// RFC 5321 §6.4 leaves it to the server. Choice: every server does it, not only the submitter's,
+    /// because a copy that goes another way must say the same.
+    pub(super) fn identify(&mut self, id: &str, host: &Domain) -> String {
+        self.headers.get("Message-ID").unwrap_or_else(|| {
+            let message_id = format!("<{id}@{host}>");
+            self.headers.set("Message-ID", &message_id);
+            message_id
+        })
+    }
+
+    /// Gives it the present as its date, where its author left that out; see [`Self::identify`].
+    pub(super) fn date(&mut self, now: Timestamp) {
+        if self.headers.get("Date").is_none() {
+            self.headers.set("Date", &clock::rfc5322(now));
+        }
+    }
+
     /// What the message says of its past and of its sender.
     pub(super) fn claims(&self, topology: &Topology) -> Claims {
         let received = self
@@ -73,20 +93,6 @@ impl Message {
             directionality: value(DIRECTIONALITY).and_then(|text| text.parse().ok()),
             resolved: value(RESOLVED).is_some(),
             trace,
-        }
-    }
-
-    /// Supplies the fields that every message has, where its author left them out: by them a mailbox
-    /// knows a second copy.
-    ///
-    /// RFC 5321 §6.4 leaves it to the server. Choice: every server does it, not only the submitter's,
-    /// because a copy that goes another way must say the same.
-    pub(super) fn complete(&mut self, id: &str, server: &Domain, now: Timestamp) {
-        if self.headers.get("Message-ID").is_none() {
-            self.headers.set("Message-ID", &format!("<{id}@{server}>"));
-        }
-        if self.headers.get("Date").is_none() {
-            self.headers.set("Date", &clock::rfc5322(now));
         }
     }
 

@@ -3,12 +3,15 @@
 
 use std::sync::Arc;
 
-use super::queue::{Delivery, Pending, Work, lock};
+use jiff::SignedDuration;
+
+use super::lock::lock;
+use super::queue::{Delivery, Pending, Work};
 use super::shared::Shared;
-use super::tracking::Flagged;
+use super::tracking::{Flagged, Noted};
 use crate::clock;
 use crate::mail::{Mailbox, Status};
-use crate::route::{self, Happened, Outcome};
+use crate::route::{self, Event, Happened, Outcome};
 
 /// The next hop did not take a delivery: its recipients fail, or are tried again.
 pub(super) fn put_off(
@@ -40,8 +43,16 @@ pub(super) fn put_off(
             }
         }
         Outcome::Fail(status) => {
+            // What would be tried again if the message were younger.
+            let fresh = route::outcome(profile, happened, SignedDuration::ZERO);
+            let expired = matches!(fresh, Outcome::Defer { .. });
             for recipient in std::mem::take(&mut delivery.recipients) {
                 shared.count("messages_bounced_total", connector, Some(&status));
+                let noted = Noted::of(Event::Fail, &recipient).status(&status);
+                shared.note(&delivery.pending.message_id, &noted);
+                if expired {
+                    shared.count("messages_expired_total", connector, None);
+                }
                 over(
                     shared,
                     &delivery.pending,
@@ -53,9 +64,9 @@ pub(super) fn put_off(
         Outcome::Defer { status, .. } => {
             for recipient in &delivery.recipients {
                 shared.count("messages_deferred_total", connector, Some(&status));
-                shared.note(&delivery.pending.message_id, route::Event::Defer, recipient);
+                let noted = Noted::of(Event::Defer, recipient).status(&status);
+                shared.note(&delivery.pending.message_id, &noted);
             }
-            tracing::info!(server = shared.name(), message = delivery.pending.message_id, %status, "deferred");
             let wait = shared.pace.real(route::retry_after(delivery.attempts));
             delivery.attempts += 1;
             let shared = shared.clone();

@@ -2,13 +2,15 @@
 //! its length deserves and keeps them while there is work.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use jiff::Timestamp;
 use tokio::sync::Notify;
 
+use super::lock::lock;
 use super::message::Message;
 use super::record::Record;
+use super::tally::Place;
 use crate::mail::{Mailbox, Status};
 use crate::model::SendConnectorId;
 use crate::route::{Copy, NextHop};
@@ -40,6 +42,8 @@ pub(super) struct Delivery {
     pub(super) copy: Arc<Copy>,
     /// How often it was tried.
     pub(super) attempts: u32,
+    /// The queue it is in, together with what else became of the same copies.
+    pub(super) place: Arc<Place>,
 }
 
 /// What comes back from the queues to the categorizer.
@@ -145,10 +149,4 @@ impl Queues {
         };
         queues.entry(key.clone()).or_insert_with(make).clone()
     }
-}
-
-/// A lock whose holder cannot leave it half done: what panics there is a bug, and what it holds is
-/// whole.
-pub(super) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -10,16 +10,17 @@ use tokio::time::Instant;
 use super::categorizer;
 use super::message::Message;
 use super::record::Record;
+use super::replies::Replies;
 use super::send::{self, Outgoing, ProxyDelivery};
 use super::shared::Shared;
-use super::tracking::Flagged;
+use super::tracking::{Flagged, Noted};
 use crate::clock;
 use crate::mail::{AuthAs, ByteSize, Directionality, Mailbox, NamePattern, ReversePath, Status};
 use crate::model::{PermissionGroup, ReceiveConnector, ReceiveConnectorId, RecipientKind, replies};
 use crate::net::Connected;
 use crate::route::{
     self, Admission, Arrival, ClientCertificate, Connection, Event, MailItem, NextHop, Peer,
-    Reason, Step, Trace, Transfer,
+    Reason, Step, Subject, Trace, Transfer,
 };
 use crate::smtp::{Mail, ServerConfig, ServerEvent, ServerSession};
 use crate::spool::{Error as SpoolError, NewMessage};
@@ -91,6 +92,7 @@ pub(super) async fn serve(
         hello: String::new(),
         user: None,
         transaction: None,
+        replies: Replies::new(&shared, "in", &label),
     };
     receive.run().await;
     shared
@@ -136,6 +138,7 @@ struct Receive {
     /// The address that logged on.
     user: Option<Mailbox>,
     transaction: Option<Transaction>,
+    replies: Replies,
 }
 
 /// An open mail transaction.
@@ -191,6 +194,7 @@ impl Receive {
     async fn write(&mut self) -> std::io::Result<()> {
         let mut wrote = false;
         while let Some(output) = self.session.poll_output() {
+            self.replies.read(&output);
             self.stream.write_all(&output).await?;
             wrote = true;
         }
@@ -354,15 +358,15 @@ impl Receive {
             .tls
             .accept(&acceptor, plain, shared.judged_at())
             .await;
-        shared.count_handshake("in", result.is_ok());
-        let Ok((stream, peer)) = result else {
+        shared.count_handshake("in", &result);
+        let Ok(secured) = result else {
             return false;
         };
-        self.stream = stream;
+        self.stream = secured.stream;
         self.connection.tls = true;
-        self.connection.certificate = peer.map(|peer| {
+        self.connection.certificate = secured.peer.map(|peer| {
             let certificate = send::as_certificate(&peer);
-            let valid = certificate.is_valid_at(shared.topology.as_of());
+            let valid = certificate.is_valid_at(shared.judged_at());
             let names: Vec<NamePattern> = certificate.names;
             ClientCertificate {
                 names,
@@ -411,8 +415,8 @@ impl Receive {
             trace: claims.trace,
         };
         let id = shared.unique();
-        message.complete(&id, &shared.this().fqdn, clock::now());
-        let message_id = message.headers.get("Message-ID").unwrap_or_default();
+        message.date(clock::now());
+        let message_id = message.identify(&id, &shared.this().fqdn);
         let known = transfer.trace.received_by.len();
         let (item, added) = if self.connection.peer == Peer::User {
             (self.submitted(transfer, &message_id), 1)
@@ -541,6 +545,11 @@ impl Receive {
         message_id: &str,
     ) -> Result<Status, Status> {
         let shared = &self.shared;
+        let event = match item.arrival {
+            Arrival::Submission => Event::Submit,
+            Arrival::External | Arrival::Internal => Event::Receive,
+        };
+        let via = Subject::ReceiveConnector(self.endpoint);
         let record = Record::new(&shared.topology, &item, clock::now());
         let new = NewMessage {
             envelope: record.to_bytes(),
@@ -553,6 +562,8 @@ impl Receive {
                 _ => Status::new(452, (4, 3, 1), "Insufficient system resources"),
             }
         })?;
+        let noted = Noted::of(event, &item.recipients[0]).via(&via);
+        shared.note(message_id, &noted);
         let connector = shared.topology.receive_connector(self.endpoint);
         shared
             .metrics

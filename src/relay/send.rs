@@ -12,13 +12,14 @@ use tokio::time::Instant;
 
 use super::progress::{delivered, put_off};
 use super::queue::{Delivery, Queue};
+use super::replies::Replies;
 use super::shared::Shared;
-use super::tracking::Flagged;
+use super::tracking::{Flagged, NO_CONNECTOR, Noted};
 use crate::dns::{NoHost, Target, Targets};
 use crate::mail::{Mailbox, NamePattern, ReversePath, Status};
 use crate::model::{Certificate, ServerId, Settings, SmartHost};
 use crate::net::{self, Connected, PeerCertificate};
-use crate::route::{self, Copy, Event, Happened, NextHop, Peer, Presented, Step, Subject};
+use crate::route::{self, Copy, Event, Happened, NextHop, Peer, Presented, Subject};
 use crate::smtp::{
     Body, Cause, ClientConfig, ClientEvent, ClientSession, Envelope, HelloName, Phase, TlsUse,
 };
@@ -139,8 +140,9 @@ async fn find(shared: &Shared, copy: &Copy) -> Result<Vec<Reached>, Happened> {
             .filter_map(|id| at_server(shared, *id, *port))
             .collect()),
         NextHop::Dns { domain, .. } => {
+            let began = Instant::now();
             let targets = resolver(shared, copy).targets(domain).await;
-            count_lookup(shared, "MX", &targets);
+            count_lookup(shared, "MX", &targets, began);
             hosts(shared, targets, false)
         }
         NextHop::SmartHosts { hosts, .. } => smart_hosts(shared, copy, hosts).await,
@@ -171,15 +173,18 @@ fn resolver<'a>(shared: &'a Shared, copy: &Copy) -> &'a net::Resolver {
     }
 }
 
-fn count_lookup(shared: &Shared, kind: &str, targets: &Targets) {
+fn count_lookup(shared: &Shared, kind: &str, targets: &Targets, began: Instant) {
     let outcome = if matches!(targets, Targets::Failed(_)) {
         "failed"
     } else {
         "answered"
     };
+    let labels = [shared.name(), kind, outcome];
+    shared.metrics.count("dns_lookups_total", &labels);
+    let seconds = began.elapsed().as_secs_f64();
     shared
         .metrics
-        .count("dns_lookups_total", &[shared.name(), kind, outcome]);
+        .observe("dns_lookup_seconds", &labels, seconds);
 }
 
 /// The addresses to try, best first.
@@ -244,8 +249,9 @@ async fn smart_hosts(
                     });
                     continue;
                 }
+                let began = Instant::now();
                 let targets = resolver(shared, copy).targets(name).await;
-                count_lookup(shared, "A", &targets);
+                count_lookup(shared, "A", &targets, began);
                 match hosts(shared, targets, true) {
                     Ok(mut found) => reached.append(&mut found),
                     Err(happened) => why = happened,
@@ -272,6 +278,7 @@ struct Session {
     /// Whether it has ended.
     over: bool,
     buffer: Vec<u8>,
+    replies: Replies,
 }
 
 /// A message as it leaves.
@@ -339,6 +346,7 @@ impl Session {
                     }
                 };
             let config = config(shared, copy);
+            let label = shared.connector_label(queue.key.connector());
             let mut session = Self {
                 stream: Box::new(stream),
                 machine: ClientSession::new(config),
@@ -348,8 +356,8 @@ impl Session {
                 idle: false,
                 over: false,
                 buffer: vec![0; 16 * 1024],
+                replies: Replies::new(shared, "out", &label),
             };
-            let label = shared.connector_label(queue.key.connector());
             shared
                 .metrics
                 .count("smtp_sessions_total", &[shared.name(), "out", &label]);
@@ -371,13 +379,9 @@ impl Session {
                 ClientEvent::WantTls => {
                     let certificate = self.handshake(shared, copy).await?;
                     let certificate = certificate.map(|peer| as_certificate(&peer));
-                    route::judge(
-                        &copy.tls,
-                        true,
-                        certificate.as_ref(),
-                        shared.topology.as_of(),
-                    )
-                    .map_err(Happened::Tls)?;
+                    let now = shared.judged_at();
+                    route::judge(&copy.tls, true, certificate.as_ref(), now)
+                        .map_err(Happened::Tls)?;
                 }
                 ClientEvent::Ready => {
                     if self.tls {
@@ -404,11 +408,11 @@ impl Session {
         copy: &Copy,
     ) -> Result<Option<PeerCertificate>, Happened> {
         let identity = match &copy.presented {
-            Presented::Certificate(shown) => {
-                let id = shared.topology.certificates().find(|(_, certificate)| {
-                    certificate.names == shown.names && certificate.servers.contains(&shared.server)
-                });
-                shared.identity(id.map(|(id, _)| id))
+            Presented::Certificate(_) => {
+                let connector = copy.next_hop.connector();
+                let connector = connector.map(|id| shared.topology.send_connector(id));
+                let id = route::chosen(&shared.topology, shared.server, connector);
+                shared.identity(id)
             }
             Presented::SelfSigned | Presented::Missing(_) => shared.self_signed.clone(),
         };
@@ -423,16 +427,20 @@ impl Session {
             .tls
             .connect(&connector, &self.remote.name, plain, shared.judged_at())
             .await;
-        shared.count_handshake("out", result.is_ok());
+        shared.count_handshake("out", &result);
         match result {
-            Ok((stream, peer)) => {
-                self.stream = stream;
+            Ok(secured) => {
+                self.stream = secured.stream;
                 self.tls = true;
-                self.machine.tls_started(self.began.elapsed());
-                Ok(peer)
+                if let Some(handshake) = self.machine.handshake() {
+                    handshake.started(self.began.elapsed());
+                }
+                Ok(secured.peer)
             }
             Err(error) => {
-                self.machine.tls_failed();
+                if let Some(handshake) = self.machine.handshake() {
+                    handshake.failed();
+                }
                 Err(failed(&error))
             }
         }
@@ -487,13 +495,15 @@ impl Session {
     /// Says an envelope and a message, and collects what the next hop answers.
     async fn offer(&mut self, envelope: Envelope, outgoing: &Outgoing) -> Answers {
         let mut answers = Answers::default();
-        self.machine.begin(envelope, self.began.elapsed());
+        if let Some(idle) = self.machine.idle() {
+            idle.begin(envelope, self.began.elapsed());
+        }
         loop {
             match self.event().await {
                 ClientEvent::RecipientReply { index, reply } => {
                     answers.recipients.insert(index, reply.to_status());
                 }
-                ClientEvent::NeedBody => self.say_message(&outgoing.headers, &outgoing.body),
+                ClientEvent::NeedBody => self.write(&outgoing.headers, &outgoing.body),
                 ClientEvent::MessageReply { reply, .. } => {
                     answers.message = Some(reply.to_status());
                 }
@@ -510,14 +520,6 @@ impl Session {
         }
     }
 
-    /// Says the message, to its end.
-    fn say_message(&mut self, headers: &[u8], body: &[u8]) {
-        let now = self.began.elapsed();
-        self.machine.body(headers, now);
-        self.machine.body(body, now);
-        self.machine.end_body(now);
-    }
-
     /// What the next hop's answer means for one recipient.
     fn conclude(
         &self,
@@ -531,6 +533,7 @@ impl Session {
             recipients: vec![recipient],
             copy: delivery.copy.clone(),
             attempts: delivery.attempts,
+            place: delivery.place.clone(),
         };
         if status.enhanced.class == 2 {
             let event = if delivery.copy.exchange_authenticated {
@@ -542,15 +545,14 @@ impl Session {
                 .remote
                 .server
                 .map_or_else(|| Subject::Host(self.remote.name.clone()), Subject::Server);
-            shared.track(
-                &one.pending.message_id,
-                &[Step::new(event, &one.recipients[0]).chosen(chosen)],
-            );
+            let noted = Noted::of(event, &one.recipients[0]).via(&chosen);
+            shared.note(&one.pending.message_id, &noted);
             shared.count(
                 "messages_relayed_total",
                 delivery.copy.next_hop.connector(),
                 None,
             );
+            shared.observe_latency(one.pending.arrived, delivery.copy.next_hop.connector());
             return delivered(shared, &one.pending, &one.recipients[0]);
         }
         put_off(
@@ -575,6 +577,16 @@ impl Session {
             from,
             self.remote.port,
         )
+    }
+
+    /// Gives the message to a server that waits for it.
+    fn write(&mut self, headers: &[u8], body: &[u8]) {
+        let now = self.began.elapsed();
+        if let Some(mut message) = self.machine.message() {
+            message.write(headers, now);
+            message.write(body, now);
+            message.end(now);
+        }
     }
 
     /// The next event of the session; reads and writes until there is one.
@@ -605,7 +617,10 @@ impl Session {
             let now = self.began.elapsed();
             match read {
                 Ok(Ok(0) | Err(_)) => self.machine.handle_eof(),
-                Ok(Ok(count)) => self.machine.handle_input(&self.buffer[..count], now),
+                Ok(Ok(count)) => {
+                    self.replies.read(&self.buffer[..count]);
+                    self.machine.handle_input(&self.buffer[..count], now);
+                }
                 Err(_) => self.machine.handle_timeout(now),
             }
         }
@@ -618,8 +633,8 @@ impl Session {
             while !self.idle && !self.over {
                 self.event().await;
             }
-            if self.idle {
-                self.machine.quit(self.began.elapsed());
+            if let Some(idle) = self.machine.idle() {
+                idle.quit(self.began.elapsed());
             }
             while !self.over {
                 self.event().await;
@@ -668,15 +683,16 @@ fn lost(phase: Phase, cause: &Cause) -> Status {
 /// A peer's certificate as the model has them.
 pub(super) fn as_certificate(peer: &PeerCertificate) -> Certificate {
     Certificate {
-        subject: peer.subject.clone(),
-        issuer: peer.issuer.clone(),
+        subject: peer.says.subject.clone(),
+        issuer: peer.says.issuer.clone(),
         names: peer
+            .says
             .names
             .iter()
             .filter_map(|name| NamePattern::parse(name).ok())
             .collect(),
-        not_before: jiff::Timestamp::from_second(peer.not_before).ok(),
-        not_after: jiff::Timestamp::from_second(peer.not_after).ok(),
+        not_before: jiff::Timestamp::from_second(peer.says.not_before).ok(),
+        not_after: jiff::Timestamp::from_second(peer.says.not_after).ok(),
         trusted: peer.trusted,
         servers: Vec::new(),
         settings: Settings::default(),
@@ -709,6 +725,7 @@ pub(super) async fn proxy(shared: &Arc<Shared>, delivery: &ProxyDelivery) -> Sta
         idle: false,
         over: false,
         buffer: vec![0; 16 * 1024],
+        replies: Replies::new(shared, "out", NO_CONNECTOR),
     };
     if session.hello(shared, &delivery.copy).await.is_err() {
         return unreachable;

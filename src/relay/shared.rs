@@ -14,11 +14,12 @@ use tokio::sync::mpsc;
 use super::address_book::AddressBook;
 use super::duplicates::{self, Duplicates};
 use super::queue::{Queues, Work};
+use super::tally::Tally;
 use super::tracked::Tracked;
 use crate::clock;
 use crate::metrics::Metrics;
-use crate::model::{CertificateId, ServerId, Topology};
-use crate::net::{Identity, Resolver, TlsMaterials};
+use crate::model::{CertificateId, SendConnectorId, ServerId, Topology};
+use crate::net::{Identity, Resolver, Secured, TlsMaterials};
 use crate::spool::{MessageId, Store};
 
 /// Passwords by address, in lower case.
@@ -63,6 +64,8 @@ pub struct Config {
     pub identities: HashMap<CertificateId, Identity>,
     /// Its self-signed certificate.
     pub self_signed: Identity,
+    /// The moment at which the certificates of peers are judged; without, the present one.
+    pub certificates_at: Option<Timestamp>,
     /// Where messages survive.
     pub store: Arc<dyn Store>,
     /// Where mailboxes are.
@@ -88,6 +91,7 @@ pub(super) struct Shared {
     pub(super) tls: TlsMaterials,
     pub(super) identities: HashMap<CertificateId, Identity>,
     pub(super) self_signed: Identity,
+    certificates_at: Option<Timestamp>,
     pub(super) store: Arc<dyn Store>,
     pub(super) mail_directory: PathBuf,
     pub(super) users: Arc<Users>,
@@ -96,6 +100,7 @@ pub(super) struct Shared {
     pub(super) observer: Option<mpsc::UnboundedSender<Tracked>>,
     pub(super) queues: Queues,
     pub(super) duplicates: Duplicates,
+    pub(super) tally: Arc<Tally>,
     work: mpsc::UnboundedSender<Work>,
     sequence: AtomicU64,
     taken: AtomicU64,
@@ -115,6 +120,7 @@ impl Shared {
             tls: TlsMaterials::new(config.roots),
             identities: config.identities,
             self_signed: config.self_signed,
+            certificates_at: config.certificates_at,
             store: config.store,
             mail_directory: config.mail_directory,
             users: config.users,
@@ -123,6 +129,7 @@ impl Shared {
             observer: config.observer,
             queues: Queues::default(),
             duplicates: Duplicates::new(config.pace.real(duplicates::WINDOW)),
+            tally: Arc::default(),
             work,
             sequence: AtomicU64::new(0),
             taken: AtomicU64::new(0),
@@ -169,10 +176,21 @@ impl Shared {
     }
 
     /// Counts a TLS handshake; `direction` is `in` or `out`.
-    pub(super) fn count_handshake(&self, direction: &str, succeeded: bool) {
-        let outcome = if succeeded { "succeeded" } else { "failed" };
+    pub(super) fn count_handshake<E>(&self, direction: &str, result: &Result<Secured, E>) {
+        let (version, outcome) = match result {
+            Ok(secured) => (secured.version, "succeeded"),
+            Err(_) => ("none", "failed"),
+        };
+        let labels = [self.name(), direction, version, outcome];
+        self.metrics.count("tls_handshakes_total", &labels);
+    }
+
+    /// Observes how long a message took to a recipient's delivery.
+    pub(super) fn observe_latency(&self, arrived: Timestamp, connector: Option<SendConnectorId>) {
+        let seconds = clock::now().duration_since(arrived).as_secs_f64();
+        let labels = [self.name(), &self.connector_label(connector)];
         self.metrics
-            .count("tls_handshakes_total", &[self.name(), direction, outcome]);
+            .observe("delivery_latency_seconds", &labels, seconds);
     }
 
     /// A name that nothing else in this process has, and nothing in an earlier one.
@@ -189,8 +207,8 @@ impl Shared {
             .clone()
     }
 
-    /// Seconds since 1970 at which certificates are judged: the world's moment.
-    pub(super) fn judged_at(&self) -> u64 {
-        u64::try_from(self.topology.as_of().as_second()).unwrap_or_default()
+    /// The moment at which the certificates of peers are judged.
+    pub(super) fn judged_at(&self) -> Timestamp {
+        self.certificates_at.unwrap_or_else(clock::now)
     }
 }

@@ -8,11 +8,14 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
 use super::categorizer;
+use super::gauges;
 use super::receive;
 use super::record::Record;
 use super::shared::{Config, Shared};
+use super::tally::{Place, Queued};
 use super::tracking::NO_CONNECTOR;
-use crate::spool::Recovered;
+use crate::clock;
+use crate::spool::{MessageId, Recovered};
 
 /// Why a relay cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -53,6 +56,7 @@ impl Relay {
         let shared = Arc::new(Shared::new(config, work));
         let worker = tokio::spawn(categorizer::run(shared.clone(), todo));
         preset(&shared);
+        gauges::keep(&shared);
         for damage in &recovered.damage {
             tracing::warn!(server = shared.name(), %damage, "the spool was not as it had been written");
         }
@@ -115,23 +119,43 @@ fn preset(shared: &Shared) {
 
 /// Messages that an earlier run left.
 async fn resume(shared: &Arc<Shared>, recovered: Recovered) -> Result<(), RelayError> {
-    let messages: Vec<_> = recovered.messages.collect();
-    for message in messages {
-        let (id, envelope) = match message {
-            Ok(message) => message,
+    let found: Vec<_> = recovered
+        .messages
+        .filter_map(|message| match message {
+            Ok((id, envelope)) => Some(found(shared, id, &envelope)),
             Err(error) => {
+                shared.tally.enter(Queued::Poison, None, clock::now()).stay();
                 tracing::error!(server = shared.name(), %error, "a message of the spool is damaged");
-                continue;
+                None
             }
-        };
+        })
+        .collect();
+    for (id, record, place) in found {
+        let arrived = record
+            .as_ref()
+            .map_or_else(clock::now, |record| record.arrived);
         let body = shared.store.read_body(id).await?;
-        let taken = Record::from_bytes(&envelope)
-            .is_some_and(|record| categorizer::resume(shared, id, record, &body));
+        let taken = record.is_some_and(|record| categorizer::resume(shared, id, record, &body));
+        drop(place);
         if !taken {
+            shared.tally.enter(Queued::Poison, None, arrived).stay();
             tracing::error!(server = shared.name(), %id, "a message of the spool does not fit this world; it stays where it is");
         }
     }
     Ok(())
+}
+
+/// A message that is not categorized yet.
+fn found(
+    shared: &Shared,
+    id: MessageId,
+    envelope: &[u8],
+) -> (MessageId, Option<Record>, Option<Place>) {
+    let record = Record::from_bytes(envelope);
+    let place = record
+        .as_ref()
+        .map(|record| shared.tally.enter(Queued::Submission, None, record.arrived));
+    (id, record, place)
 }
 
 async fn listen(

@@ -3,7 +3,7 @@
 use crate::mail::{Mailbox, Status};
 use crate::metrics::enhanced_label;
 use crate::model::SendConnectorId;
-use crate::route::{Event, Step};
+use crate::route::{Event, Step, Subject};
 
 use super::shared::Shared;
 use super::tracked::Tracked;
@@ -21,52 +21,98 @@ pub enum Flagged {
     WrongTrust(&'static str),
 }
 
+/// Something that happened to a message, and to which recipient.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Noted<'a> {
+    event: Event,
+    recipient: &'a Mailbox,
+    via: Option<&'a Subject>,
+    status: Option<&'a Status>,
+}
+
+impl<'a> Noted<'a> {
+    /// That, and nothing more.
+    pub(super) fn of(event: Event, recipient: &'a Mailbox) -> Self {
+        Self {
+            event,
+            recipient,
+            via: None,
+            status: None,
+        }
+    }
+
+    /// From whom it came, or who has it now.
+    pub(super) fn via(mut self, via: &'a Subject) -> Self {
+        self.via = Some(via);
+        self
+    }
+
+    /// What was said about it.
+    pub(super) fn status(mut self, status: &'a Status) -> Self {
+        self.status = Some(status);
+        self
+    }
+}
+
 /// The label for what no connector carries.
 pub(super) const NO_CONNECTOR: &str = "none";
 
 impl Shared {
-    /// Logs steps and shows them to whoever watches.
+    /// One line about what happened to a message, where Exchange's tracking log would have one.
+    pub(super) fn note(&self, message: &str, noted: &Noted<'_>) {
+        // What is built here is built only where somebody reads it.
+        tracing::info!(
+            server = self.name(),
+            event = noted.event.as_str(),
+            message_id = message,
+            recipient = %noted.recipient,
+            via = noted.via.map(|via| via.name(&self.topology)),
+            status = noted.status.map(tracing::field::display),
+        );
+        if self.observer.is_some() {
+            let mut step = Step::new(noted.event, noted.recipient);
+            step.chosen = noted.via.cloned();
+            self.show(message, &step);
+        }
+    }
+
+    /// The reasons of what was decided about a message: for those who ask for details.
     pub(super) fn track(&self, message: &str, steps: &[Step]) {
-        for step in steps {
-            let chosen = step
-                .chosen
-                .as_ref()
-                .map(|subject| subject.name(&self.topology))
-                .unwrap_or_default();
-            let because = step
-                .because
-                .iter()
-                .map(ToString::to_string)
-                .collect::<Vec<_>>()
-                .join("; ");
-            let recipient = step
-                .recipient
-                .as_ref()
-                .map(ToString::to_string)
-                .unwrap_or_default();
-            tracing::info!(
-                server = self.name(),
-                event = step.event.as_str(),
-                message,
-                recipient,
-                chosen,
-                because
-            );
-            if let Some(observer) = &self.observer {
-                // Nobody watching any more is no fault.
-                let _ = observer.send(Tracked {
-                    server: self.server,
-                    message: message.to_owned(),
-                    step: step.clone(),
-                });
-            }
+        if tracing::enabled!(tracing::Level::DEBUG) {
+            steps.iter().for_each(|step| self.explain(message, step));
+        }
+        steps.iter().for_each(|step| self.show(message, step));
+    }
+
+    fn explain(&self, message: &str, step: &Step) {
+        let because: Vec<String> = step.because.iter().map(ToString::to_string).collect();
+        let chosen = step.chosen.as_ref();
+        tracing::debug!(
+            server = self.name(),
+            decided = step.event.as_str(),
+            message_id = message,
+            recipient = step.recipient.as_ref().map(tracing::field::display),
+            chosen = chosen.map(|subject| subject.name(&self.topology)),
+            because = because.join("; "),
+        );
+    }
+
+    /// Gives a step to whoever watches.
+    fn show(&self, message: &str, step: &Step) {
+        if let Some(observer) = &self.observer {
+            // Nobody watching any more is no fault.
+            let _ = observer.send(Tracked {
+                server: self.server,
+                message: message.to_owned(),
+                step: step.clone(),
+            });
         }
     }
 
     /// Logs and counts a flag.
     pub(super) fn flag(&self, message: &str, recipient: &Mailbox, flagged: Flagged) {
         let server = self.name();
-        tracing::warn!(server, message, %recipient, ?flagged, "flag");
+        tracing::warn!(server, message_id = message, %recipient, ?flagged, "flag");
         match flagged {
             Flagged::EchoBack(expected) => {
                 self.metrics.count(
@@ -106,10 +152,5 @@ impl Shared {
             || NO_CONNECTOR.to_owned(),
             |id| self.topology.send_connector(id).name.clone(),
         )
-    }
-
-    /// A step that says only that something happened.
-    pub(super) fn note(&self, message: &str, event: Event, recipient: &Mailbox) {
-        self.track(message, &[Step::new(event, recipient)]);
     }
 }

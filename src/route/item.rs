@@ -8,7 +8,7 @@ use crate::mail::{
 };
 use crate::model::{
     OrganizationId, ReceiveConnectorId, RecipientId, SendConnectorId, ServerId, SmartHost,
-    TlsAuthLevel,
+    TlsAuthLevel, replies,
 };
 
 /// Who is at the other end of a session.
@@ -242,6 +242,15 @@ pub struct Failure {
     pub in_dialogue: bool,
     /// Why.
     pub steps: Vec<Step>,
+}
+
+impl Failure {
+    /// Whether the recipient's mail goes round in the directory, by target addresses that lead to
+    /// each other (Exchange Server, "Recipient resolution", broken recipient loops).
+    #[must_use]
+    pub fn is_forwarding_loop(&self) -> bool {
+        self.status == replies::FORWARDING_LOOP
+    }
 }
 
 /// A recipient that gets nothing, by design.

@@ -38,4 +38,4 @@ pub use item::{
 pub use outcome::{Happened, Outcome, outcome, retry_after};
 pub use select::{NoWinner, Selection, covers, select};
 pub use step::{Event, Reason, Rejected, Step, Subject};
-pub use tls::{judge, presented, served};
+pub use tls::{chosen, judge, presented, served};

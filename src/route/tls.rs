@@ -33,18 +33,28 @@ pub fn presented(
     server: ServerId,
     connector: Option<&SendConnector>,
 ) -> Presented {
+    let name = connector.and_then(|c| c.tls_certificate_name.as_ref());
+    match (chosen(topology, server, connector), name) {
+        (Some(id), _) => Presented::Certificate(shown(topology, id)),
+        (None, Some(name)) => Presented::Missing(name.clone()),
+        (None, None) => Presented::SelfSigned,
+    }
+}
+
+/// Which of its certificates a server chooses when it sends through a connector: the one that is
+/// named, or the newest that covers the name said in EHLO.
+#[must_use]
+pub fn chosen(
+    topology: &Topology,
+    server: ServerId,
+    connector: Option<&SendConnector>,
+) -> Option<CertificateId> {
     let fqdn = connector
         .and_then(|c| c.fqdn.as_ref())
         .unwrap_or(&topology.server(server).fqdn);
     match connector.and_then(|c| c.tls_certificate_name.as_ref()) {
-        Some(name) => match named(topology, server, name) {
-            Some(id) => Presented::Certificate(shown(topology, id)),
-            None => Presented::Missing(name.clone()),
-        },
-        None => match covering(topology, server, fqdn) {
-            Some(id) => Presented::Certificate(shown(topology, id)),
-            None => Presented::SelfSigned,
-        },
+        Some(name) => named(topology, server, name),
+        None => covering(topology, server, fqdn),
     }
 }
 

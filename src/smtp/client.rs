@@ -228,113 +228,25 @@ impl ClientSession {
         }
     }
 
-    /// Begins a mail transaction. SIZE and BODY are told where the server offers them; whether it
-    /// can take an 8-bit message at all is for the driver to ask ([`Self::extensions`]).
-    ///
-    /// Does nothing when the session failed meanwhile, which an event tells.
-    ///
-    /// # Panics
-    /// When the session is not idle.
-    pub fn begin(&mut self, envelope: Envelope, now: Duration) {
-        if !self.leave_idle(now) {
-            return;
-        }
-        let mail = Mail {
-            size: envelope.size.filter(|_| self.extensions.size().is_some()),
-            body: envelope
-                .body
-                .filter(|_| self.extensions.has(&Keyword::EightBitMime)),
-            ..Mail::new(envelope.reverse_path)
-        };
-        self.transaction = Some(Transaction {
-            recipients: envelope.recipients,
-            said: 0,
-            accepted: 0,
-            mail_accepted: false,
-            mail_refused: false,
-        });
-        self.say(&Command::Mail(mail), Expected::Mail);
-        if self.extensions.has(&Keyword::Pipelining) {
-            while self.say_recipient() {}
-            self.say(&Command::Data, Expected::Data);
-        }
+    /// The session between mail transactions, after [`ClientEvent::Ready`]; `None` where it is at
+    /// something else, or failed meanwhile, which an event tells.
+    #[must_use = "nothing is said before the handle is used"]
+    pub fn idle(&mut self) -> Option<Idle<'_>> {
+        matches!(self.state, State::Idle).then_some(Idle(self))
     }
 
-    /// Sends the next part of the message; write the output before the next call. Does nothing when
-    /// the session failed meanwhile.
-    ///
-    /// # Panics
-    /// When the session does not want a message.
-    pub fn body(&mut self, text: &[u8], now: Duration) {
-        match &mut self.state {
-            State::Body(stuffer) => stuffer.encode(text, &mut self.output),
-            // The server gave up meanwhile.
-            State::Over => return,
-            State::Talking | State::Handshake | State::Idle => panic!("no message is wanted"),
-        }
-        self.active = now;
+    /// The session that wants its message, after [`ClientEvent::NeedBody`]; `None` where it wants
+    /// none, or failed meanwhile, which an event tells.
+    #[must_use = "nothing is sent before the handle is used"]
+    pub fn message(&mut self) -> Option<MessageText<'_>> {
+        matches!(self.state, State::Body(_)).then_some(MessageText(self))
     }
 
-    /// Ends the message.
-    ///
-    /// # Panics
-    /// When the session does not want a message.
-    pub fn end_body(&mut self, now: Duration) {
-        match std::mem::replace(&mut self.state, State::Talking) {
-            State::Body(stuffer) => stuffer.finish(&mut self.output),
-            State::Over => return self.state = State::Over,
-            State::Talking | State::Handshake | State::Idle => panic!("no message is wanted"),
-        }
-        self.active = now;
-        self.expected.push_back(Expected::EndOfData);
-    }
-
-    /// Says good-bye; does nothing when the session failed meanwhile.
-    ///
-    /// # Panics
-    /// When the session is not idle.
-    pub fn quit(&mut self, now: Duration) {
-        if self.leave_idle(now) {
-            self.say(&Command::Quit, Expected::Quit);
-        }
-    }
-
-    /// The handshake after [`ClientEvent::WantTls`] is done; does nothing when the session failed
-    /// meanwhile.
-    ///
-    /// # Panics
-    /// When the session did not want TLS.
-    pub fn tls_started(&mut self, now: Duration) {
-        match self.state {
-            State::Handshake => {}
-            State::Over => return,
-            State::Talking | State::Idle | State::Body(_) => panic!("TLS starts after STARTTLS"),
-        }
-        self.active = now;
-        self.tls = true;
-        self.state = State::Talking;
-        // RFC 3207 §4.2: what the server offered before is forgotten.
-        self.extensions = Extensions::default();
-        self.hello();
-    }
-
-    /// The handshake after [`ClientEvent::WantTls`] failed.
-    pub fn tls_failed(&mut self) {
-        if !matches!(self.state, State::Over) {
-            self.fail(Cause::TlsFailed);
-        }
-    }
-
-    /// Starts to talk again; false when the session is over.
-    fn leave_idle(&mut self, now: Duration) -> bool {
-        match self.state {
-            State::Idle => {}
-            State::Over => return false,
-            State::Talking | State::Handshake | State::Body(_) => panic!("the session is not idle"),
-        }
-        self.active = now;
-        self.state = State::Talking;
-        true
+    /// The session that waits for TLS, after [`ClientEvent::WantTls`]; `None` where it does not, or
+    /// failed meanwhile, which an event tells.
+    #[must_use = "the session waits until the handle is used"]
+    pub fn handshake(&mut self) -> Option<Handshake<'_>> {
+        matches!(self.state, State::Handshake).then_some(Handshake(self))
     }
 
     /// Takes one line of a reply, and says how many bytes of `input` it was.
@@ -646,6 +558,12 @@ impl ClientSession {
         self.events.push_back(ClientEvent::Ready);
     }
 
+    /// Leaves whatever it waited in.
+    fn talk(&mut self, now: Duration) {
+        self.active = now;
+        self.state = State::Talking;
+    }
+
     fn say(&mut self, command: &Command, expected: Expected) {
         self.say_line(&command.to_string(), expected);
     }
@@ -667,6 +585,90 @@ impl ClientSession {
         self.transaction = None;
         self.input = InputBuffer::default();
         self.events.push_back(event);
+    }
+}
+
+/// A session that may be given a mail transaction, or be ended.
+#[derive(Debug)]
+pub struct Idle<'a>(&'a mut ClientSession);
+
+impl Idle<'_> {
+    /// Begins a mail transaction. SIZE and BODY are told where the server offers them; whether it
+    /// can take an 8-bit message at all is for the driver to ask ([`ClientSession::extensions`]).
+    pub fn begin(self, envelope: Envelope, now: Duration) {
+        let session = self.0;
+        session.talk(now);
+        let extensions = &session.extensions;
+        let mail = Mail {
+            size: envelope.size.filter(|_| extensions.size().is_some()),
+            body: envelope
+                .body
+                .filter(|_| extensions.has(&Keyword::EightBitMime)),
+            ..Mail::new(envelope.reverse_path)
+        };
+        session.transaction = Some(Transaction {
+            recipients: envelope.recipients,
+            said: 0,
+            accepted: 0,
+            mail_accepted: false,
+            mail_refused: false,
+        });
+        session.say(&Command::Mail(mail), Expected::Mail);
+        if session.extensions.has(&Keyword::Pipelining) {
+            while session.say_recipient() {}
+            session.say(&Command::Data, Expected::Data);
+        }
+    }
+
+    /// Says good-bye.
+    pub fn quit(self, now: Duration) {
+        self.0.talk(now);
+        self.0.say(&Command::Quit, Expected::Quit);
+    }
+}
+
+/// A session whose server waits for the message.
+#[derive(Debug)]
+pub struct MessageText<'a>(&'a mut ClientSession);
+
+impl MessageText<'_> {
+    /// Sends the next part; write the output before there is much of it.
+    pub fn write(&mut self, text: &[u8], now: Duration) {
+        if let State::Body(stuffer) = &mut self.0.state {
+            stuffer.encode(text, &mut self.0.output);
+        }
+        self.0.active = now;
+    }
+
+    /// Ends the message.
+    pub fn end(self, now: Duration) {
+        let session = self.0;
+        if let State::Body(stuffer) = std::mem::replace(&mut session.state, State::Talking) {
+            stuffer.finish(&mut session.output);
+        }
+        session.active = now;
+        session.expected.push_back(Expected::EndOfData);
+    }
+}
+
+/// A session that waits for the driver's handshake.
+#[derive(Debug)]
+pub struct Handshake<'a>(&'a mut ClientSession);
+
+impl Handshake<'_> {
+    /// TLS is there.
+    pub fn started(self, now: Duration) {
+        let session = self.0;
+        session.talk(now);
+        session.tls = true;
+        // RFC 3207 §4.2: what the server offered before is forgotten.
+        session.extensions = Extensions::default();
+        session.hello();
+    }
+
+    /// The handshake failed.
+    pub fn failed(self) {
+        self.0.fail(Cause::TlsFailed);
     }
 }
 
@@ -702,12 +704,9 @@ mod tests {
         let mut session = idle();
         while session.poll_output().is_some() {}
         session.handle_input(b"421 4.3.2 bye\r\n", NOW);
-        session.begin(envelope(), NOW);
-        session.body(b"text", NOW);
-        session.end_body(NOW);
-        session.quit(NOW);
-        session.tls_started(NOW);
-        session.tls_failed();
+        assert!(session.idle().is_none());
+        assert!(session.message().is_none());
+        assert!(session.handshake().is_none());
         session.handle_eof();
         assert_eq!(session.poll_output(), None);
         assert!(matches!(
@@ -720,11 +719,12 @@ mod tests {
     }
 
     #[test]
-    #[should_panic(expected = "the session is not idle")]
     fn one_transaction_at_a_time() {
         let mut session = idle();
-        session.begin(envelope(), NOW);
-        session.begin(envelope(), NOW);
+        session.idle().expect("it is idle").begin(envelope(), NOW);
+        assert!(session.idle().is_none());
+        session.handle_input(b"250 ok\r\n250 ok\r\n354 go\r\n", NOW);
+        assert!(session.idle().is_none());
     }
 
     #[test]
@@ -742,7 +742,7 @@ mod tests {
         session.handle_input(b"220 hi\r\n", NOW);
         session.handle_input(b"250-hello\r\n250 STARTTLS\r\n", NOW);
         session.handle_input(b"220 go\r\n", NOW);
-        session.tls_started(NOW);
+        session.handshake().expect("it waits for TLS").started(NOW);
         session.handle_input(b"250-hello\r\n250 AUTH PLAIN\r\n", NOW);
         assert!(!format!("{session:?}").contains("AG"));
         let output = session.poll_output().expect("it logs on");

@@ -107,10 +107,10 @@ pub enum Phase {
 /// What a client session reports, and what it wants.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ClientEvent {
-    /// Write the output, handshake, then call [`super::ClientSession::tls_started`] or
-    /// [`super::ClientSession::tls_failed`].
+    /// Write the output, handshake, then say what came of it with
+    /// [`super::ClientSession::handshake`].
     WantTls,
-    /// The session is idle: call [`super::ClientSession::begin`] or [`super::ClientSession::quit`]. A mail
+    /// The session is idle: see [`super::ClientSession::idle`]. A mail
     /// transaction that was begun is over, with or without a [`Self::MessageReply`].
     Ready,
     /// What the server says to a recipient, by its index in the envelope. Not told when MAIL was
@@ -121,8 +121,8 @@ pub enum ClientEvent {
         /// The reply.
         reply: Reply,
     },
-    /// Send the message: [`super::ClientSession::body`] until it is out, then
-    /// [`super::ClientSession::end_body`]. At least one recipient was accepted.
+    /// Send the message with [`super::ClientSession::message`]. At least one recipient was
+    /// accepted.
     NeedBody,
     /// What the server says to the message for all recipients it accepted: at [`Phase::Mail`] and
     /// [`Phase::Data`] a refusal, at [`Phase::EndOfData`] its verdict.

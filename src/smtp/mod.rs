@@ -45,7 +45,7 @@ mod server;
 mod texts;
 
 pub use auth::{Credentials, Mechanism, Secret};
-pub use client::ClientSession;
+pub use client::{ClientSession, Handshake, Idle, MessageText};
 pub use command::{Body, Command, CommandError, Mail, Parameter, Recipient};
 pub use config::{ClientConfig, Envelope, EnvelopeError, ServerConfig, TlsUse};
 pub use event::{Cause, ClientEvent, CloseReason, Phase, ServerEvent};

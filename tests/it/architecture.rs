@@ -25,6 +25,7 @@ const LAYERS: &[(&str, &str)] = &[
     ("diag", ""),
     ("clock", ""),
     ("metrics", ""),
+    ("x509", ""),
     ("cli", ""),
     ("smtp", "mail"),
     ("spool", "mail"),
@@ -32,9 +33,9 @@ const LAYERS: &[(&str, &str)] = &[
     ("dns", "mail diag"),
     ("route", "model mail"),
     ("flow", "route model dns mail"),
-    ("config", "model dns mail diag"),
+    ("config", "model dns mail diag x509"),
     // A resolver answers with domains.
-    ("net", "dns mail clock"),
+    ("net", "dns mail clock x509"),
     ("verify", "flow route model dns mail diag"),
     (
         "relay",
@@ -50,14 +51,14 @@ const LAYERS: &[(&str, &str)] = &[
     ("lib", ""),
     (
         "main",
-        "mail diag clock metrics cli smtp spool model dns route flow config net verify relay lab \
-         report web",
+        "mail diag clock metrics x509 cli smtp spool model dns route flow config net verify relay \
+         lab report web",
     ),
 ];
 
 /// Modules that take time, chance and every byte as arguments.
 const PURE: &[&str] = &[
-    "mail", "diag", "model", "dns", "smtp", "route", "flow", "verify", "report",
+    "mail", "diag", "x509", "model", "dns", "smtp", "route", "flow", "verify", "report",
 ];
 
 /// Paths that pure code does not name.

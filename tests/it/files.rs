@@ -26,6 +26,22 @@ pub(crate) fn is_file(path: &Path) -> bool {
     path.is_file()
 }
 
+/// Writes a file into a test's own folder.
+#[expect(clippy::disallowed_methods, reason = "programs under test read files")]
+pub(crate) fn write(path: &Path, text: &str) {
+    std::fs::write(path, text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+}
+
+/// A file that a program under test writes into.
+#[expect(clippy::disallowed_methods, reason = "what a program says is kept")]
+pub(crate) fn create(path: &Path) -> std::fs::File {
+    let file = std::fs::OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(path);
+    file.unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
 /// The folders in a folder.
 #[expect(
     clippy::disallowed_methods,

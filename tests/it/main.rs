@@ -1,6 +1,7 @@
 //! The integration tests, in one program.
 
 mod architecture;
+mod authority;
 mod cli;
 mod crash;
 mod dialogs;
@@ -10,6 +11,8 @@ mod lab;
 mod live;
 mod mail_client;
 mod reference;
+mod relay;
+mod settings;
 mod spool;
 mod support;
 mod testnet;

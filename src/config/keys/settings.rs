@@ -2,8 +2,8 @@
 
 use std::net::SocketAddr;
 
-use super::format::{BINDING, NAME};
-use super::kind::{Format, Kind, Mistake, list, one_or_many, text};
+use super::format::{BINDING, DISTINGUISHED_NAME, NAME};
+use super::kind::{Format, Kind, Mistake, choice, list, objects, one_or_many, text};
 
 /// The whole file.
 pub(in crate::config) static SETTINGS: Kind = Kind {
@@ -47,7 +47,58 @@ pub(in crate::config) static SETTINGS: Kind = Kind {
             &NAME,
             "A file of `address:password` lines; absent: nobody submits.",
         ),
+        one_or_many(
+            "TrustedRoots",
+            &FILE,
+            "PEM files with the certificates of authorities it trusts; absent: those that this machine trusts.",
+        ),
+        choice(
+            "LogLevel",
+            &["Error", "Warn", "Info", "Debug"],
+            "How much it says on standard error: Info has a line for each event of a message, Debug the reasons.",
+        )
+        .default("Info"),
+        objects(&CERTIFICATES, "Certificates"),
     ],
+};
+
+static CERTIFICATES: Kind = Kind {
+    path: "Certificates",
+    says: "The files of a certificate that the world gives this server.",
+    keys: &[
+        text(
+            "Subject",
+            &DISTINGUISHED_NAME,
+            "Which certificate of the world it is.",
+        )
+        .required(),
+        text(
+            "Issuer",
+            &DISTINGUISHED_NAME,
+            "Its issuer, where several have the subject.",
+        ),
+        text(
+            "CertificateFile",
+            &FILE,
+            "The certificate in PEM, then those of its issuers.",
+        )
+        .required(),
+        text(
+            "KeyFile",
+            &FILE,
+            "Its private key in PEM; absent: it is in CertificateFile.",
+        ),
+    ],
+};
+
+/// `tls/mail.pem`.
+static FILE: Format = Format {
+    noun: "the name of a file",
+    example: "mail.pem",
+    check: |text| {
+        let blank = || Mistake::new("the text is empty");
+        (!text.trim().is_empty()).then_some(()).ok_or_else(blank)
+    },
 };
 
 /// `mail.contoso.com=127.0.0.1:2525`.

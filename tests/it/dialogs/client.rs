@@ -62,10 +62,14 @@ impl Driven {
                 let Some(text) = take(&mut self.agenda, "body") else {
                     return;
                 };
+                // A server that gave up meanwhile wants no message.
+                let Some(mut message) = self.session.message() else {
+                    return;
+                };
                 for part in unescape(&text).chunks(5) {
-                    self.session.body(part, log.now);
+                    message.write(part, log.now);
                 }
-                self.session.end_body(log.now);
+                message.end(log.now);
             }
             ClientEvent::Failed { .. } | ClientEvent::Closed => {
                 self.is_over = true;
@@ -85,9 +89,11 @@ impl Driven {
         };
         let (word, argument) = self.agenda.remove(at).expect("it was found there");
         self.is_ready = false;
-        match word.as_str() {
-            "begin" => self.session.begin(envelope(&argument), log.now),
-            _ => self.session.quit(log.now),
+        // It may have failed since it was ready.
+        match (self.session.idle(), word.as_str()) {
+            (Some(idle), "begin") => idle.begin(envelope(&argument), log.now),
+            (Some(idle), _) => idle.quit(log.now),
+            (None, _) => {}
         }
         true
     }
@@ -101,8 +107,11 @@ impl Driver for Driven {
 
     fn directive(&mut self, word: &str, argument: &str, log: &mut Log) {
         match word {
-            "tls" => self.session.tls_started(log.now),
-            "tls-failed" => self.session.tls_failed(),
+            "tls" | "tls-failed" => match (self.session.handshake(), word) {
+                (Some(handshake), "tls") => handshake.started(log.now),
+                (Some(handshake), _) => handshake.failed(),
+                (None, _) => {}
+            },
             "wait" => {
                 log.now += Duration::from_secs(argument.parse().expect("seconds"));
                 self.session.handle_timeout(log.now);

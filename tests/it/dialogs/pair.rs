@@ -112,19 +112,24 @@ impl Pair {
             return false;
         };
         match event {
-            ClientEvent::Ready => match self.work.first() {
-                Some((recipients, _)) => self.client.begin(envelope(recipients), NOW),
-                None => self.client.quit(NOW),
-            },
+            ClientEvent::Ready => {
+                let idle = self.client.idle().expect("a session that is ready");
+                match self.work.first() {
+                    Some((recipients, _)) => idle.begin(envelope(recipients), NOW),
+                    None => idle.quit(NOW),
+                }
+            }
             ClientEvent::WantTls => {
-                self.client.tls_started(NOW);
+                let handshake = self.client.handshake().expect("it wants TLS");
+                handshake.started(NOW);
                 self.server.tls_started(NOW);
             }
             ClientEvent::NeedBody => {
                 let (_, text) = self.work.remove(0);
+                let mut message = self.client.message().expect("it wants a message");
                 text.chunks(self.step)
-                    .for_each(|part| self.client.body(part, NOW));
-                self.client.end_body(NOW);
+                    .for_each(|part| message.write(part, NOW));
+                message.end(NOW);
             }
             ClientEvent::RecipientReply { reply, .. } => {
                 self.replies.push(reply.code());
