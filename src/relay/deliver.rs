@@ -11,7 +11,7 @@ use super::tracking::{Flagged, Noted};
 use crate::clock;
 use crate::mail::{CROSS_PREMISES_PREFIX, Mailbox, ReversePath};
 use crate::model::{RecipientId, RecipientKind};
-use crate::route::{Event, Happened, Reason, Step};
+use crate::route::{Event, Happened};
 
 /// Writes a message into a mailbox, unless it has it already. A host that takes every address has no
 /// mailboxes that would know (`id` is absent).
@@ -53,8 +53,8 @@ async fn has_already(shared: &Shared, entry: Entry, folder: &Path) -> bool {
 
 /// The mailbox has the message: this copy is over, and nobody is told.
 fn drop_duplicate(shared: &Arc<Shared>, delivery: &Delivery, recipient: &Mailbox) {
-    let step = Step::new(Event::DuplicateDeliver, recipient).because(Reason::AlreadyDelivered);
-    shared.track(&delivery.pending.message_id, &[step]);
+    let noted = Noted::of(Event::DuplicateDeliver, recipient);
+    shared.note(&delivery.pending.message_id, &noted);
     shared
         .metrics
         .count("duplicate_deliveries_total", &[shared.name()]);
