@@ -4,7 +4,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use hybridmx::mail::{AuthAs, Directionality, Domain, Mailbox, NamePattern, ReversePath, Status};
+use hybridmx::mail::{AuthAs, Directionality, Domain, Mailbox, ReversePath, Status};
 use hybridmx::model::{
     DomainType, IpRange, Matcher, OrganizationId, Parts, PermissionGroup, ReceiveConnector,
     RecipientKind, RecipientValidation, Server, ServerId, ServerRole, replies,
