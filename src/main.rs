@@ -26,7 +26,7 @@ use hybridmx::dns::Zones;
 use hybridmx::flow::{NoOrigin, Question, origin, walk};
 use hybridmx::lab::agree::{self, AgreeOptions};
 use hybridmx::lab::{self, Lab, LabOptions};
-use hybridmx::mail::{ByteSize, Mailbox, ReversePath};
+use hybridmx::mail::{ByteSize, Mailbox, MessageKind, ReversePath};
 use hybridmx::metrics::Metrics;
 use hybridmx::model::{CertificateId, Recipient, RecipientKind, ServerId, Topology};
 use hybridmx::net::{self, Identity, Resolver};
@@ -396,6 +396,7 @@ fn surroundings(lab: &Lab) -> Surroundings {
     let home = user.and_then(|(_, user)| match user.kind {
         RecipientKind::Mailbox { server, .. } => Some(topology.server(server).name.clone()),
         RecipientKind::MailUser { .. }
+        | RecipientKind::DistributionGroup(_)
         | RecipientKind::Group { .. }
         | RecipientKind::RemoteGroup { .. } => None,
     });
@@ -488,6 +489,7 @@ fn question(topology: &Topology, arguments: &cli::Trace) -> Result<Question, Vec
         from,
         to,
         size,
+        kind: MessageKind::Message,
         submission,
     })
 }

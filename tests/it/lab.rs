@@ -12,7 +12,7 @@ use hybridmx::config::{self, World};
 use hybridmx::flow::{Disposition, Flag, FlagKind, Question, Submission, origin, walk};
 use hybridmx::lab::agree::{self, AgreeOptions};
 use hybridmx::lab::{Lab, LabOptions};
-use hybridmx::mail::{ByteSize, Mailbox, ReversePath};
+use hybridmx::mail::{ByteSize, Mailbox, MessageKind, ReversePath};
 use hybridmx::metrics;
 use hybridmx::relay::Pace;
 use hybridmx::{net, verify};
@@ -242,6 +242,7 @@ fn a_subscriber_who_is_addressed_as_well_has_one_copy() {
         from,
         to: vec![address("david@contoso.com"), address(ENGINEERING)],
         size: ByteSize(1024),
+        kind: MessageKind::Message,
         submission,
     };
     let flow = walk(&world.topology, &world.zones, &question);
@@ -362,6 +363,7 @@ fn target_addresses_that_lead_to_each_other_are_a_loop() {
         from,
         to: vec!["left@contoso.com".parse().expect("an address")],
         size: ByteSize(1000),
+        kind: MessageKind::Message,
     };
     let fork = walk(&world.topology, &world.zones, &question)
         .forks

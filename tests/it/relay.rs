@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use hybridmx::config::{self, World};
 use hybridmx::flow::{Disposition, Fork, Question, origin, walk};
-use hybridmx::mail::{ByteSize, ReversePath};
+use hybridmx::mail::{ByteSize, MessageKind, ReversePath};
 use hybridmx::net::{self, Connected, PeerCertificate, TlsMaterials};
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
@@ -50,6 +50,7 @@ fn predicted(world: &str) -> Fork {
         from,
         to: vec![TO.parse().expect("an address")],
         size: ByteSize(1000),
+        kind: MessageKind::Message,
     };
     walk(&topology, &zones, &question).forks.remove(0)
 }
