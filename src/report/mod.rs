@@ -9,8 +9,10 @@
 
 mod course;
 mod place;
+mod printable;
 mod surroundings;
 mod topic;
+mod words;
 
 pub mod json;
 pub mod text;
