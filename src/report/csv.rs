@@ -65,7 +65,9 @@ fn record(topology: &Topology, row: &Row) -> [String; COLUMNS.len()] {
         row.index.to_string(),
         fork.recipient.to_string(),
         row.size.min.0.to_string(),
-        row.size.max.map_or_else(String::new, |max| max.0.to_string()),
+        row.size
+            .max
+            .map_or_else(String::new, |max| max.0.to_string()),
         row.example.from.to_string(),
         to.join(", "),
         row.addresses.to_string(),
@@ -76,7 +78,8 @@ fn record(topology: &Topology, row: &Row) -> [String; COLUMNS.len()] {
         status_text,
         last,
         last_text,
-        fork.trust.map_or_else(String::new, |trust| trust.to_string()),
+        fork.trust
+            .map_or_else(String::new, |trust| trust.to_string()),
         words::flags(fork),
     ]
 }

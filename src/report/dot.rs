@@ -2,7 +2,7 @@
 
 use super::graph::{Graph, Node, What};
 use super::printable::one_line;
-use super::words::{self, Tone, codes, name, question};
+use super::words::{self, Tone, question};
 use crate::flow::{Flow, Fork};
 use crate::model::Topology;
 
@@ -41,10 +41,7 @@ fn shape(topology: &Topology, what: &What<'_>) -> String {
             format!("label={}, style=dashed", quoted(&[subject.name(topology)]))
         }
         What::Laps(hops, round) => {
-            let label = [
-                format!("… {hops} more hops"),
-                words::round(topology, round),
-            ];
+            let label = [format!("… {hops} more hops"), words::round(topology, round)];
             format!("label={}, style=dashed", quoted(&label))
         }
         What::End(fork) => end(fork),
@@ -53,7 +50,7 @@ fn shape(topology: &Topology, what: &What<'_>) -> String {
 
 fn end(fork: &Fork) -> String {
     let (fill, line) = match Tone::of(fork) {
-        Tone::Bad => ("#ffebe9", "#b3261e"),
+        Tone::Bad | Tone::Refused => ("#ffebe9", "#b3261e"),
         Tone::Warning => ("#fff3cd", "#8a5a00"),
         Tone::Faint => ("#f6f8fa", "#59636e"),
         Tone::Good => ("#dafbe1", "#1a7f37"),

@@ -182,10 +182,12 @@ pub(super) enum Tone {
     Bad,
     /// A fact is missing.
     Warning,
-    /// Dropped by design.
-    Faint,
+    /// Refused or returned by a rule, as it may well be meant.
+    Refused,
     /// As it should be.
     Good,
+    /// Dropped by design.
+    Faint,
 }
 
 impl Tone {
@@ -204,11 +206,25 @@ impl Tone {
         }
     }
 
+    /// The tone of an end among all the others of a world: there a refusal without a flag is one of the
+    /// answers that a healthy world gives, to unknown recipients and to messages that are too large.
+    pub(super) fn among_others(fork: &Fork) -> Self {
+        match (Self::of(fork), fork.disposition) {
+            (Self::Bad, Disposition::Bounced | Disposition::Rejected)
+                if fork.flags.iter().all(|flag| flag.expected) =>
+            {
+                Self::Refused
+            }
+            (tone, _) => tone,
+        }
+    }
+
     /// The word by which style sheets know it.
     pub(super) const fn class(self) -> &'static str {
         match self {
             Self::Bad => "bad",
             Self::Warning => "warning",
+            Self::Refused => "refused",
             Self::Faint => "faint",
             Self::Good => "good",
         }
@@ -219,6 +235,7 @@ impl Tone {
         match self {
             Self::Bad => "✗",
             Self::Warning => "?",
+            Self::Refused => "⊘",
             Self::Faint => "–",
             Self::Good => "✓",
         }

@@ -27,7 +27,7 @@ pub(super) fn painted_flag(topology: &Topology, each: &Flag, palette: Palette) -
 /// The colour of an end.
 pub(super) fn ink(fork: &Fork) -> Ink {
     match Tone::of(fork) {
-        Tone::Bad => Ink::Bad,
+        Tone::Bad | Tone::Refused => Ink::Bad,
         Tone::Warning => Ink::Warning,
         Tone::Faint => Ink::Faint,
         Tone::Good => Ink::Good,
