@@ -137,7 +137,7 @@ fn fixes(finding: &Finding) -> Vec<String> {
 fn quoted(text: &str) -> String {
     let parts: Vec<&str> = text.split('`').collect();
     // An odd back-tick is one of the text.
-    if parts.len() % 2 == 0 {
+    if parts.len().is_multiple_of(2) {
         return markup::text(text);
     }
     let parts = parts.iter().enumerate();

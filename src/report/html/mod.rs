@@ -12,7 +12,7 @@ mod flows;
 mod parts;
 
 use self::findings::witnessed;
-use self::parts::{section, table};
+use self::parts::{scrolled, section, table};
 use super::expectation;
 use super::markup::{self, element, empty};
 use super::svg;
@@ -143,12 +143,18 @@ fn expectations(topology: &Topology, report: &Report) -> String {
 }
 
 fn drawing(topology: &Topology, report: &Report, rows: &[Row]) -> String {
-    let (drawing, legend) = svg::world(topology, rows, |row| {
+    let map = svg::world(topology, rows, |row| {
         let shown = witnessed(report, row).is_some() && went_wrong(&row.fork);
         shown || Tone::among_others(&row.fork) == Tone::Bad
     });
-    let remark = "A red broken line carries mail that goes wrong, there or later.";
-    let rows = legend.iter().map(|each| {
+    let mut remark = "A red broken line carries mail that goes wrong, there or later.".to_owned();
+    if map.left_out > 0 {
+        remark += &format!(
+            " Between {} of servers of large organizations there is mail, and no line.",
+            plural(map.left_out, "pair"),
+        );
+    }
+    let rows = map.legend.iter().map(|each| {
         let wrong = match each.wrong {
             0 => String::new(),
             wrong => element("span", &[("class", "bad")], &format!("✗ {wrong}")),
@@ -169,8 +175,8 @@ fn drawing(topology: &Topology, report: &Report, rows: &[Row]) -> String {
         "of these go wrong",
     ];
     let table = table(&heads, &rows.collect::<Vec<_>>());
-    let figure = element("figure", &[], &drawing);
-    figure + &element("p", &[("class", "remark")], remark) + &table
+    let figure = element("figure", &[], &scrolled(&map.figure));
+    figure + &element("p", &[("class", "remark")], &markup::text(&remark)) + &table
 }
 
 fn footer() -> String {

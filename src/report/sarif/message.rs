@@ -38,7 +38,8 @@ mod tests {
 
     #[test]
     fn names_are_neither_placeholders_nor_links() {
+        // What is spelled out has braces, which are doubled like all.
         let message = Message::new("{0} [here](http://x)\nb\u{202e}");
-        assert_eq!(message.text, "{{0}} [here\\](http://x)\nb\\u{202e}");
+        assert_eq!(message.text, "{{0}} [here\\](http://x)\nb\\u{{202e}}");
     }
 }

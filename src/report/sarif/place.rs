@@ -108,13 +108,13 @@ mod tests {
         let source = Source::new("w", "a = \"ä\"\nb = [\n]\n");
         let sources = [source.clone()];
         let places = Places { sources: &sources };
-        let region = places.whole(&source.location(4..15)).unwrap();
+        let region = places.whole(&source.location(4..14)).unwrap();
         let ends = (region.end_line, region.end_column);
         assert_eq!((region.start_line, region.start_column), (1, 5));
         assert_eq!(ends, (Some(2), Some(6)));
         let elsewhere = Location {
             file: "x".into(),
-            ..source.location(4..15)
+            ..source.location(4..14)
         };
         assert!(places.whole(&elsewhere).is_none());
         assert_eq!(places.region(&elsewhere).end_line, None);

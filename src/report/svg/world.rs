@@ -13,6 +13,8 @@ use crate::verify::Row;
 
 /// How many servers of one organization are drawn.
 const SERVERS_SHOWN: usize = 12;
+/// How many arrows within one organization are drawn where nothing is wrong with them.
+const QUIET_SHOWN: usize = 8;
 /// Room between the columns, for arrows.
 const MIDDLE: i32 = 340;
 /// Room beside a column, for arrows within it.
@@ -37,12 +39,22 @@ pub(in crate::report) struct Legend {
     pub(in crate::report) wrong: usize,
 }
 
-/// The drawing, and what its numbers mean; `is_wrong` says which rows somebody has to look at.
+/// A drawing with what its numbers mean.
+pub(in crate::report) struct Map {
+    /// The drawing.
+    pub(in crate::report) figure: String,
+    /// Its arrows.
+    pub(in crate::report) legend: Vec<Legend>,
+    /// How many pairs of servers have mail between them and no arrow.
+    pub(in crate::report) left_out: usize,
+}
+
+/// Draws a world; `is_wrong` says which rows somebody has to look at.
 pub(in crate::report) fn world(
     topology: &Topology,
     rows: &[Row],
     is_wrong: impl Fn(&Row) -> bool,
-) -> (String, Vec<Legend>) {
+) -> Map {
     let places = Places::new(topology, rows);
     let mut canvas = Canvas::default();
     for frame in &places.frames {
@@ -52,31 +64,53 @@ pub(in crate::report) fn world(
         });
     }
     let traffic = traffic(rows, is_wrong);
+    let shown = shown(topology, &places, &traffic);
     let mut arrows = Arrows::new(&places);
     let mut legend = Vec::new();
-    for ((from, to), seen) in &traffic {
-        let known = [from, to].map(|id| places.servers.contains_key(id));
-        if known != [true, true] {
-            continue;
-        }
+    for ((from, to), seen) in &shown {
         let number = legend.len() + 1;
         arrows.draw(&mut canvas, (*from, *to), number, seen.wrong > 0);
         legend.push(seen.legend(topology, number, [*from, *to]));
     }
-    for frame in &places.frames {
-        let (x, y) = frame.at;
-        canvas.text("name", (x + 12, y + 21), &frame.lines[0]);
-        canvas.text("label", (x + 12, y + 38), &frame.lines[1]);
-    }
-    for tile in places.servers.values() {
-        canvas.tile(tile);
-    }
+    places.label(&mut canvas);
     for (at, number, wrong) in &arrows.badges {
         canvas.badge(if *wrong { "bad" } else { "" }, *at, *number);
     }
     canvas.reach((places.width, places.height));
-    let title = "Servers of the world, and the mail between them";
-    (canvas.figure(title), legend)
+    Map {
+        figure: canvas.figure("Servers of the world, and the mail between them"),
+        legend,
+        left_out: traffic.len() - shown.len(),
+    }
+}
+
+/// From which server to which.
+type Between = (ServerId, ServerId);
+
+/// The arrows that are drawn: not those of servers that are not, and not the many by which the
+/// servers of a large organization hand mail to each other as they should.
+fn shown<'a>(
+    topology: &Topology,
+    places: &Places,
+    traffic: &'a BTreeMap<Between, Seen>,
+) -> Vec<(Between, &'a Seen)> {
+    let organization = |id: ServerId| topology.server(id).organization;
+    let is_quiet = |(from, to): Between, seen: &Seen| {
+        organization(from) == organization(to) && seen.wrong == 0
+    };
+    let mut quiet: BTreeMap<OrganizationId, usize> = BTreeMap::new();
+    for (between, seen) in traffic {
+        let of = quiet.entry(organization(between.0)).or_default();
+        *of += usize::from(is_quiet(*between, seen));
+    }
+    let is_drawn = |id: &ServerId| places.servers.contains_key(id);
+    let pairs = traffic.iter().map(|(between, seen)| (*between, seen));
+    pairs
+        .filter(|((from, to), seen)| {
+            let crowded = quiet[&organization(*from)] > QUIET_SHOWN;
+            is_drawn(from) && is_drawn(to) && !(crowded && is_quiet((*from, *to), seen))
+        })
+        .collect()
 }
 
 /// What was seen between two servers.
@@ -103,7 +137,7 @@ impl Seen {
 }
 
 /// Every pair of servers that mail goes between, each row counted once.
-fn traffic(rows: &[Row], is_wrong: impl Fn(&Row) -> bool) -> BTreeMap<(ServerId, ServerId), Seen> {
+fn traffic(rows: &[Row], is_wrong: impl Fn(&Row) -> bool) -> BTreeMap<Between, Seen> {
     let mut traffic: BTreeMap<_, Seen> = BTreeMap::new();
     for row in rows {
         let mut counted = BTreeSet::new();
@@ -147,6 +181,18 @@ impl Places {
         places.height = bottom.max(end);
         places.row(&shown, left, bottom.max(end) + 70);
         places
+    }
+
+    /// Writes names over the arrows.
+    fn label(&self, canvas: &mut Canvas) {
+        for frame in &self.frames {
+            let (x, y) = frame.at;
+            canvas.text("name", (x + 12, y + 21), &frame.lines[0]);
+            canvas.text("label", (x + 12, y + 38), &frame.lines[1]);
+        }
+        for tile in self.servers.values() {
+            canvas.tile(tile);
+        }
     }
 
     /// Organizations of a kind below each other; their width, and where they end.
