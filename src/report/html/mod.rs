@@ -147,7 +147,10 @@ fn drawing(topology: &Topology, report: &Report, rows: &[Row]) -> String {
         let shown = witnessed(report, row).is_some() && went_wrong(&row.fork);
         shown || Tone::among_others(&row.fork) == Tone::Bad
     });
-    let mut remark = "A red broken line carries mail that goes wrong, there or later.".to_owned();
+    let mut remark =
+        "A red broken line carries mail that goes wrong, there or later; a red server \
+                      is where it ends."
+            .to_owned();
     if map.left_out > 0 {
         remark += &format!(
             " Between {} of servers of large organizations there is mail, and no line.",

@@ -138,7 +138,7 @@ const PADDING: i32 = 10;
 /// From one line of text to the next.
 pub(super) const LINE: i32 = 17;
 /// Longer texts are cut.
-const CHARACTERS_MAX: usize = 44;
+const CHARACTERS_MAX: usize = 56;
 
 /// About how wide a text is.
 pub(super) fn text_width(text: &str) -> i32 {

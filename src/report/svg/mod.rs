@@ -6,7 +6,9 @@
 //! Invariant: what is drawn in colour is said in words or by a sign as well.
 //! Invariant: a drawing asks for nothing from elsewhere: no font, no script, no picture.
 
+mod arrows;
 mod canvas;
+mod places;
 mod trace;
 mod world;
 

@@ -1,11 +1,13 @@
 //! What spreadsheets and Graphviz read: CSV, DOT.
 
+use std::io::Write as _;
 use std::path::Path;
+use std::process::{Command, Stdio};
 
 use hybridmx::report::{csv as tables, dot};
 use hybridmx::verify;
 
-use super::{all, forking};
+use super::{all, forking, hostile};
 use crate::files::golden;
 use crate::testnet::{load, worlds};
 
@@ -75,6 +77,45 @@ fn graphs_have_an_end_for_every_fork_whatever_the_names_are() {
             .count();
         // A tree.
         assert_eq!(nodes, arrows + 1, "{name}\n{text}");
+    }
+}
+
+/// A graph as Graphviz lays it out in its plain format; nothing where it is not installed.
+#[expect(clippy::print_stderr, reason = "a test that is skipped says so")]
+fn laid_out(text: &str) -> Option<String> {
+    let mut command = Command::new("dot");
+    let command = command.arg("-Tplain").stdin(Stdio::piped());
+    let command = command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = match command.spawn() {
+        Ok(child) => child,
+        Err(error) => {
+            eprintln!("skipped: dot cannot be run ({error})");
+            return None;
+        }
+    };
+    let mut input = child.stdin.take().expect("a pipe");
+    input.write_all(text.as_bytes()).expect("dot reads");
+    drop(input);
+    let output = child.wait_with_output().expect("dot ends");
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{errors}\n{text}");
+    Some(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+#[test]
+fn graphviz_reads_what_was_drawn() {
+    let world = load(&worlds("contoso")[0]);
+    for world in [hostile(&world), world] {
+        let flow = forking(&world);
+        let text = dot::trace(&world.topology, &flow);
+        let Some(plain) = laid_out(&text) else { return };
+        let count = |word: &str| plain.lines().filter(|line| line.starts_with(word)).count();
+        let arrows = text.lines().filter(|line| line.contains(" -> ")).count();
+        assert_eq!(
+            (count("node "), count("edge ")),
+            (arrows + 1, arrows),
+            "{plain}"
+        );
     }
 }
 
