@@ -7,7 +7,8 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
 
 /// Where every class of Exchange hybrid mail goes, why, and what breaks it
 ///
@@ -49,6 +50,8 @@ Exit codes:
 pub enum Command {
     /// Find what is broken: every rule, every class of flow, every expectation
     Check(Check),
+    /// Print what a shell needs to complete commands, options and values
+    Completions(Completions),
     /// Explain a rule of `check`, or a reply code of an NDR or a queue
     Explain(Explain),
     /// List where every class of mail goes
@@ -74,6 +77,78 @@ pub enum Format {
     Text,
 }
 
+/// How the answer of `check` is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum CheckFormat {
+    /// A page for a change board: one file, which asks for nothing from elsewhere
+    Html,
+    /// For programs; the format is versioned
+    Json,
+    /// For CI: a test case for each rule and each expectation
+    Junit,
+    /// For code hosts and editors: SARIF 2.1.0
+    Sarif,
+    /// For people
+    Text,
+}
+
+impl CheckFormat {
+    /// The format in which the program says that it cannot answer.
+    #[must_use]
+    pub fn plain(self) -> Format {
+        match self {
+            Self::Json => Format::Json,
+            Self::Html | Self::Junit | Self::Sarif | Self::Text => Format::Text,
+        }
+    }
+}
+
+/// How the answer of `flows` is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum FlowsFormat {
+    /// For spreadsheets
+    Csv,
+    /// For programs; the format is versioned
+    Json,
+    /// For people
+    Text,
+}
+
+impl FlowsFormat {
+    /// The format in which the program says that it cannot answer.
+    #[must_use]
+    pub fn plain(self) -> Format {
+        match self {
+            Self::Json => Format::Json,
+            Self::Csv | Self::Text => Format::Text,
+        }
+    }
+}
+
+/// How the answer of `trace` is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum TraceFormat {
+    /// For Graphviz
+    Dot,
+    /// For programs; the format is versioned
+    Json,
+    /// A drawing for browsers and documents
+    Svg,
+    /// For people
+    Text,
+}
+
+impl TraceFormat {
+    /// The format in which the program says that it cannot answer.
+    #[must_use]
+    pub fn plain(self) -> Format {
+        match self {
+            Self::Json => Format::Json,
+            Self::Dot | Self::Svg | Self::Text => Format::Text,
+        }
+    }
+}
+
 /// The severities that can make `check` fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum FailOn {
@@ -90,6 +165,8 @@ Examples:
   hybridmx check world.toml                     before the change, and after it
   hybridmx check testnet/contoso --fail-on warning
   hybridmx check world.toml --format json       findings with witness flows and fixes
+  hybridmx check world.toml --format html > world.html
+  hybridmx check world.toml --format junit --fail-on warning > results.xml
 
 Each finding names the setting, shows a message that suffers from it, and how to mend it:
 `Set-SendConnector`, `New-AcceptedDomain` or the DNS record as you would type it.
@@ -98,8 +175,8 @@ pub struct Check {
     /// A world: a .toml or .json file, or a folder with a world.toml
     pub world: PathBuf,
     /// How to write the answer
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    pub format: Format,
+    #[arg(long, value_enum, default_value_t = CheckFormat::Text)]
+    pub format: CheckFormat,
     /// The mildest finding that makes the exit code 1
     #[arg(long, value_enum, value_name = "SEVERITY", default_value_t = FailOn::Error)]
     pub fail_on: FailOn,
@@ -117,6 +194,7 @@ Examples:
       a device hands it to EX01 without authentication
   hybridmx trace world.toml --from '<>' --to david@contoso.com
       a notification: nobody is told if it fails
+  hybridmx trace world.toml --from ann@fabrikam.com --to julie@contoso.com --format svg > trace.svg
 
 Each hop lists the tracking-log events (RECEIVE, RESOLVE, EXPAND, SENDEXTERNAL, ...) with the
 connector or object that decided, its place in the world's file, and every candidate that lost.")]
@@ -146,8 +224,8 @@ pub struct Trace {
     )]
     pub size: String,
     /// How to write the answer
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    pub format: Format,
+    #[arg(long, value_enum, default_value_t = TraceFormat::Text)]
+    pub format: TraceFormat,
 }
 
 /// Arguments of `flows`.
@@ -155,7 +233,7 @@ pub struct Trace {
 #[command(after_help = "\
 Examples:
   hybridmx flows world.toml
-  hybridmx flows world.toml --format json
+  hybridmx flows world.toml --format csv > flows.csv
 
 One row for each end of each class of mail: senders and recipients that routing cannot tell apart
 share a row. `hybridmx trace` shows how a row comes about.")]
@@ -163,8 +241,8 @@ pub struct Flows {
     /// A world: a .toml or .json file, or a folder with a world.toml
     pub world: PathBuf,
     /// How to write the answer
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    pub format: Format,
+    #[arg(long, value_enum, default_value_t = FlowsFormat::Text)]
+    pub format: FlowsFormat,
 }
 
 /// Arguments of `lab`.
@@ -262,6 +340,28 @@ pub struct Explain {
     pub format: Format,
 }
 
+/// Arguments of `completions`.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  hybridmx completions bash > ~/.local/share/bash-completion/completions/hybridmx
+  hybridmx completions zsh > ~/.zfunc/_hybridmx          a folder of $fpath
+  hybridmx completions fish > ~/.config/fish/completions/hybridmx.fish
+  hybridmx completions powershell >> $PROFILE")]
+pub struct Completions {
+    /// The shell that is to complete
+    #[arg(value_enum)]
+    pub shell: Shell,
+}
+
+/// What `shell` reads to complete the words of this program.
+#[must_use]
+pub fn completions(shell: Shell) -> String {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Arguments::command(), "hybridmx", &mut script);
+    String::from_utf8_lossy(&script).into_owned()
+}
+
 /// How the program ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
@@ -298,8 +398,6 @@ pub fn wants_json(words: &[OsString]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     #[test]

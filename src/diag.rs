@@ -231,6 +231,14 @@ pub struct Code {
     pub source: &'static str,
 }
 
+/// The rules about mail flow, without the mistakes in files that stand before them.
+pub fn rules() -> impl Iterator<Item = &'static Code> {
+    // Each part is in alphabetical order: the second begins where a code sorts before the last one.
+    let mut pairs = CODES.windows(2);
+    let last = pairs.position(|pair| pair[1].code < pair[0].code);
+    CODES.iter().skip(last.map_or(0, |last| last + 1))
+}
+
 /// The row of a code.
 #[must_use]
 pub fn lookup(code: &str) -> Option<&'static Code> {
@@ -604,6 +612,14 @@ mod tests {
         let long = format!("\u{feff}{}b\n", "ä".repeat(STRIDE));
         let place = Source::new("x", &long).location(3 + 2 * STRIDE..long.len());
         assert_eq!(place.to_string(), format!("x:1:{}", STRIDE + 1));
+    }
+
+    #[test]
+    fn rules_are_what_is_no_mistake_in_a_file() {
+        let rules: Vec<&str> = rules().map(|row| row.code).collect();
+        assert!(rules.contains(&"open-relay"), "{rules:?}");
+        assert!(!rules.contains(&"wrong-type"), "{rules:?}");
+        assert!(rules.is_sorted(), "{rules:?}");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! One function for each subcommand; [`tell`] is the one place that prints, but for `lab`, which says
 //! where everything is and goes on.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::ffi::OsString;
 use std::fmt::Display;
 use std::io::{self, ErrorKind, IsTerminal, Write};
@@ -19,9 +19,11 @@ use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
-use hybridmx::cli::{self, Arguments, Command, Exit, FailOn, Format, Sizes};
+use hybridmx::cli::{
+    self, Arguments, CheckFormat, Command, Exit, FailOn, FlowsFormat, Format, Sizes, TraceFormat,
+};
 use hybridmx::config::{self, LogLevel, Settings, World};
-use hybridmx::diag::{Diagnostic, Severity, did_you_mean};
+use hybridmx::diag::{Diagnostic, Severity, Source, did_you_mean};
 use hybridmx::dns::Zones;
 use hybridmx::flow::{NoOrigin, Question, origin, walk};
 use hybridmx::lab::agree::{self, AgreeOptions};
@@ -32,9 +34,12 @@ use hybridmx::model::{CertificateId, Recipient, RecipientKind, ServerId, Topolog
 use hybridmx::net::{self, Identity, Resolver};
 use hybridmx::relay::{self, AddressBook, Pace, Relay, SyncMeter, serve_metrics};
 use hybridmx::report::text::Palette;
-use hybridmx::report::{Running, Surroundings, json, text, topic};
+use hybridmx::report::{
+    Running, Surroundings, csv, dot, html, json, junit, sarif, svg, text, topic,
+};
 use hybridmx::spool::Recovered;
 use hybridmx::spool::disk::{Disk, Options};
+use hybridmx::verify::Report;
 use hybridmx::{clock, verify};
 
 fn main() -> ExitCode {
@@ -60,15 +65,17 @@ type Reply = Result<Answer, Vec<Diagnostic>>;
 type Wrong = Box<Diagnostic>;
 
 fn run(command: &Command) -> Answer {
+    let plain = Format::Text;
     let (reply, format) = match command {
-        Command::Check(arguments) => (check(arguments), arguments.format),
+        Command::Check(arguments) => (check(arguments), arguments.format.plain()),
+        Command::Completions(arguments) => (Ok(completions(arguments)), plain),
         Command::Explain(arguments) => (explain(arguments), arguments.format),
-        Command::Flows(arguments) => (flows(arguments), arguments.format),
+        Command::Flows(arguments) => (flows(arguments), arguments.format.plain()),
         Command::Lab(arguments) => (lab(arguments), arguments.format),
-        Command::Relay(arguments) => (relay(arguments), Format::Text),
-        Command::Schema => (Ok(schema()), Format::Text),
+        Command::Relay(arguments) => (relay(arguments), plain),
+        Command::Schema => (Ok(schema()), plain),
         Command::Test(arguments) => (test(arguments), arguments.format),
-        Command::Trace(arguments) => (trace(arguments), arguments.format),
+        Command::Trace(arguments) => (trace(arguments), arguments.format.plain()),
     };
     reply.unwrap_or_else(|diagnostics| unusable(&diagnostics, format))
 }
@@ -76,13 +83,20 @@ fn run(command: &Command) -> Answer {
 fn check(arguments: &cli::Check) -> Reply {
     let (World { topology, zones }, stderr) = read(&arguments.world)?;
     let report = verify::check(&topology, &zones);
-    let stdout = match arguments.format {
-        Format::Json => json::check(&topology, &report),
-        Format::Text => text::check(&topology, &report, palette(&io::stdout())),
-    };
     let mildest = match arguments.fail_on {
         FailOn::Error => Severity::Error,
         FailOn::Warning => Severity::Warning,
+    };
+    let name = arguments.world.display().to_string();
+    let stdout = match arguments.format {
+        CheckFormat::Html => {
+            let rows = verify::flows(&topology, &zones);
+            html::check(&topology, &report, &rows, &name)
+        }
+        CheckFormat::Json => json::check(&topology, &report),
+        CheckFormat::Junit => junit::check(&topology, &report, &name, mildest),
+        CheckFormat::Sarif => sarif::check(&topology, &report, &sources(&topology, &report)),
+        CheckFormat::Text => text::check(&topology, &report, palette(&io::stdout())),
     };
     let exit = if report.worst() >= Some(mildest) {
         Exit::Bad
@@ -94,6 +108,24 @@ fn check(arguments: &cli::Check) -> Reply {
         stderr,
         exit,
     })
+}
+
+/// The texts of the files that findings are about. One that is gone by now has places without ends.
+fn sources(topology: &Topology, report: &Report) -> Vec<Source> {
+    let places = report.findings.iter().flat_map(|finding| {
+        let edits = finding.fix.iter().flat_map(|fix| &fix.edits);
+        let own = finding.diagnostic.location.iter();
+        own.chain(edits.map(|edit| &edit.location))
+    });
+    let servers = topology.servers();
+    let servers = servers.filter_map(|(_, server)| server.settings.object.as_ref());
+    let files: BTreeSet<&str> = places.chain(servers).map(|place| &*place.file).collect();
+    let sources = files.into_iter().map(config::source);
+    sources.filter_map(Result::ok).collect()
+}
+
+fn completions(arguments: &cli::Completions) -> Answer {
+    Answer::good(cli::completions(arguments.shell))
 }
 
 fn explain(arguments: &cli::Explain) -> Reply {
@@ -108,8 +140,9 @@ fn flows(arguments: &cli::Flows) -> Reply {
     let (World { topology, zones }, stderr) = read(&arguments.world)?;
     let rows = verify::flows(&topology, &zones);
     let answer = Answer::good(match arguments.format {
-        Format::Json => json::flows(&topology, &rows),
-        Format::Text => text::flows(&topology, &rows, palette(&io::stdout())),
+        FlowsFormat::Csv => csv::flows(&topology, &rows),
+        FlowsFormat::Json => json::flows(&topology, &rows),
+        FlowsFormat::Text => text::flows(&topology, &rows, palette(&io::stdout())),
     });
     Ok(Answer { stderr, ..answer })
 }
@@ -434,8 +467,10 @@ fn trace(arguments: &cli::Trace) -> Reply {
     let question = question(&topology, arguments)?;
     let flow = walk(&topology, &zones, &question);
     let answer = Answer::good(match arguments.format {
-        Format::Json => json::trace(&topology, &flow),
-        Format::Text => text::trace(&topology, &flow, palette(&io::stdout())),
+        TraceFormat::Dot => dot::trace(&topology, &flow),
+        TraceFormat::Json => json::trace(&topology, &flow),
+        TraceFormat::Svg => svg::trace(&topology, &flow),
+        TraceFormat::Text => text::trace(&topology, &flow, palette(&io::stdout())),
     });
     Ok(Answer { stderr, ..answer })
 }

@@ -78,6 +78,14 @@ pub fn load(path: &Path, now: Timestamp) -> (Option<World>, Vec<Diagnostic>) {
     }
 }
 
+/// The text of a file that a world was read from, under the name that places give it.
+///
+/// # Errors
+/// When it cannot be read any more, or is no text.
+pub fn source(file: &str) -> Result<Source, Box<Diagnostic>> {
+    file::read(Path::new(file))
+}
+
 /// Reads a world from text; `file` is its name in diagnostics, and decides by its ending: `.json` is
 /// JSON, anything else TOML. Such a world has no other files.
 ///

@@ -135,6 +135,81 @@ fn a_trace_exits_0_however_the_mail_ends() {
 }
 
 #[test]
+fn every_format_is_an_answer() {
+    for (format, says) in [
+        ("html", "<!DOCTYPE html>"),
+        ("json", "\"findings\""),
+        ("junit", "<testsuite "),
+        ("sarif", "\"2.1.0\""),
+        ("text", "error[group-domain-not-accepted]"),
+    ] {
+        check(&["check", NOT_ACCEPTED, "--format", format], 1, says);
+    }
+    check(
+        &["flows", CONTOSO, "--format", "csv"],
+        0,
+        "origin,from_class,",
+    );
+    let words = trace(CONTOSO, "david@contoso.com", "sales@groups.contoso.com");
+    for (format, says) in [("dot", "digraph trace {"), ("svg", "<svg xmlns=")] {
+        check(&[&words[..], &["--format", format]].concat(), 0, says);
+    }
+    for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
+        check(&["completions", shell], 0, "fail-on");
+    }
+}
+
+#[test]
+fn a_suite_fails_where_the_exit_code_does() {
+    let world = world_with_a_warning("suite");
+    let world = world.to_str().expect("UTF-8");
+    let words = ["check", world, "--format", "junit"];
+    check(&words, 0, "failures=\"0\"");
+    let words = [&words[..], &["--fail-on", "warning"]].concat();
+    check(&words, 1, "failures=\"1\"");
+}
+
+#[test]
+fn what_a_fix_changes_has_both_ends() {
+    let output = run(&["check", NOT_ACCEPTED, "--format", "sarif"]);
+    let log: Value = serde_json::from_slice(&output.stdout).expect("stdout is JSON");
+    let result = &log["runs"][0]["results"][0];
+    let location = &result["locations"][0]["physicalLocation"];
+    let uri = &location["artifactLocation"]["uri"];
+    assert_eq!(uri, "testnet/broken-group-domain-not-accepted/world.toml");
+    let change = &result["fixes"][0]["artifactChanges"][0]["replacements"][0];
+    let region = &change["deletedRegion"];
+    has_keys(region, "startLine startColumn endLine endColumn");
+    assert!(result["codeFlows"][0]["threadFlows"][0]["locations"][0].is_object());
+}
+
+/// A notification that fails is told to nobody, wherever it fails (RFC 5321 §4.5.5).
+#[test]
+fn nobody_is_told_of_a_failed_notification() {
+    let device = [
+        "--at",
+        "EX01",
+        "--size",
+        "36MB",
+        "--to",
+        "nobody@contoso.com",
+    ];
+    let words = trace(CONTOSO, "<>", "julie@contoso.com");
+    let answer = json(&[&words[..], &device].concat(), 0);
+    let forks = answer["forks"].as_array().expect("forks");
+    assert_eq!(forks.len(), 2);
+    for fork in forks {
+        assert_eq!(
+            (&fork["disposition"], &fork["reported_by"]),
+            (&"Bounced".into(), &Value::Null)
+        );
+    }
+    let told = trace(CONTOSO, "david@contoso.com", "julie@contoso.com");
+    let told = json(&[&told[..], &["--size", "36MB"]].concat(), 0);
+    assert_eq!(told["forks"][0]["reported_by"], "EX01");
+}
+
+#[test]
 fn a_bad_answer_exits_1() {
     check(&["check", NOT_ACCEPTED], 1, "New-AcceptedDomain");
     json(&["check", NOT_ACCEPTED], 1);
@@ -155,6 +230,18 @@ fn what_was_typed_wrong_exits_2_and_says_what_was_meant() {
         (&["check"], "<WORLD>"),
         (&["check", CONTOSO, "--fail-on", "errors"], "error, warning"),
         (&["check", CONTOSO, "--fromat", "json"], "'--format'"),
+        (&["check", CONTOSO, "--format", "sarf"], "'sarif'"),
+        (
+            &["check", "nowhere", "--format", "sarif"],
+            "`nowhere` does not exist",
+        ),
+        (
+            &["check", CONTOSO, "--format", "csv"],
+            "html, json, junit, sarif, text",
+        ),
+        (&["flows", CONTOSO, "--format", "cvs"], "csv, json, text"),
+        (&["completions", "basch"], "'bash'"),
+        (&["completions"], "<SHELL>"),
         (
             &["check", "testnet/kontoso"],
             "`testnet/kontoso` does not exist",

@@ -7,6 +7,7 @@ mod crash;
 mod dialogs;
 mod faults;
 mod files;
+mod formats;
 mod lab;
 mod live;
 mod mail_client;

@@ -14,7 +14,7 @@ use hybridmx::verify::{self, Edit, Report};
 use crate::files::{folders, golden, is_file, now, read_text};
 
 /// The folders below `testnet/` whose names begin so.
-fn worlds(prefix: &str) -> Vec<PathBuf> {
+pub(crate) fn worlds(prefix: &str) -> Vec<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("testnet");
     let mut found: Vec<PathBuf> = folders(&root)
         .into_iter()
@@ -36,7 +36,7 @@ pub(crate) fn names(prefix: &str) -> Vec<String> {
         .collect()
 }
 
-fn load(path: &Path) -> World {
+pub(crate) fn load(path: &Path) -> World {
     let (world, diagnostics) = config::load(path, now());
     assert!(
         diagnostics.is_empty(),

@@ -1,7 +1,7 @@
 //! What `test` found.
 
-use super::diagnostic::plural;
 use super::palette::{Ink, Palette};
+use crate::report::words::plural;
 use crate::verify::{Agreement, Comparison, Ending, Untestable};
 
 /// One line for each flow, both sides where they differ, and the count.

@@ -1,13 +1,14 @@
 //! Findings, each with its proof and its remedy, and the count.
 
-use super::diagnostic::{head, ink, part, plural};
+use super::diagnostic::{head, ink, part};
 use super::palette::{Ink, Palette};
-use super::path::{self, Arrows, question};
+use super::path;
 use crate::diag::{Severity, lookup};
 use crate::flow::{Flow, Fork};
 use crate::mail::Mailbox;
 use crate::model::Topology;
-use crate::verify::{Finding, Fix, Report, Side, Summary};
+use crate::report::words::{self, Arrows, plural, question, went_wrong, worst_first};
+use crate::verify::{Finding, Fix, Report, Summary};
 
 /// How many forks of a witness are shown.
 const FORKS_SHOWN: usize = 3;
@@ -28,7 +29,12 @@ pub fn check(topology: &Topology, report: &Report, palette: Palette) -> String {
     lines.into_iter().map(|line| line + "\n").collect()
 }
 
-fn finding(topology: &Topology, finding: &Finding, palette: Palette) -> Vec<String> {
+/// One finding, a line for each part.
+pub(in crate::report) fn finding(
+    topology: &Topology,
+    finding: &Finding,
+    palette: Palette,
+) -> Vec<String> {
     let diagnostic = &finding.diagnostic;
     let mut lines = head(diagnostic, palette);
     let affected = (finding.affected > 0).then(|| plural(finding.affected, "address"));
@@ -47,8 +53,7 @@ fn finding(topology: &Topology, finding: &Finding, palette: Palette) -> Vec<Stri
 fn witness(topology: &Topology, flow: &Flow, palette: Palette) -> Vec<String> {
     let mut lines = Vec::new();
     lines.extend(part(palette, "flow", Some(&question(&flow.question))));
-    let mut forks: Vec<&Fork> = flow.forks.iter().collect();
-    forks.sort_by_key(|fork| !went_wrong(fork));
+    let forks = worst_first(&flow.forks);
     let wrong = forks.iter().filter(|fork| went_wrong(fork)).count();
     let shown = wrong.clamp(1, FORKS_SHOWN).min(forks.len());
     for fork in &forks[..shown] {
@@ -60,20 +65,16 @@ fn witness(topology: &Topology, flow: &Flow, palette: Palette) -> Vec<String> {
     lines
 }
 
-fn went_wrong(fork: &Fork) -> bool {
-    fork.disposition.is_failure() || fork.flags.iter().any(|flag| !flag.expected)
-}
-
 /// Path, recipient where it is not the one addressed, end and flags.
 fn end(topology: &Topology, to: &[Mailbox], fork: &Fork, palette: Palette) -> Vec<String> {
-    let mut lines = vec![palette.paint(Ink::Plain, &path::path(topology, fork, Arrows::Named))];
-    let mut words = path::end(fork, palette);
+    let mut lines = vec![palette.paint(Ink::Plain, &words::path(topology, fork, Arrows::Named))];
+    let mut parts = path::end(fork, palette);
     if !to.contains(&fork.recipient) {
-        words[0] += &format!(" for {}", fork.recipient);
+        parts[0] += &format!(" for {}", fork.recipient);
     }
-    let later = path::later(fork).map(|status| format!("in the end {status}"));
-    words.extend(later.map(|later| palette.paint(Ink::Plain, &later)));
-    lines.push(words.join(" · "));
+    let later = words::later(fork).map(|status| format!("in the end {status}"));
+    parts.extend(later.map(|later| palette.paint(Ink::Plain, &later)));
+    lines.push(parts.join(" · "));
     let flags = fork.flags.iter();
     lines.extend(flags.map(|flag| path::painted_flag(topology, flag, palette)));
     let indented = lines.into_iter().map(|line| format!("        {line}"));
@@ -82,12 +83,8 @@ fn end(topology: &Topology, to: &[Mailbox], fork: &Fork, palette: Palette) -> Ve
 
 /// `  fix on premises:`, and the script below it.
 fn fix(fix: &Fix, palette: Palette) -> Vec<String> {
-    let label = match fix.side {
-        Side::Dns => "fix in DNS:",
-        Side::ExchangeOnline => "fix in Exchange Online:",
-        Side::OnPremises => "fix on premises:",
-    };
-    let mut lines = vec![format!("  {}", palette.paint(Ink::Faint, label))];
+    let label = format!("fix {}:", words::side(fix.side));
+    let mut lines = vec![format!("  {}", palette.paint(Ink::Faint, &label))];
     let script = fix.script.lines();
     lines.extend(script.map(|line| format!("      {}", palette.paint(Ink::Strong, line))));
     lines

@@ -2,6 +2,7 @@
 
 use super::palette::{Ink, Palette};
 use crate::diag::{Diagnostic, Severity};
+use crate::report::words::plural;
 
 /// Diagnostics about an input, one after the other, with their number at the end where there are
 /// several.
@@ -68,19 +69,6 @@ fn count(diagnostics: &[Diagnostic]) -> String {
     words.join(", ")
 }
 
-/// `no errors`, `1 error`, `2 errors`.
-pub(super) fn plural(count: usize, noun: &str) -> String {
-    let (stem, ending) = match noun.strip_suffix("ss") {
-        Some(_) => (noun, "es"),
-        None => (noun, "s"),
-    };
-    match count {
-        0 => format!("no {stem}{ending}"),
-        1 => format!("1 {stem}"),
-        _ => format!("{count} {stem}{ending}"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -116,13 +104,5 @@ error[invalid-value]: `x` is no\\nsize
         assert!(text.contains("unit\n\nerror["), "{text}");
         assert!(text.ends_with("MB`\n\n2 errors in all\n"), "{text}");
         assert_eq!(diagnostics(&[], Palette::Plain), "");
-    }
-
-    #[test]
-    fn counts_are_words() {
-        assert_eq!(plural(0, "address"), "no addresses");
-        assert_eq!(plural(1, "address"), "1 address");
-        assert_eq!(plural(2, "note"), "2 notes");
-        assert_eq!(plural(3, "class"), "3 classes");
     }
 }

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use super::diagnostic::plural;
 use super::palette::{Ink, Palette};
-use super::path::{self, Arrows, codes};
+use super::path;
 use super::table::{self, Cell, Column};
 use crate::flow::{Disposition, Fork};
 use crate::model::Topology;
+use crate::report::words::{self, Arrows, codes, plural};
 use crate::verify::Row;
 
 const COLUMNS: [Column; 10] = [
@@ -54,26 +54,18 @@ fn row(topology: &Topology, row: &Row, siblings: bool) -> Vec<Cell> {
         Cell::new(row.size.to_string()),
         Cell::painted(path::ink(fork), fork.disposition.as_str()),
         Cell::new(codes(fork)),
-        Cell::new(path::path(topology, fork, Arrows::Plain)),
+        Cell::new(words::path(topology, fork, Arrows::Plain)),
         Cell::new(trust.unwrap_or_default()),
         flags(fork),
         Cell::new(row.addresses.to_string()),
     ]
 }
 
-/// The kinds of flag; one that somebody asked for stands in parentheses.
+/// The kinds of flag.
 fn flags(fork: &Fork) -> Cell {
-    let words: Vec<String> = fork
-        .flags
-        .iter()
-        .map(|flag| match flag.expected {
-            true => format!("({})", flag.kind),
-            false => flag.kind.to_string(),
-        })
-        .collect();
     let faulty = fork.flags.iter().any(|flag| !flag.expected);
     let ink = if faulty { Ink::Warning } else { Ink::Faint };
-    Cell::painted(ink, words.join(", "))
+    Cell::painted(ink, words::flags(fork))
 }
 
 /// `84 rows: 70 Delivered, 8 LeftWorld, 6 Rejected`.

@@ -17,6 +17,8 @@ mod table;
 mod trace;
 
 pub use agreement::agreement;
+pub(super) use check::finding;
+
 pub use check::check;
 pub use diagnostic::diagnostics;
 pub use explain::explain;

@@ -1,6 +1,7 @@
 //! Aligned columns.
 
-use super::palette::{Ink, Palette, one_line};
+use super::palette::{Ink, Palette};
+use crate::report::printable::{one_line, width};
 
 /// One cell.
 #[derive(Clone, Debug)]
@@ -82,32 +83,6 @@ fn widest(rows: &[Vec<Cell>], column: usize) -> usize {
         .unwrap_or(0)
 }
 
-/// How many columns of a terminal a text takes.
-///
-/// Choice: the ranges of wide and of combining characters that occur in names and addresses; the full
-/// tables of Unicode (Standard Annex 11) would be a dependency for the sake of alignment.
-pub(super) fn width(text: &str) -> usize {
-    text.chars().map(char_width).sum()
-}
-
-fn char_width(c: char) -> usize {
-    match c {
-        '\u{0300}'..='\u{036f}' | '\u{200b}'..='\u{200f}' | '\u{fe00}'..='\u{fe0f}' => 0,
-        '\u{1100}'..='\u{115f}'
-        | '\u{2e80}'..='\u{303e}'
-        | '\u{3041}'..='\u{a4cf}'
-        | '\u{ac00}'..='\u{d7a3}'
-        | '\u{f900}'..='\u{faff}'
-        | '\u{fe30}'..='\u{fe6f}'
-        | '\u{ff00}'..='\u{ff60}'
-        | '\u{ffe0}'..='\u{ffe6}'
-        | '\u{1f300}'..='\u{1f64f}'
-        | '\u{1f900}'..='\u{1f9ff}'
-        | '\u{20000}'..='\u{3fffd}' => 2,
-        _ => 1,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -133,11 +108,5 @@ mod tests {
         let rows = [vec![Cell::new("a"), Cell::new("b")]];
         let lines = lines(&[Column::Left(""), Column::Left("")], &rows, Palette::Plain);
         assert_eq!(lines, ["a  b"]);
-    }
-
-    #[test]
-    fn width_is_counted_in_columns() {
-        assert_eq!(width("Zu\u{308}rich"), 6);
-        assert_eq!(width("→東"), 3);
     }
 }

@@ -1,15 +1,15 @@
 //! One message as a story: hop after hop, what was decided there, what lost and why.
 
-use super::diagnostic::plural;
 use super::palette::{Ink, Palette};
-use super::path::{self, Arrows, codes, name, question};
+use super::path;
 use super::table::{self, Cell, Column};
 use crate::diag::Location;
-use crate::flow::{Flow, Fork, Hop, Submission};
+use crate::flow::{Flow, Fork, Hop};
 use crate::mail::Mailbox;
 use crate::model::Topology;
 use crate::report::course::Laps;
 use crate::report::place;
+use crate::report::words::{self, Arrows, codes, name, plural, question, submission};
 use crate::route::{Rejected, Step};
 
 /// Columns before a step's event, and before what it says.
@@ -41,19 +41,6 @@ pub fn trace(topology: &Topology, flow: &Flow, palette: Palette) -> String {
     lines.into_iter().map(|line| line + "\n").collect()
 }
 
-/// How the message enters the world.
-fn submission(topology: &Topology, submission: &Submission) -> String {
-    let server = name(topology, submission.server());
-    match submission {
-        Submission::Anonymous { address, .. } => {
-            let client = address.map_or_else(String::new, |address| format!(" at {address}"));
-            format!("handed to {server} by a client{client} without authentication")
-        }
-        Submission::Host(_) => format!("sent from outside, by {server}"),
-        Submission::User(_) => format!("submitted by an authenticated user of {server}"),
-    }
-}
-
 /// The ends of a flow that has several, one line each.
 fn overview(topology: &Topology, flow: &Flow, palette: Palette) -> Vec<String> {
     let row = |(at, fork): (usize, &Fork)| {
@@ -64,7 +51,7 @@ fn overview(topology: &Topology, flow: &Flow, palette: Palette) -> Vec<String> {
             Cell::new(fork.recipient.to_string()),
             Cell::painted(path::ink(fork), fork.disposition.as_str()),
             Cell::new(codes(fork)),
-            Cell::new(path::path(topology, fork, Arrows::Plain)),
+            Cell::new(words::path(topology, fork, Arrows::Plain)),
             Cell::new(trust.unwrap_or_default()),
             Cell::painted(Ink::Warning, flags.join(", ")),
         ]
@@ -96,7 +83,7 @@ impl Story<'_> {
             lines.extend(self.hop(hop, same.map_or(0, |same| common_steps(hop, same))));
         }
         if laps.folded > 0 {
-            let round = path::round(self.topology, &laps.round());
+            let round = words::round(self.topology, &laps.round());
             let more = format!("… {}, cycle {round}", plural(laps.folded, "more hop"));
             lines.push(self.palette.paint(Ink::Bad, &more));
         }
@@ -209,11 +196,11 @@ impl Story<'_> {
 
     /// How it ends, with which status, trust and flags; and what the sender hears of it.
     fn end(self, fork: &Fork) -> Vec<String> {
-        let mut words = path::end(fork, self.palette);
+        let mut parts = path::end(fork, self.palette);
         let flags = fork.flags.iter();
-        words.extend(flags.map(|flag| path::painted_flag(self.topology, flag, self.palette)));
-        let mut lines = vec![format!("=> {}", words.join(" · "))];
-        let told = path::told(self.topology, fork);
+        parts.extend(flags.map(|flag| path::painted_flag(self.topology, flag, self.palette)));
+        let mut lines = vec![format!("=> {}", parts.join(" · "))];
+        let told = words::told(self.topology, fork);
         lines.extend(told.map(|told| format!("   {}", self.palette.paint(Ink::Plain, &told))));
         lines
     }
