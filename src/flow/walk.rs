@@ -11,8 +11,8 @@ use super::fork::{Disposition, Flow, Fork, Hop, Question, Submission};
 use crate::dns::{self, NoHost, Target, Targets, View, Zones};
 use crate::mail::{AuthAs, Directionality, Domain, Mailbox, ReversePath, Status};
 use crate::model::{
-    DnsView, OrganizationId, RecipientId, RecipientKind, SendConnectorId, Server, ServerId,
-    ServerRole, SmartHost, Topology, replies,
+    DnsView, DomainType, OrganizationId, RecipientId, RecipientKind, SendConnectorId, Server,
+    ServerId, ServerRole, SmartHost, Topology, replies,
 };
 use crate::route::{
     self, Admission, Arrival, Connection, Copy, Event, Happened, MailItem, NextHop, Outcome, Peer,
@@ -835,8 +835,14 @@ pub fn misroutes(
     if to.is_some_and(|to| partners.contains(&to)) && !hybrid {
         reasons.push("not_hybrid_connector");
     }
-    // A message between the two organizations that goes to a third.
-    let ours = |id| topology.accepted_domain_for(id, domain).is_some();
+    // A message between the two organizations that goes to a third. What neither of them has in a
+    // domain that it relays is the third's own.
+    let recipient = &copy.transfer.recipients[0];
+    let ours = |id| {
+        let accepted = topology.accepted_domain_for(id, domain);
+        accepted.is_some_and(|id| topology.accepted_domain(id).kind == DomainType::Authoritative)
+            || !topology.recipients_at(id, recipient).is_empty()
+    };
     let foreign = next.is_some_and(|next| next.role == ServerRole::Host);
     if foreign && !partners.is_empty() && partners.iter().chain([&from]).any(|id| ours(*id)) {
         reasons.push("third_party");
