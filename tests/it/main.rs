@@ -1,6 +1,7 @@
 //! The integration tests, in one program.
 
 mod architecture;
+mod classes;
 mod cli;
 mod crash;
 mod dialogs;
