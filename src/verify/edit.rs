@@ -2,6 +2,7 @@
 
 use super::finding::Edit;
 use crate::diag::Location;
+use crate::model::Settings;
 
 /// Texts quoted as TOML and JSON both quote them, in brackets.
 pub(super) fn list(items: impl IntoIterator<Item = String>) -> String {
@@ -58,6 +59,34 @@ pub(super) fn add_key(after: &Location, key: &str, value: &str) -> Edit {
         format!("\n{key} = {value}")
     };
     Edit { location, set }
+}
+
+/// Takes a key away, with what stands between it and what is written before it.
+pub(super) fn remove_key(settings: &Settings, key: &str) -> Option<Edit> {
+    let value = settings.written(key)?;
+    let begins = |at: &Location| at.offset + at.length;
+    let earlier = settings.values.iter().map(|(_, at)| at);
+    let header = settings.object.iter().filter(|at| !is_json(at));
+    let before = earlier
+        .chain(header)
+        .filter(|at| at.file == value.file && begins(at) <= value.offset)
+        .max_by_key(|at| at.offset)?;
+    let location = Location {
+        offset: begins(before),
+        length: begins(value) - begins(before),
+        ..before.clone()
+    };
+    Some(Edit {
+        location,
+        set: String::new(),
+    })
+}
+
+/// Makes an object one of another list: `path` is that list's name in TOML. In JSON an object cannot
+/// move.
+pub(super) fn move_object(settings: &Settings, path: &str) -> Option<Edit> {
+    let header = settings.object.as_ref().filter(|at| !is_json(at))?;
+    Some(replace(header, format!("[[{path}]]")))
 }
 
 /// Writes a line of a zone where its records begin.
