@@ -463,6 +463,7 @@ agreements! {
     disabled_headers_agree: "broken-cloud-services-mail-disabled",
     an_mx_elsewhere_agrees: "broken-group-domain-mx-elsewhere",
     a_missing_mx_agrees: "broken-group-domain-mx-missing",
+    a_group_domain_without_records_agrees: "broken-group-domain-mx-missing-nxdomain",
     an_mx_on_premises_that_loops_agrees: "broken-group-domain-mx-on-premises-loop",
     an_mx_that_is_the_sender_agrees: "broken-group-domain-mx-on-premises-self",
     an_mx_on_premises_that_is_validated_agrees: "broken-group-domain-mx-on-premises-validated",
