@@ -108,3 +108,54 @@ fn is_json(location: &Location) -> bool {
         .next()
         .is_some_and(|end| end.eq_ignore_ascii_case("json"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diag::Source;
+
+    /// An object of a file: the text of its header, and its keys with the texts of their values.
+    fn settings(file: &str, text: &str, header: &str, values: &[(&'static str, &str)]) -> Settings {
+        let source = Source::new(file, text);
+        let place = |part: &str| {
+            let start = text.find(part).expect("a part of the text");
+            source.location(start..start + part.len())
+        };
+        Settings {
+            object: Some(place(header)),
+            values: values
+                .iter()
+                .map(|(key, value)| (*key, place(value)))
+                .collect(),
+        }
+    }
+
+    fn applied(text: &str, edit: &Edit) -> String {
+        let mut text = text.to_owned();
+        let end = edit.location.offset + edit.location.length;
+        text.replace_range(edit.location.offset..end, &edit.set);
+        text
+    }
+
+    #[test]
+    fn a_key_goes_with_what_stands_before_it() {
+        let text = "[[A]]\nX = 1\nY = \"two\"\n";
+        let object = settings("w.toml", text, "[[A]]", &[("X", "1"), ("Y", "\"two\"")]);
+        let without = |key| applied(text, &remove_key(&object, key).expect("the key is written"));
+        assert_eq!(without("Y"), "[[A]]\nX = 1\n");
+        assert_eq!(without("X"), "[[A]]\nY = \"two\"\n");
+        assert_eq!(remove_key(&object, "Z"), None);
+        let moved = move_object(&object, "B.C").expect("a table has a header");
+        assert!(applied(text, &moved).starts_with("[[B.C]]\nX"));
+    }
+
+    #[test]
+    fn in_json_the_first_key_and_the_object_stay() {
+        let text = "{ \"X\": 1, \"Y\": 2 }";
+        let object = settings("w.json", text, text, &[("X", "1"), ("Y", "2")]);
+        let edit = remove_key(&object, "Y").expect("the key is written");
+        assert_eq!(applied(text, &edit), "{ \"X\": 1 }");
+        assert_eq!(remove_key(&object, "X"), None);
+        assert_eq!(move_object(&object, "B.C"), None);
+    }
+}

@@ -57,22 +57,22 @@ fn target_of(recipient: &Recipient) -> Option<&Mailbox> {
 /// Whether mail for a target address stays in the tenant: it accepts the domain, no outbound connector
 /// takes it, and nobody else has the address.
 fn stays_in_tenant(topology: &Topology, pair: Pair, id: RecipientId, target: &Mailbox) -> bool {
-    let accepted = topology
-        .accepted_domain_for(pair.tenant, &target.domain)
-        .is_some();
+    let accepted = topology.accepted_domain_for(pair.tenant, &target.domain);
     let others = topology.recipients_at(pair.tenant, target);
     let on_premises = topology.recipients_at(pair.on_premises, target);
     let ends_there = |id: &RecipientId| target_of(topology.recipient(*id)).is_none();
-    let leaves = pair.hub(topology).is_some_and(|hub| {
+    if accepted.is_none()
+        || others.iter().any(|other| *other != id)
+        || on_premises.iter().any(ends_there)
+    {
+        return false;
+    }
+    pair.hub(topology).is_some_and(|hub| {
         let ordinary = ByteSize(10 * 1024);
         route::select(topology, hub, &target.domain, ordinary)
             .winner
-            .is_ok()
-    });
-    accepted
-        && !leaves
-        && others.iter().all(|other| *other == id)
-        && !on_premises.iter().any(ends_there)
+            .is_err()
+    })
 }
 
 fn own_tenant_found(

@@ -16,7 +16,7 @@ use crate::files::now;
 use crate::support::{Dice, seeds, world};
 
 /// Random worlds; each has dozens of pairs.
-const WORLDS: u64 = 3000;
+const WORLDS: u64 = 1500;
 
 /// How often each end was met, in words that leave out who is meant.
 type Ends = BTreeMap<String, usize>;
@@ -50,7 +50,7 @@ fn a_class_of_a_random_world_does_what_each_of_its_members_does() {
         }
         pairs += compare(&topology, &zones, &format!("SEED={seed}"));
     }
-    assert!(pairs > 6000, "only {pairs} pairs");
+    assert!(pairs > 4000, "only {pairs} pairs");
 }
 
 /// Gives every recipient a twin: the same in all but its addresses, in no group, and sometimes with
