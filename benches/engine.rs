@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use criterion::{Criterion, criterion_group, criterion_main};
 use hybridmx::config::{self, World};
 use hybridmx::flow::{Question, origin, walk};
-use hybridmx::mail::{ByteSize, Mailbox, ReversePath};
+use hybridmx::mail::{ByteSize, Mailbox, MessageKind, ReversePath};
 use hybridmx::verify;
 
 fn contoso() -> World {
@@ -25,6 +25,7 @@ fn question(world: &World, from: &str, to: &str) -> Question {
         from,
         to,
         size: ByteSize(10_240),
+        kind: MessageKind::Message,
         submission,
     }
 }

@@ -21,7 +21,7 @@ use hybridmx::diag::{Diagnostic, Severity, did_you_mean};
 use hybridmx::flow::{NoOrigin, Question, origin, walk};
 use hybridmx::lab::agree::{self, AgreeOptions};
 use hybridmx::lab::{self, Lab, LabOptions};
-use hybridmx::mail::{ByteSize, Mailbox, ReversePath};
+use hybridmx::mail::{ByteSize, Mailbox, MessageKind, ReversePath};
 use hybridmx::metrics::Metrics;
 use hybridmx::model::{Recipient, RecipientKind, ServerId, Topology};
 use hybridmx::net::{self, Identity, Resolver};
@@ -327,6 +327,7 @@ fn surroundings(lab: &Lab) -> Surroundings {
     let home = user.and_then(|(_, user)| match user.kind {
         RecipientKind::Mailbox { server, .. } => Some(topology.server(server).name.clone()),
         RecipientKind::MailUser { .. }
+        | RecipientKind::DistributionGroup(_)
         | RecipientKind::Group { .. }
         | RecipientKind::RemoteGroup { .. } => None,
     });
@@ -419,6 +420,7 @@ fn question(topology: &Topology, arguments: &cli::Trace) -> Result<Question, Vec
         from,
         to,
         size,
+        kind: MessageKind::Message,
         submission,
     })
 }

@@ -208,9 +208,10 @@ fn accepted_domain(organization: OrganizationId, object: &Object) -> Option<Acce
     let (domain, wildcard) = match pattern {
         DomainPattern::Exact(domain) => (domain, false),
         DomainPattern::WithSubdomains(domain) => (domain, true),
-        DomainPattern::AllAcceptedDomains | DomainPattern::InternalDomains | DomainPattern::Any => {
-            return None;
-        }
+        DomainPattern::AllAcceptedDomains
+        | DomainPattern::InternalDomains
+        | DomainPattern::Any
+        | DomainPattern::Foreign { .. } => return None,
     };
     let name = object.text("Name").or_else(|| object.text("DomainName"))?;
     let types = [
@@ -218,14 +219,13 @@ fn accepted_domain(organization: OrganizationId, object: &Object) -> Option<Acce
         DomainType::ExternalRelay,
         DomainType::InternalRelay,
     ];
+    let kind = object.choose("DomainType", &types, DomainType::as_str)?;
     Some(AcceptedDomain {
-        organization,
         name: name.to_owned(),
-        domain,
         subdomains: wildcard || object.flag("MatchSubDomains"),
-        kind: object.choose("DomainType", &types, DomainType::as_str)?,
         default: object.flag("Default"),
         settings: object.settings(),
+        ..AcceptedDomain::new(organization, domain, kind)
     })
 }
 

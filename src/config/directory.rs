@@ -19,14 +19,12 @@ pub(super) fn lower(
     let primary = addresses.first()?;
     Some(
         build.recipient(Recipient {
-            organization,
             name: object
                 .text("Name")
                 .map_or_else(|| primary.to_string(), str::to_owned),
-            addresses,
-            kind,
             require_sender_authentication,
             settings: object.settings(),
+            ..Recipient::new(organization, addresses.clone(), kind)
         }),
     )
 }

@@ -12,9 +12,9 @@ use super::object::{Object, Word};
 use super::sending::conflict;
 use crate::mail::{AuthAs, ByteSize, Domain, NamePattern};
 use crate::model::{
-    AcceptedDomain, Certificate, DnsView, DomainType, Expectation, Fallback, INTERNET, IpRange,
-    Matcher, Organization, OrganizationId, OrganizationKind, PermissionGroup, ReceiveConnector,
-    RecipientValidation, Server, ServerId, ServerRole, Service, Settings, TransportRole,
+    AcceptedDomain, Certificate, DomainType, Expectation, INTERNET, IpRange, Matcher, Organization,
+    OrganizationId, OrganizationKind, PermissionGroup, ReceiveConnector, Server, ServerId,
+    ServerRole, Settings, TransportRole,
 };
 
 /// The host that stands for strangers.
@@ -70,13 +70,9 @@ fn stated_host(build: &mut Build, object: &Object) {
     for word in object.list("Domains") {
         if let Ok(domain) = word.text.parse() {
             build.parts.accepted_domains.push(AcceptedDomain {
-                organization,
                 name: word.text.clone(),
-                domain,
-                subdomains: false,
-                kind: DomainType::Authoritative,
-                default: false,
                 settings: object.settings(),
+                ..AcceptedDomain::new(organization, domain, DomainType::Authoritative)
             });
         }
     }
@@ -112,35 +108,19 @@ fn everyone_else(build: &mut Build) {
 
 /// A host that has no organization yet.
 fn host(name: &str, fqdn: Domain, settings: Settings) -> Server {
+    let nobody = OrganizationId::new(0);
     Server {
-        organization: OrganizationId::new(0),
-        name: name.to_owned(),
-        role: ServerRole::Host,
-        site: String::new(),
-        addresses: Vec::new(),
-        dns_view: DnsView::Public,
         directory: false,
-        recipient_validation: RecipientValidation::Off,
-        services: vec![Service {
-            transport_role: TransportRole::HubTransport,
-            received_by: fqdn.clone(),
-        }],
-        version: None,
-        front_end_for: Vec::new(),
         settings,
-        fqdn,
+        ..Server::new(nobody, name, fqdn, ServerRole::Host, &INTERNET)
     }
 }
 
 /// Adds a host with an organization and a Receive connector of its own.
 fn add_host(build: &mut Build, server: Server) -> OrganizationId {
     let organization = build.organization(Organization {
-        name: server.name.clone(),
-        kind: OrganizationKind::Internet,
-        fallback: Fallback::Mx,
-        partners: Vec::new(),
-        profile: &INTERNET,
         settings: server.settings.clone(),
+        ..Organization::new(&server.name, OrganizationKind::Internet, &INTERNET)
     });
     let id = build.server(Server {
         organization,
@@ -154,33 +134,20 @@ fn add_host(build: &mut Build, server: Server) -> OrganizationId {
 }
 
 fn host_connector(organization: OrganizationId, server: ServerId) -> ReceiveConnector {
+    let matcher = Matcher::Endpoint {
+        transport_role: TransportRole::HubTransport,
+        bindings: Matcher::everywhere(&[25]),
+        remote_ip_ranges: vec![IpRange::ALL_V4, IpRange::ALL_V6],
+    };
     ReceiveConnector {
-        organization,
-        server,
-        name: "SMTP".to_owned(),
-        enabled: true,
-        matcher: Matcher::Endpoint {
-            transport_role: TransportRole::HubTransport,
-            ports: vec![25],
-            remote_ip_ranges: vec![IpRange::ALL_V4, IpRange::ALL_V6],
-        },
         permission_groups: BTreeSet::from([PermissionGroup::AnonymousUsers]),
-        externally_secured: false,
-        anonymous_relay: false,
-        tls_domain_capabilities: Vec::new(),
-        cloud_services_mail_enabled: false,
-        offers_tls: true,
-        require_tls: false,
-        tls_certificate_name: None,
-        fqdn: None,
         // Choice: the largest message that Exchange Online can be set to send, so that a foreign
         // host is never what limits a size.
         max_message_size: ByteSize(150 << 20),
         // RFC 5321 §6.3: at least 100.
         max_hop_count: 100,
         max_local_hop_count: 0,
-        max_attributions: None,
-        settings: Settings::default(),
+        ..ReceiveConnector::new(organization, server, "SMTP", matcher)
     }
 }
 

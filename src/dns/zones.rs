@@ -133,17 +133,59 @@ pub enum Answer<'a> {
     Failed(Failure),
 }
 
+/// What goes wrong with a query.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum FaultKind {
+    /// The name server refuses to answer (RFC 1035, RCODE 5).
+    Refused,
+    /// It cannot answer (RFC 1035, RCODE 2).
+    ServerFailure,
+    /// Nothing comes back.
+    Timeout,
+}
+
+/// A query that goes wrong, whatever the zones say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// Which name.
+    pub name: Domain,
+    /// Records of which type; `None`: of every type.
+    pub kind: Option<RecordType>,
+    /// Who asks; `None`: everybody.
+    pub view: Option<View>,
+    /// What goes wrong.
+    pub fault: FaultKind,
+    /// Where it is written.
+    pub location: Option<Location>,
+}
+
 /// All zones of a world.
 #[derive(Clone, Debug, Default)]
 pub struct Zones {
     zones: Vec<Zone>,
+    faults: Vec<Fault>,
 }
 
 impl Zones {
     /// Collects zones; several with the same name and view count as one.
     #[must_use]
     pub fn new(zones: Vec<Zone>) -> Self {
-        Self { zones }
+        Self {
+            zones,
+            faults: Vec::new(),
+        }
+    }
+
+    /// The same zones with queries that go wrong.
+    #[must_use]
+    pub fn with_faults(self, faults: Vec<Fault>) -> Self {
+        Self { faults, ..self }
+    }
+
+    /// Every query that goes wrong.
+    #[must_use]
+    pub fn faults(&self) -> &[Fault] {
+        &self.faults
     }
 
     /// Every zone.

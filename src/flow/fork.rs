@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::IpAddr;
 
 use super::flag::Flag;
-use crate::mail::{AuthAs, ByteSize, Mailbox, ReversePath, Status};
+use crate::mail::{AuthAs, ByteSize, Mailbox, MessageKind, ReversePath, Status};
 use crate::model::{SendConnectorId, ServerId};
 use crate::route::Step;
 
@@ -43,6 +43,8 @@ pub struct Question {
     pub to: Vec<Mailbox>,
     /// Its size.
     pub size: ByteSize,
+    /// What sort of message it is.
+    pub kind: MessageKind,
     /// How it enters the world.
     pub submission: Submission,
 }
@@ -148,10 +150,46 @@ pub struct Fork {
     pub flags: Vec<Flag>,
     /// The servers, from the origin on.
     pub hops: Vec<Hop>,
-    /// The servers that repeat, where it loops.
-    pub cycle: Vec<ServerId>,
+    /// What repeats, where it loops.
+    pub cycle: Cycle,
     /// The server that tells the sender, where one does.
     pub reported_by: Option<ServerId>,
+    /// The notification, where one was followed.
+    pub report: Option<Box<Report>>,
+}
+
+/// What repeats in a loop: the shortest such run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Cycle {
+    /// Recipients that lead to each other; the message need not leave a server.
+    Recipients(Vec<Mailbox>),
+    /// Servers; empty where nothing repeats.
+    Servers(Vec<ServerId>),
+}
+
+impl Cycle {
+    /// Nothing repeats.
+    pub const NONE: Self = Self::Servers(Vec::new());
+
+    /// The servers that repeat.
+    #[must_use]
+    pub fn servers(&self) -> &[ServerId] {
+        match self {
+            Self::Recipients(_) => &[],
+            Self::Servers(servers) => servers,
+        }
+    }
+}
+
+/// A delivery status notification on its way to the sender.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Report {
+    /// The server that writes it.
+    pub server: ServerId,
+    /// What it says.
+    pub status: Status,
+    /// How it ends.
+    pub forks: Vec<Fork>,
 }
 
 /// The answer to a question.

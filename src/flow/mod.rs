@@ -15,10 +15,15 @@
 
 mod flag;
 mod fork;
+mod misroute;
 mod origin;
+mod path;
+mod reach;
+mod report_flow;
 mod walk;
 
 pub use flag::{Flag, FlagKind};
-pub use fork::{Disposition, Flow, Fork, Hop, Question, Submission};
+pub use fork::{Cycle, Disposition, Flow, Fork, Hop, Question, Report, Submission};
+pub use misroute::misroutes;
 pub use origin::{NoOrigin, origin};
-pub use walk::{misroutes, walk};
+pub use walk::walk;

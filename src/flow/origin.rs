@@ -67,6 +67,7 @@ fn mailbox_server(topology: &Topology, sender: &Mailbox) -> Option<ServerId> {
             .find_map(|id| match topology.recipient(*id).kind {
                 RecipientKind::Mailbox { server, .. } => Some(server),
                 RecipientKind::MailUser { .. }
+                | RecipientKind::DistributionGroup(_)
                 | RecipientKind::Group { .. }
                 | RecipientKind::RemoteGroup { .. } => None,
             })

@@ -7,16 +7,20 @@ use std::net::IpAddr;
 use jiff::SignedDuration;
 
 use super::flag::{Flag, FlagKind};
-use super::fork::{Disposition, Flow, Fork, Hop, Question, Submission};
-use crate::dns::{self, NoHost, Target, Targets, View, Zones};
+use super::fork::{Cycle, Disposition, Flow, Fork, Hop, Question, Submission};
+use super::misroute::misroutes;
+use super::path::{End, Path, minimal_cycle};
+use super::reach::{self, Miss, Reached};
+use super::report_flow;
+use crate::dns::{self, Zones};
 use crate::mail::{AuthAs, Directionality, Domain, Mailbox, ReversePath, Status};
 use crate::model::{
-    DnsView, DomainType, OrganizationId, RecipientId, RecipientKind, SendConnectorId, Server,
-    ServerId, ServerRole, SmartHost, Topology, replies,
+    OrganizationId, RecipientId, RecipientKind, SendConnectorId, ServerId, ServerRole, Topology,
+    replies,
 };
 use crate::route::{
     self, Admission, Arrival, Connection, Copy, Event, Happened, MailItem, NextHop, Outcome, Peer,
-    Presented, Reason, Step, Subject, Trace, Transfer,
+    Presented, Properties, Reason, Step, Subject, Trace, Transfer,
 };
 
 /// Follows a message to every one of its ends.
@@ -58,90 +62,6 @@ struct Walk<'a> {
     forks: Vec<Fork>,
 }
 
-/// What a fork has behind it.
-#[derive(Clone)]
-struct Path {
-    hops: Vec<Hop>,
-    /// The last server that took responsibility: it tells the sender of a failure.
-    holder: Option<ServerId>,
-    trust: Option<AuthAs>,
-    flags: Vec<Flag>,
-    /// The group the recipient was expanded from first.
-    group: Option<RecipientId>,
-    /// Every group it was expanded from.
-    expanded: Vec<RecipientId>,
-}
-
-impl Path {
-    fn begin(server: ServerId) -> Self {
-        let hop = Hop {
-            server,
-            connector: None,
-            tls: false,
-            steps: Vec::new(),
-        };
-        Self {
-            hops: vec![hop],
-            holder: None,
-            trust: None,
-            flags: Vec::new(),
-            group: None,
-            expanded: Vec::new(),
-        }
-    }
-
-    /// The server the message is at.
-    fn server(&self) -> ServerId {
-        self.last().server
-    }
-
-    fn last(&self) -> &Hop {
-        self.hops
-            .last()
-            .unwrap_or_else(|| unreachable!("a path has a first hop"))
-    }
-
-    fn record(&mut self, steps: impl IntoIterator<Item = Step>) {
-        let hop = self
-            .hops
-            .last_mut()
-            .unwrap_or_else(|| unreachable!("a path has a first hop"));
-        hop.steps.extend(steps);
-    }
-
-    fn raise(&mut self, kind: FlagKind, expected: bool, server: ServerId, reason: &'static str) {
-        if !self
-            .flags
-            .iter()
-            .any(|flag| flag.kind == kind && flag.reason == reason)
-        {
-            self.flags.push(Flag {
-                kind,
-                expected,
-                server,
-                reason,
-            });
-        }
-    }
-}
-
-/// How a fork ends.
-struct End {
-    recipient: Mailbox,
-    disposition: Disposition,
-    status: Option<Status>,
-    final_status: Option<Status>,
-}
-
-/// A next hop with an address.
-struct Reached {
-    /// The server there; `None` outside the world.
-    server: Option<ServerId>,
-    /// Its name, for the reader.
-    name: String,
-    address: Option<IpAddr>,
-}
-
 impl Walk<'_> {
     fn submit(&mut self, question: &Question, recipient: &Mailbox) {
         match question.submission {
@@ -168,10 +88,12 @@ impl Walk<'_> {
                     cross_premises: None,
                     directionality: None,
                     resolved: false,
+                    properties: properties(question),
                     trace: Trace::default(),
                 };
                 let connection = Connection {
                     remote_address: address,
+                    local_address: None,
                     port: 25,
                     peer: Peer::Anonymous,
                     tls: false,
@@ -194,7 +116,7 @@ impl Walk<'_> {
         // The submission leaves a Received field of its own ("with mapi").
         let trace = Trace {
             received_by: vec![this.fqdn.clone()],
-            attributions: Vec::new(),
+            ..Trace::default()
         };
         MailItem {
             reverse_path: question.from.clone(),
@@ -205,6 +127,7 @@ impl Walk<'_> {
             arrival: Arrival::Submission,
             organization: this.organization,
             resolved: false,
+            properties: properties(question),
             trace,
         }
     }
@@ -261,87 +184,23 @@ impl Walk<'_> {
                 None => self.fall_short(recipient, &Happened::NoConnection, path),
             },
             NextHop::Dns { domain, connector } => {
-                let targets = dns::targets(self.zones, self.view(server, *connector), domain);
-                match self.best(server, targets, false) {
+                let targets = dns::targets(
+                    self.zones,
+                    reach::view(self.topology, server, *connector),
+                    domain,
+                );
+                match reach::best(self.topology, server, targets, false) {
                     Ok(hop) => self.transmit(copy, &hop, 25, path),
                     Err(miss) => self.miss(copy, domain, miss, path),
                 }
             }
             NextHop::SmartHosts { hosts, connector } => {
-                match self.smart_host(server, hosts, *connector) {
+                match reach::smart_host(self.topology, self.zones, server, hosts, *connector) {
                     Ok(hop) => self.transmit(copy, &hop, 25, path),
                     Err((name, miss)) => self.miss(copy, &name, miss, path),
                 }
             }
         }
-    }
-
-    /// The DNS that a server asks for a connector.
-    fn view(&self, server: ServerId, connector: Option<SendConnectorId>) -> View {
-        let external =
-            connector.is_some_and(|id| self.topology.send_connector(id).use_external_dns);
-        match self.topology.server(server).dns_view {
-            DnsView::Internal if !external => View::Internal,
-            DnsView::Internal | DnsView::Public => View::Public,
-        }
-    }
-
-    /// The first host that has an address, unless it is the sending server itself.
-    fn best(&self, server: ServerId, targets: Targets, smart_host: bool) -> Result<Reached, Miss> {
-        let own = |host: &Target| {
-            host.addresses
-                .iter()
-                .any(|address| self.topology.server_at(*address) == Some(server))
-        };
-        let hosts = targets.usable(own, smart_host).map_err(|why| match why {
-            NoHost::BestIsSelf => Miss::Happened(Happened::BestMxIsSelf),
-            NoHost::NameError => Miss::Happened(Happened::DomainNotFound { smart_host }),
-            NoHost::NoAnswer => Miss::Happened(Happened::NoAnswer),
-            NoHost::NullMx => Miss::Happened(Happened::NullMx),
-            NoHost::Unknown(name) => Miss::Unknown(name),
-        })?;
-        let host = &hosts[0];
-        let address = host.addresses[0];
-        let server = self.topology.server_at(address);
-        Ok(Reached {
-            server,
-            name: host.host.to_string(),
-            address: Some(address),
-        })
-    }
-
-    /// The first smart host that can be found.
-    ///
-    /// Choice: Exchange balances the load; a prediction takes them in the order of the setting.
-    fn smart_host(
-        &self,
-        server: ServerId,
-        hosts: &[SmartHost],
-        connector: SendConnectorId,
-    ) -> Result<Reached, (Domain, Miss)> {
-        let mut miss = None;
-        for host in hosts {
-            match host {
-                SmartHost::Address(address) => {
-                    let server = self.topology.server_at(*address);
-                    return Ok(Reached {
-                        server,
-                        name: format!("[{address}]"),
-                        address: Some(*address),
-                    });
-                }
-                SmartHost::Name(name) => {
-                    let targets =
-                        dns::targets(self.zones, self.view(server, Some(connector)), name);
-                    match self.best(server, targets, true) {
-                        Ok(reached) => return Ok(reached),
-                        Err(why @ Miss::Unknown(_)) => return Err((name.clone(), why)),
-                        Err(why) => miss = miss.or(Some((name.clone(), why))),
-                    }
-                }
-            }
-        }
-        Err(miss.unwrap_or_else(|| unreachable!("a connector with smart hosts has at least one")))
     }
 
     /// No next hop was found.
@@ -446,6 +305,7 @@ impl Walk<'_> {
         let peer = route::peer(self.topology, copy, from, to, remote_address, port);
         Connection {
             remote_address,
+            local_address: None,
             port,
             peer,
             tls: false,
@@ -566,7 +426,9 @@ impl Walk<'_> {
             .iter()
             .any(|id| match self.topology.recipient(*id).kind {
                 RecipientKind::Mailbox { echo, .. } | RecipientKind::MailUser { echo, .. } => echo,
-                RecipientKind::Group { .. } | RecipientKind::RemoteGroup { .. } => false,
+                RecipientKind::DistributionGroup(_)
+                | RecipientKind::Group { .. }
+                | RecipientKind::RemoteGroup { .. } => false,
             })
     }
 
@@ -582,7 +444,7 @@ impl Walk<'_> {
         let cycle = minimal_cycle(&path.hops);
         let mut end = End::new(recipient.clone(), Disposition::Looped, Some(status.clone()));
         end.final_status = Some(status);
-        self.report_failure(recipient, &mut path);
+        self.tell(recipient, &mut path);
         self.push(path, end, cycle);
     }
 
@@ -619,26 +481,22 @@ impl Walk<'_> {
         } else {
             Disposition::Rejected
         };
-        self.report_failure(&recipient, &mut path);
+        self.tell(&recipient, &mut path);
         self.end(path, End::new(recipient, disposition, Some(status)));
     }
 
-    /// The server that gives up writes the NDR.
-    fn report_failure(&self, recipient: &Mailbox, path: &mut Path) {
-        let Some(holder) = path.holder.filter(|_| self.reported) else {
-            return;
-        };
-        let step = Step::new(Event::Dsn, recipient).chosen(Subject::Server(holder));
-        if let Some(hop) = path.hops.iter_mut().rev().find(|hop| hop.server == holder) {
-            hop.steps.push(step);
+    /// The sender is told, where anybody is.
+    fn tell(&self, recipient: &Mailbox, path: &mut Path) {
+        if self.reported {
+            report_flow::report_failure(recipient, path);
         }
     }
 
     fn end(&mut self, path: Path, end: End) {
-        self.push(path, end, Vec::new());
+        self.push(path, end, Cycle::NONE);
     }
 
-    fn push(&mut self, path: Path, end: End, cycle: Vec<ServerId>) {
+    fn push(&mut self, path: Path, end: End, cycle: Cycle) {
         let reported_by = path
             .holder
             .filter(|_| self.reported && end.disposition.is_failure());
@@ -652,6 +510,7 @@ impl Walk<'_> {
             hops: path.hops,
             cycle,
             reported_by,
+            report: None,
         });
     }
 
@@ -736,14 +595,11 @@ impl Walk<'_> {
     }
 }
 
-impl End {
-    fn new(recipient: Mailbox, disposition: Disposition, status: Option<Status>) -> Self {
-        Self {
-            recipient,
-            disposition,
-            status,
-            final_status: None,
-        }
+/// What a question says of its message.
+fn properties(question: &Question) -> Properties {
+    Properties {
+        kind: question.kind,
+        ..Properties::default()
     }
 }
 
@@ -761,13 +617,6 @@ fn once_around(copies: Vec<Copy>, expanded: &[RecipientId]) -> Vec<Copy> {
     copies.into_iter().filter(onward).take(1).collect()
 }
 
-/// Why no next hop was found.
-enum Miss {
-    Happened(Happened),
-    /// The world does not describe this name.
-    Unknown(Domain),
-}
-
 /// Whether a message is handed over by its submitter or by a server.
 #[derive(Clone, Copy)]
 enum Hand {
@@ -782,85 +631,4 @@ impl Hand {
             Self::Next(connector) => connector,
         }
     }
-}
-
-/// The servers that repeat at the end of a path: the shortest run that stands there twice, else from
-/// the last server's earlier visit on.
-fn minimal_cycle(hops: &[Hop]) -> Vec<ServerId> {
-    let servers: Vec<ServerId> = hops.iter().map(|hop| hop.server).collect();
-    let count = servers.len();
-    for period in 1..=count / 2 {
-        if servers[count - period..] == servers[count - 2 * period..count - period] {
-            return servers[count - period..].to_vec();
-        }
-    }
-    let last = servers.last().copied();
-    let earlier = servers[..count.saturating_sub(1)]
-        .iter()
-        .rposition(|server| Some(*server) == last);
-    earlier.map_or_else(Vec::new, |at| servers[at..count - 1].to_vec())
-}
-
-/// Whose mail for a domain a server takes: a front end's is the tenant's that has the domain.
-fn serving(topology: &Topology, server: &Server, domain: &Domain) -> OrganizationId {
-    let tenants = server.front_end_for.iter().map(|(tenant, _)| *tenant);
-    let owner = tenants
-        .into_iter()
-        .find(|tenant| topology.accepted_domain_for(*tenant, domain).is_some());
-    owner.unwrap_or(server.organization)
-}
-
-/// Why a copy that a server sends out leaves the path its premises prescribe, in the words that
-/// metrics use; `next` is absent where the host is no server of the world.
-#[must_use]
-pub fn misroutes(
-    topology: &Topology,
-    server: ServerId,
-    next: Option<ServerId>,
-    copy: &Copy,
-) -> Vec<&'static str> {
-    if copy.exchange_authenticated {
-        return Vec::new();
-    }
-    let mut reasons = Vec::new();
-    let from = topology.server(server).organization;
-    let partners = &topology.organization(from).partners;
-    let hybrid = copy
-        .next_hop
-        .connector()
-        .is_some_and(|id| topology.send_connector(id).cloud_services_mail_enabled);
-    let domain = &copy.transfer.recipients[0].domain;
-    let next = next.map(|id| topology.server(id));
-    let to = next.map(|next| serving(topology, next, domain));
-    if to.is_some_and(|to| partners.contains(&to)) && !hybrid {
-        reasons.push("not_hybrid_connector");
-    }
-    // A message between the two organizations that goes to a third. What neither of them has in a
-    // domain that it relays is the third's own.
-    let recipient = &copy.transfer.recipients[0];
-    let ours = |id| {
-        let accepted = topology.accepted_domain_for(id, domain);
-        accepted.is_some_and(|id| topology.accepted_domain(id).kind == DomainType::Authoritative)
-            || !topology.recipients_at(id, recipient).is_empty()
-    };
-    let foreign = next.is_some_and(|next| next.role == ServerRole::Host);
-    if foreign && !partners.is_empty() && partners.iter().chain([&from]).any(|id| ours(*id)) {
-        reasons.push("third_party");
-    }
-    let serves = |owner| {
-        next.is_some_and(|next| {
-            next.organization == owner
-                || next
-                    .front_end_for
-                    .iter()
-                    .any(|(tenant, _)| *tenant == owner)
-        })
-    };
-    if topology
-        .group_domain_owner(domain)
-        .is_some_and(|owner| !serves(owner))
-    {
-        reasons.push("group_domain_not_eop");
-    }
-    reasons
 }

@@ -15,7 +15,9 @@ use super::mailboxes::Stored;
 use super::outside::{self, Handover, Told};
 use crate::dns::{NoHost, Target, Targets};
 use crate::flow::{Disposition, FlagKind, Fork, Question, Submission, walk};
-use crate::mail::{ByteSize, EnhancedStatus, Mailbox, ReversePath, Status, read_report};
+use crate::mail::{
+    ByteSize, EnhancedStatus, Mailbox, MessageKind, ReversePath, Status, read_report,
+};
 use crate::model::{ServerId, Topology};
 use crate::relay::Pace;
 use crate::route::{self, Happened, Outcome};
@@ -263,6 +265,7 @@ fn tells(lab: &Lab, server: ServerId, question: &Question) -> bool {
         from: ReversePath::Null,
         to: to.into_iter().collect(),
         size: question.size.min(NOTIFICATION),
+        kind: MessageKind::Message,
         submission: Submission::User(server),
     };
     let flow = walk(lab.topology(), lab.zones(), &notification);

@@ -432,7 +432,9 @@ fn ports(topology: &Topology, id: ServerId) -> Vec<u16> {
         .receive_connectors_on(id)
         .iter()
         .filter_map(|id| match &topology.receive_connector(*id).matcher {
-            Matcher::Endpoint { ports, .. } => Some(ports.clone()),
+            Matcher::Endpoint { bindings, .. } => {
+                Some(bindings.iter().map(SocketAddr::port).collect::<Vec<u16>>())
+            }
             Matcher::Peer { .. } => None,
         })
         .flatten()

@@ -12,6 +12,7 @@
 mod address;
 mod dsn;
 mod header;
+mod kind;
 mod size;
 mod status;
 
@@ -21,5 +22,6 @@ pub use header::{
     AuthAs, CROSS_PREMISES_PREFIX, Directionality, FOREST_PREFIX, HeaderSection,
     ORGANIZATION_PREFIX, received_by,
 };
+pub use kind::MessageKind;
 pub use size::{ByteSize, Limit, SizeError};
 pub use status::{EnhancedStatus, Explanation, Status, explain, explanations};

@@ -1,154 +1,14 @@
 //! Send and Receive connectors; the cloud's outbound and inbound connectors are the same things.
 
 use std::collections::BTreeSet;
-use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::str::FromStr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use super::id::{OrganizationId, ServerId};
 use super::place::Settings;
+use super::range::IpRange;
 use super::server::TransportRole;
-use crate::diag::Location;
+use super::space::{AddressSpace, DomainPattern, SmartHost};
 use crate::mail::{ByteSize, Domain, Limit, NamePattern};
-
-/// Which recipient domains an address space covers (Exchange Server, "Send connectors").
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum DomainPattern {
-    /// `contoso.com`: this domain only.
-    Exact(Domain),
-    /// `*.contoso.com`: this domain and every domain below it.
-    WithSubdomains(Domain),
-    /// Every accepted domain of the organization (the cloud's `AllAcceptedDomains`).
-    AllAcceptedDomains,
-    /// `--`: every Authoritative and InternalRelay domain, on a subscribed Edge server.
-    InternalDomains,
-    /// `*`: every domain.
-    Any,
-}
-
-impl fmt::Display for DomainPattern {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Exact(domain) => write!(f, "{domain}"),
-            Self::WithSubdomains(domain) => write!(f, "*.{domain}"),
-            Self::AllAcceptedDomains => f.write_str("all accepted domains"),
-            Self::InternalDomains => f.write_str("--"),
-            Self::Any => f.write_str("*"),
-        }
-    }
-}
-
-/// One entry of `AddressSpaces`: type, space and cost.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AddressSpace {
-    /// Which domains it covers.
-    pub pattern: DomainPattern,
-    /// 1 to 100; the lower one wins between equally specific spaces.
-    pub cost: u8,
-    /// Where it is written.
-    pub location: Option<Location>,
-}
-
-/// Why a text is not an address space.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum AddressSpaceError {
-    /// The cost is not a number from 1 to 100.
-    #[error("the cost `{0}` is not a whole number from 1 to 100")]
-    Cost(String),
-    /// The space is not a domain, `*`, `*.domain` or `--`.
-    #[error("`{0}` is not a domain, `*.domain`, `*` or `--`")]
-    Space(String),
-    /// `*contoso.com`.
-    #[error("`{0}`: a wildcard must be a whole label, as in `*.{1}`")]
-    PartialWildcard(String, String),
-    /// Only SMTP address spaces route mail here.
-    #[error("address spaces of type `{0}` are not supported, only `SMTP`")]
-    Type(String),
-}
-
-impl FromStr for DomainPattern {
-    type Err = AddressSpaceError;
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let bad = || AddressSpaceError::Space(text.to_owned());
-        match text {
-            "*" => Ok(Self::Any),
-            "--" => Ok(Self::InternalDomains),
-            _ => match text.strip_prefix('*') {
-                None => Domain::parse(text).map(Self::Exact).map_err(|_| bad()),
-                Some(rest) => match rest.strip_prefix('.') {
-                    Some(parent) => Domain::parse(parent)
-                        .map(Self::WithSubdomains)
-                        .map_err(|_| bad()),
-                    None => Err(AddressSpaceError::PartialWildcard(
-                        text.to_owned(),
-                        rest.to_owned(),
-                    )),
-                },
-            },
-        }
-    }
-}
-
-impl FromStr for AddressSpace {
-    type Err = AddressSpaceError;
-    /// Reads `[Type:]Space[;Cost]`.
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let (space, cost) = match text.split_once(';') {
-            Some((space, cost)) => (space, cost.trim()),
-            None => (text, "1"),
-        };
-        let number: u8 = cost
-            .parse()
-            .map_err(|_| AddressSpaceError::Cost(cost.to_owned()))?;
-        if !(1..=100).contains(&number) {
-            return Err(AddressSpaceError::Cost(cost.to_owned()));
-        }
-        let space = match space.split_once(':') {
-            Some((kind, space)) if kind.trim().eq_ignore_ascii_case("smtp") => space,
-            Some((kind, _)) => return Err(AddressSpaceError::Type(kind.trim().to_owned())),
-            None => space,
-        };
-        Ok(Self {
-            pattern: space.trim().parse()?,
-            cost: number,
-            location: None,
-        })
-    }
-}
-
-/// A next hop given by name or address.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum SmartHost {
-    /// `[192.0.2.10]`.
-    Address(IpAddr),
-    /// A name, resolved as MX first, then as A and AAAA.
-    Name(Domain),
-}
-
-impl fmt::Display for SmartHost {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Address(address) => write!(f, "[{address}]"),
-            Self::Name(name) => write!(f, "{name}"),
-        }
-    }
-}
-
-impl FromStr for SmartHost {
-    type Err = String;
-    fn from_str(text: &str) -> Result<Self, String> {
-        let bare = text
-            .strip_prefix('[')
-            .and_then(|rest| rest.strip_suffix(']'))
-            .unwrap_or(text);
-        if let Ok(address) = bare.parse() {
-            return Ok(Self::Address(address));
-        }
-        Domain::parse(text)
-            .map(Self::Name)
-            .map_err(|_| format!("`{text}` is neither a host name nor an address"))
-    }
-}
 
 /// How a Send connector finds its next hop.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -199,6 +59,8 @@ pub struct SendConnector {
     pub scoped: bool,
     /// The servers that may send through it.
     pub sources: Vec<ServerId>,
+    /// Names among `SourceTransportServers` that no server has: dead sources.
+    pub missing_sources: Vec<String>,
     /// How it finds the next hop.
     pub routing: Routing,
     /// Whether it asks the external resolvers.
@@ -219,134 +81,83 @@ pub struct SendConnector {
     pub cloud_services_mail_enabled: bool,
     /// Ties after cost and hops: the lower rank first, then the name.
     pub rank: u8,
+    /// `Port`: where the next hop listens.
+    pub port: u16,
+    /// `IgnoreSTARTTLS`: whether TLS is not even tried.
+    pub ignore_starttls: bool,
+    /// `ForceHELO`: whether HELO is said instead of EHLO, which forgoes TLS.
+    pub force_helo: bool,
+    /// `DomainSecureEnabled`: whether domains of `TLSSendDomainSecureList` get mutual TLS.
+    pub domain_secure: bool,
+    /// `ErrorPolicies`.
+    pub error_policies: BTreeSet<ErrorPolicy>,
+    /// `FrontendProxyEnabled`: whether sessions pass the front end on their way out.
+    pub front_end_proxy: bool,
+    /// `RouteAllMessagesViaOnPremises`: whether it carries what leaves the tenant for anywhere.
+    pub via_on_premises: bool,
+    /// `IsTransportRuleScoped`: whether only a mail-flow rule may choose it.
+    pub rule_scoped: bool,
+    /// `TestMode`.
+    pub test_mode: bool,
     /// Where it is described.
     pub settings: Settings,
 }
 
-/// A range of addresses, both ends included.
+impl SendConnector {
+    /// A connector as `New-SendConnector` makes it, without address spaces and sources.
+    #[must_use]
+    pub fn new(organization: OrganizationId, name: impl Into<String>) -> Self {
+        Self {
+            organization,
+            name: name.into(),
+            enabled: true,
+            address_spaces: Vec::new(),
+            scoped: false,
+            sources: Vec::new(),
+            missing_sources: Vec::new(),
+            routing: Routing::Dns,
+            use_external_dns: false,
+            require_tls: false,
+            tls_auth_level: None,
+            tls_domain: None,
+            tls_certificate_name: None,
+            fqdn: None,
+            max_message_size: Limit::megabytes(35),
+            cloud_services_mail_enabled: false,
+            rank: 0,
+            port: 25,
+            ignore_starttls: false,
+            force_helo: false,
+            domain_secure: false,
+            error_policies: BTreeSet::new(),
+            front_end_proxy: false,
+            via_on_premises: false,
+            rule_scoped: false,
+            test_mode: false,
+            settings: Settings::default(),
+        }
+    }
+}
+
+/// `ErrorPolicies` of a Send connector; `Default` is none of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct IpRange {
-    first: IpAddr,
-    last: IpAddr,
+pub enum ErrorPolicy {
+    /// Permanent replies of a next hop count as transient.
+    DowngradeCustomFailures,
+    /// DNS failures that would be permanent count as transient.
+    DowngradeDnsFailures,
+    /// Transient replies of a next hop count as permanent.
+    UpgradeCustomFailures,
 }
 
-impl IpRange {
-    /// Every IPv4 address.
-    pub const ALL_V4: Self = Self {
-        first: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
-        last: IpAddr::V4(Ipv4Addr::BROADCAST),
-    };
-    /// Every IPv6 address.
-    pub const ALL_V6: Self = Self {
-        first: IpAddr::V6(Ipv6Addr::UNSPECIFIED),
-        last: IpAddr::V6(Ipv6Addr::new(
-            0xffff, 0xffff, 0xffff, 0xffff, 0xffff, 0xffff, 0xffff, 0xffff,
-        )),
-    };
-
-    /// Whether the address lies in the range.
+impl ErrorPolicy {
+    /// The value as Exchange spells it.
     #[must_use]
-    pub fn contains(&self, address: IpAddr) -> bool {
-        self.first.is_ipv4() == address.is_ipv4() && (self.first..=self.last).contains(&address)
-    }
-
-    /// Whether some ranges together contain every address of this one.
-    #[must_use]
-    pub fn is_covered_by(&self, ranges: &[Self]) -> bool {
-        let mut own: Vec<&Self> = ranges
-            .iter()
-            .filter(|range| range.first.is_ipv4() == self.first.is_ipv4())
-            .collect();
-        own.sort();
-        let mut wanted = number(self.first);
-        for range in own {
-            if number(range.first) > wanted {
-                return false;
-            }
-            if number(range.last) >= number(self.last) {
-                return true;
-            }
-            wanted = wanted.max(number(range.last) + 1);
-        }
-        false
-    }
-
-    /// Whether some ranges leave out no IPv4 address, or no IPv6 address.
-    #[must_use]
-    pub fn are_for_everyone(ranges: &[Self]) -> bool {
-        [Self::ALL_V4, Self::ALL_V6]
-            .iter()
-            .any(|all| all.is_covered_by(ranges))
-    }
-
-    /// The number of addresses, less one, so that every IPv6 address can be counted.
-    #[must_use]
-    pub fn breadth(&self) -> u128 {
-        number(self.last) - number(self.first)
-    }
-}
-
-fn number(address: IpAddr) -> u128 {
-    match address {
-        IpAddr::V4(v4) => u128::from(u32::from(v4)),
-        IpAddr::V6(v6) => u128::from(v6),
-    }
-}
-
-impl fmt::Display for IpRange {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.first == self.last {
-            write!(f, "{}", self.first)
-        } else {
-            write!(f, "{}-{}", self.first, self.last)
-        }
-    }
-}
-
-impl FromStr for IpRange {
-    type Err = String;
-    /// Reads an address, `first-last`, or `address/prefix`.
-    fn from_str(text: &str) -> Result<Self, String> {
-        let bad = || {
-            format!(
-                "`{text}` is not an address, a range `192.0.2.1-192.0.2.9` or a network `192.0.2.0/24`"
-            )
-        };
-        let address = |part: &str| part.trim().parse::<IpAddr>().map_err(|_| bad());
-        if let Some((first, last)) = text.split_once('-') {
-            let (first, last) = (address(first)?, address(last)?);
-            return if first.is_ipv4() == last.is_ipv4() && first <= last {
-                Ok(Self { first, last })
-            } else {
-                Err(bad())
-            };
-        }
-        let Some((network, prefix)) = text.split_once('/') else {
-            let only = address(text)?;
-            return Ok(Self {
-                first: only,
-                last: only,
-            });
-        };
-        let prefix: u32 = prefix.trim().parse().map_err(|_| bad())?;
-        match address(network)? {
-            IpAddr::V4(v4) if prefix <= 32 => {
-                let host = u32::MAX.checked_shr(prefix).unwrap_or(0);
-                let base = u32::from(v4) & !host;
-                Ok(Self {
-                    first: IpAddr::V4(base.into()),
-                    last: IpAddr::V4((base | host).into()),
-                })
-            }
-            IpAddr::V6(v6) if prefix <= 128 => {
-                let host = u128::MAX.checked_shr(prefix).unwrap_or(0);
-                let base = u128::from(v6) & !host;
-                Ok(Self {
-                    first: IpAddr::V6(base.into()),
-                    last: IpAddr::V6((base | host).into()),
-                })
-            }
-            IpAddr::V4(_) | IpAddr::V6(_) => Err(bad()),
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::DowngradeCustomFailures => "DowngradeCustomFailures",
+            Self::DowngradeDnsFailures => "DowngradeDnsFailures",
+            Self::UpgradeCustomFailures => "UpgradeCustomFailures",
         }
     }
 }
@@ -384,8 +195,8 @@ impl PermissionGroup {
 /// a peer that shows it are promoted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TlsDomainCapability {
-    /// The name in the peer's certificate.
-    pub domain: NamePattern,
+    /// The name in the peer's certificate; `None` for `NO-TLS`: sessions without TLS.
+    pub domain: Option<NamePattern>,
     /// Whether `AcceptCloudServicesMail` is among the capabilities.
     pub accept_cloud_services_mail: bool,
 }
@@ -397,8 +208,9 @@ pub enum Matcher {
     Endpoint {
         /// The service it belongs to.
         transport_role: TransportRole,
-        /// The local ports.
-        ports: Vec<u16>,
+        /// The local addresses and ports; an unspecified address stands for every one of its
+        /// family.
+        bindings: Vec<SocketAddr>,
         /// The peers it serves.
         remote_ip_ranges: Vec<IpRange>,
     },
@@ -410,6 +222,19 @@ pub enum Matcher {
         /// The peer's addresses.
         sender_ip_addresses: Vec<IpRange>,
     },
+}
+
+impl Matcher {
+    /// Bindings to ports at every address.
+    #[must_use]
+    pub fn everywhere(ports: &[u16]) -> Vec<SocketAddr> {
+        let any = [
+            IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+            IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+        ];
+        let at = |port: &u16| any.map(|address| SocketAddr::new(address, *port));
+        ports.iter().flat_map(at).collect()
+    }
 }
 
 /// A Receive connector, or the cloud's inbound connector.
@@ -452,61 +277,181 @@ pub struct ReceiveConnector {
     pub max_local_hop_count: u32,
     /// Limit on earlier attributions of the message to the same organization; `None`: not counted.
     pub max_attributions: Option<u32>,
+    /// `MaxRecipientsPerMessage`: recipients of one transaction.
+    pub max_recipients: u32,
+    /// `MaxHeaderSize`.
+    pub max_header_size: ByteSize,
+    /// What it says of recipients whose domains cannot be.
+    pub recipient_domains: RecipientDomainRules,
+    /// `DomainSecureEnabled`: whether domains of `TLSReceiveDomainSecureList` must show a
+    /// certificate, and count as partners.
+    pub domain_secure: bool,
+    /// Whether `ExchangeServer` is among its `AuthMechanism`: servers of the organization log on.
+    pub exchange_authentication: bool,
+    /// `ADPermissions` that are written, beside those of the permission groups.
+    pub ad_permissions: Vec<AdPermission>,
+    /// What an inbound connector of type Partner demands; `None` for other connectors.
+    pub partner: Option<PartnerRestriction>,
+    /// `TreatMessagesAsInternal`.
+    pub treat_as_internal: bool,
+    /// `AssociatedAcceptedDomains`: the recipient domains it is for; empty: all.
+    pub associated_domains: Vec<Domain>,
+    /// Whether the sending addresses are on the service's block list.
+    pub blocked: bool,
     /// Where it is described.
     pub settings: Settings,
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn address_spaces_are_read_in_every_form() {
-        for (text, pattern, cost) in [
-            ("contoso.com", "contoso.com", 1),
-            ("SMTP:*.contoso.com;20", "*.contoso.com", 20),
-            ("smtp:*;100", "*", 100),
-            ("SMTP:--;1", "--", 1),
-            ("Bücher.example", "xn--bcher-kva.example", 1),
-        ] {
-            let space: AddressSpace = text.parse().expect(text);
-            assert_eq!(
-                (space.pattern.to_string().as_str(), space.cost),
-                (pattern, cost),
-                "{text}"
-            );
-        }
-        for bad in [
-            "smtp:contoso.com;x",
-            "contoso.com;0",
-            "contoso.com;101",
-            "*contoso.com",
-            "X400:c=us",
-            "",
-            "a b",
-        ] {
-            assert!(bad.parse::<AddressSpace>().is_err(), "{bad}");
+impl ReceiveConnector {
+    /// A connector as `New-ReceiveConnector` makes it, without permission groups.
+    #[must_use]
+    pub fn new(
+        organization: OrganizationId,
+        server: ServerId,
+        name: impl Into<String>,
+        matcher: Matcher,
+    ) -> Self {
+        Self {
+            organization,
+            server,
+            name: name.into(),
+            enabled: true,
+            matcher,
+            permission_groups: BTreeSet::new(),
+            externally_secured: false,
+            anonymous_relay: false,
+            tls_domain_capabilities: Vec::new(),
+            cloud_services_mail_enabled: false,
+            offers_tls: true,
+            require_tls: false,
+            tls_certificate_name: None,
+            fqdn: None,
+            max_message_size: ByteSize(36 << 20),
+            max_hop_count: 60,
+            max_local_hop_count: 5,
+            max_attributions: None,
+            max_recipients: 200,
+            max_header_size: ByteSize(256 << 10),
+            recipient_domains: RecipientDomainRules::default(),
+            domain_secure: false,
+            exchange_authentication: true,
+            ad_permissions: Vec::new(),
+            partner: None,
+            treat_as_internal: false,
+            associated_domains: Vec::new(),
+            blocked: false,
+            settings: Settings::default(),
         }
     }
+}
 
-    #[test]
-    fn ip_ranges_contain_and_compare() {
-        let range = |text: &str| text.parse::<IpRange>().expect(text);
-        let address = |text: &str| text.parse::<IpAddr>().expect(text);
-        assert!(range("192.0.2.0/24").contains(address("192.0.2.255")));
-        assert!(!range("192.0.2.0/24").contains(address("192.0.3.0")));
-        assert!(range("192.0.2.5-192.0.2.9").contains(address("192.0.2.5")));
-        assert!(range("0.0.0.0/0").breadth() > range("192.0.2.0/24").breadth());
-        assert_eq!(range("0.0.0.0-255.255.255.255"), IpRange::ALL_V4);
-        assert!(!IpRange::ALL_V4.contains(address("::1")));
-        for bad in [
-            "",
-            "192.0.2",
-            "192.0.2.0/33",
-            "192.0.2.9-192.0.2.5",
-            "::1-192.0.2.1",
-        ] {
-            assert!(bad.parse::<IpRange>().is_err(), "{bad}");
+/// `Reject…RecipientDomains` of a Receive connector.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RecipientDomainRules {
+    /// `RejectSingleLabelRecipientDomains`: `ann@contoso`.
+    pub reject_single_label: bool,
+    /// `RejectReservedTopLevelRecipientDomains`: `.test`, `.example`, `.invalid`, `.localhost`.
+    pub reject_reserved_top_level: bool,
+    /// `RejectReservedSecondLevelRecipientDomains`: `example.com` and its like.
+    pub reject_reserved_second_level: bool,
+}
+
+/// Which sessions an inbound connector of type Partner restricts (Exchange Online, "Configure mail
+/// flow using connectors in Exchange Online").
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PartnerRestriction {
+    /// `SenderDomains`: the domains of MAIL FROM that it is for.
+    pub sender_domains: Vec<DomainPattern>,
+    /// `RestrictDomainsToCertificate`.
+    pub to_certificate: bool,
+    /// `RestrictDomainsToIPAddresses`.
+    pub to_addresses: bool,
+}
+
+/// An extended right on a Receive connector, given to somebody or denied.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AdPermission {
+    /// To whom.
+    pub trustee: Trustee,
+    /// Which rights.
+    pub rights: Vec<ExtendedRight>,
+    /// Whether they are denied, which goes before giving.
+    pub deny: bool,
+}
+
+/// Whom rights are given to (Exchange Server, "Receive connectors", permission groups).
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Trustee {
+    /// `NT AUTHORITY\ANONYMOUS LOGON`.
+    Anonymous,
+    /// `NT AUTHORITY\Authenticated Users`.
+    AuthenticatedUsers,
+    /// `MS Exchange\Externally Secured Servers`.
+    ExternallySecuredServers,
+    /// `MS Exchange\Hub Transport Servers` and its like, or `Exchange Servers`.
+    ExchangeServers,
+    /// `MS Exchange\Partner Servers`.
+    Partners,
+    /// An account, as it is written.
+    Other(String),
+}
+
+/// The extended rights that change what a session may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ExtendedRight {
+    /// `Ms-Exch-Accept-Headers-Forest`.
+    AcceptHeadersForest,
+    /// `Ms-Exch-Accept-Headers-Organization`.
+    AcceptHeadersOrganization,
+    /// `Ms-Exch-Accept-Headers-Routing`.
+    AcceptHeadersRouting,
+    /// `Ms-Exch-Bypass-Anti-Spam`.
+    BypassAntiSpam,
+    /// `Ms-Exch-Bypass-Message-Size-Limit`.
+    BypassMessageSizeLimit,
+    /// `Ms-Exch-SMTP-Accept-Any-Recipient`.
+    AcceptAnyRecipient,
+    /// `Ms-Exch-SMTP-Accept-Any-Sender`.
+    AcceptAnySender,
+    /// `Ms-Exch-SMTP-Accept-Authentication-Flag`.
+    AcceptAuthenticationFlag,
+    /// `Ms-Exch-SMTP-Accept-Authoritative-Domain-Sender`.
+    AcceptAuthoritativeDomainSender,
+    /// `Ms-Exch-SMTP-Submit`.
+    Submit,
+}
+
+impl ExtendedRight {
+    /// Every right.
+    pub const ALL: [Self; 10] = [
+        Self::AcceptHeadersForest,
+        Self::AcceptHeadersOrganization,
+        Self::AcceptHeadersRouting,
+        Self::BypassAntiSpam,
+        Self::BypassMessageSizeLimit,
+        Self::AcceptAnyRecipient,
+        Self::AcceptAnySender,
+        Self::AcceptAuthenticationFlag,
+        Self::AcceptAuthoritativeDomainSender,
+        Self::Submit,
+    ];
+
+    /// The right as Exchange spells it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::AcceptHeadersForest => "Ms-Exch-Accept-Headers-Forest",
+            Self::AcceptHeadersOrganization => "Ms-Exch-Accept-Headers-Organization",
+            Self::AcceptHeadersRouting => "Ms-Exch-Accept-Headers-Routing",
+            Self::BypassAntiSpam => "Ms-Exch-Bypass-Anti-Spam",
+            Self::BypassMessageSizeLimit => "Ms-Exch-Bypass-Message-Size-Limit",
+            Self::AcceptAnyRecipient => "Ms-Exch-SMTP-Accept-Any-Recipient",
+            Self::AcceptAnySender => "Ms-Exch-SMTP-Accept-Any-Sender",
+            Self::AcceptAuthenticationFlag => "Ms-Exch-SMTP-Accept-Authentication-Flag",
+            Self::AcceptAuthoritativeDomainSender => {
+                "Ms-Exch-SMTP-Accept-Authoritative-Domain-Sender"
+            }
+            Self::Submit => "Ms-Exch-SMTP-Submit",
         }
     }
 }

@@ -12,28 +12,48 @@
 mod certificate;
 mod connector;
 mod directory;
+mod entra;
 mod id;
 mod intent;
 mod organization;
 mod place;
+mod policy;
+mod range;
+mod rule;
 mod server;
+mod site;
+mod space;
 mod topology;
+mod transport;
 
 pub use certificate::Certificate;
 pub use connector::{
-    AddressSpace, AddressSpaceError, DomainPattern, IpRange, Matcher, PermissionGroup,
-    ReceiveConnector, Routing, SendConnector, SmartHost, TlsAuthLevel, TlsDomainCapability,
+    AdPermission, ErrorPolicy, ExtendedRight, Matcher, PartnerRestriction, PermissionGroup,
+    ReceiveConnector, RecipientDomainRules, Routing, SendConnector, TlsAuthLevel,
+    TlsDomainCapability, Trustee,
 };
 pub use directory::{MailUserFlavour, Recipient, RecipientKind};
+pub use entra::{EntraConnect, SignInMethod};
 pub use id::{
     AcceptedDomainId, CertificateId, OrganizationId, ReceiveConnectorId, RecipientId,
     SendConnectorId, ServerId,
 };
 pub use intent::Expectation;
 pub use organization::{
-    AcceptedDomain, DomainType, EXCHANGE_ONLINE, EXCHANGE_SERVER, Fallback, INTERNET, Member,
-    Organization, OrganizationKind, Profile, RemoteDomain, replies,
+    AcceptedDomain, CloudDomain, DomainType, EXCHANGE_ONLINE, EXCHANGE_SERVER, Fallback, INTERNET,
+    Member, Organization, OrganizationKind, Profile, RemoteDomain, replies,
 };
 pub use place::Settings;
-pub use server::{DnsView, RecipientValidation, Server, ServerRole, Service, TransportRole};
+pub use policy::{
+    DistributionGroup, ForeignAddress, Forwarding, InboxRule, MailboxType, Moderation, Policy,
+    UnifiedGroup,
+};
+pub use range::IpRange;
+pub use rule::{Action, Condition, Scope, TransportRule};
+pub use server::{
+    DnsView, RecipientFilter, RecipientValidation, Server, ServerRole, Service, TransportRole,
+};
+pub use site::{Site, SiteLink};
+pub use space::{AddressSpace, AddressSpaceError, DomainPattern, SmartHost};
 pub use topology::{Parts, Topology};
+pub use transport::{AutoForwarding, TenantPolicy, TransportConfig};

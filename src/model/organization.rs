@@ -4,6 +4,8 @@ use jiff::SignedDuration;
 
 use super::id::{OrganizationId, RecipientId};
 use super::place::Settings;
+use super::space::DomainPattern;
+use super::transport::{TenantPolicy, TransportConfig};
 use crate::mail::{Domain, Status};
 
 /// Which product an organization runs. Routing never asks; the data below says what differs.
@@ -30,8 +32,32 @@ pub struct Organization {
     pub partners: Vec<OrganizationId>,
     /// The replies and limits of its servers.
     pub profile: &'static Profile,
+    /// What holds for all of its servers.
+    pub transport: TransportConfig,
+    /// What holds for it where it is a tenant.
+    pub tenant: TenantPolicy,
     /// Where it is described.
     pub settings: Settings,
+}
+
+impl Organization {
+    /// An organization without limits, partners and policies.
+    #[must_use]
+    pub fn new(name: impl Into<String>, kind: OrganizationKind, profile: &'static Profile) -> Self {
+        Self {
+            name: name.into(),
+            kind,
+            fallback: match kind {
+                OrganizationKind::OnPremises => Fallback::Unreachable,
+                OrganizationKind::ExchangeOnline | OrganizationKind::Internet => Fallback::Mx,
+            },
+            partners: Vec::new(),
+            profile,
+            transport: TransportConfig::unlimited(),
+            tenant: TenantPolicy::default(),
+            settings: Settings::default(),
+        }
+    }
 }
 
 /// What an organization does with a recipient that no Send connector covers.
@@ -81,23 +107,94 @@ pub struct AcceptedDomain {
     pub kind: DomainType,
     /// Whether it is the organization's default domain.
     pub default: bool,
+    /// `AddressBookEnabled`: whether recipients are looked up for it at RCPT TO.
+    pub address_book: bool,
+    /// What only domains of a tenant have.
+    pub cloud: CloudDomain,
     /// Where it is described.
     pub settings: Settings,
 }
 
-/// A remote domain, as far as it changes routing.
+impl AcceptedDomain {
+    /// A domain as it is where nothing else is said of it.
+    #[must_use]
+    pub fn new(organization: OrganizationId, domain: Domain, kind: DomainType) -> Self {
+        Self {
+            organization,
+            name: domain.to_string(),
+            domain,
+            subdomains: false,
+            kind,
+            default: false,
+            address_book: kind == DomainType::Authoritative,
+            cloud: CloudDomain::default(),
+            settings: Settings::default(),
+        }
+    }
+}
+
+/// What only accepted domains of a tenant have (Exchange PowerShell, "Set-AcceptedDomain").
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CloudDomain {
+    /// `OutboundOnly`.
+    pub outbound_only: bool,
+    /// `SendingFromDomainDisabled`.
+    pub sending_from_disabled: bool,
+    /// `SendingToDomainDisabled`.
+    pub sending_to_disabled: bool,
+    /// `IsCoexistenceDomain`.
+    pub coexistence: bool,
+    /// `InitialDomain`.
+    pub initial: bool,
+    /// `MailFlowRegion`, where the world says so.
+    pub mail_flow_region: Option<String>,
+}
+
+/// A remote domain (Exchange Server, "Remote domains").
 #[derive(Clone, Debug)]
 pub struct RemoteDomain {
     /// Whose it is.
     pub organization: OrganizationId,
     /// Its name.
     pub name: String,
-    /// The domain, without a wildcard.
-    pub domain: Domain,
-    /// Whether the hybrid wizard marked it as the domain of target addresses.
+    /// Which domains it is for: one, one with those below it, or every domain.
+    pub pattern: DomainPattern,
+    /// `TargetDeliveryDomain`: whether the hybrid wizard marked it as the domain of target addresses.
     pub target_delivery_domain: bool,
+    /// `IsInternal`: whether its recipients count as the organization's own.
+    pub is_internal: bool,
+    /// `TrustedMailInboundEnabled`: whether mail from it passes the recipient filter.
+    pub trusted_inbound: bool,
+    /// `TrustedMailOutboundEnabled`.
+    pub trusted_outbound: bool,
+    /// `AutoForwardEnabled`: whether users' mail is forwarded to it automatically.
+    pub auto_forward: bool,
+    /// `NDREnabled`: whether NDRs go to it.
+    pub reports_failures: bool,
+    /// `DeliveryReportEnabled`.
+    pub reports_delivery: bool,
     /// Where it is described.
     pub settings: Settings,
+}
+
+impl RemoteDomain {
+    /// A remote domain as `New-RemoteDomain` makes it.
+    #[must_use]
+    pub fn new(organization: OrganizationId, pattern: DomainPattern) -> Self {
+        Self {
+            organization,
+            name: pattern.to_string(),
+            pattern,
+            target_delivery_domain: false,
+            is_internal: false,
+            trusted_inbound: false,
+            trusted_outbound: false,
+            auto_forward: true,
+            reports_failures: true,
+            reports_delivery: true,
+            settings: Settings::default(),
+        }
+    }
 }
 
 /// The replies and limits that differ between products: data, so that routing need not ask.

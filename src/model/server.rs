@@ -2,9 +2,13 @@
 
 use std::net::IpAddr;
 
+use jiff::SignedDuration;
+
 use super::id::OrganizationId;
+use super::organization::Profile;
 use super::place::Settings;
-use crate::mail::Domain;
+use super::space::SmartHost;
+use crate::mail::{Domain, Mailbox};
 
 /// What a server is for. Routing asks [`Server::directory`], [`Server::services`] and the like; the
 /// role is for the reader, and for defaults where a world is read.
@@ -110,13 +114,93 @@ pub struct Server {
     pub services: Vec<Service>,
     /// Exchange Server's version as printed, where it is one.
     pub version: Option<String>,
+    /// The replies of its version.
+    pub profile: &'static Profile,
+    /// Whether it authenticates to the servers of its organization: an Edge server does when it is
+    /// subscribed.
+    pub subscribed: bool,
+    /// The recipient filter of an Edge server.
+    pub recipient_filter: RecipientFilter,
+    /// `MessageExpirationTimeout`, where it is not the profile's.
+    pub message_expiration: Option<SignedDuration>,
+    /// `ExternalIPAddress`: the address it shows to the Internet.
+    pub external_address: Option<IpAddr>,
+    /// Where a gateway of a third party sends what it takes for domains that are not its own; empty:
+    /// nowhere.
+    pub relays_to: Vec<SmartHost>,
+    /// Whether it takes organization headers off what passes it.
+    pub strips_headers: bool,
     /// The tenants it is the front end of, with their hubs; empty for servers that route themselves.
     pub front_end_for: Vec<(OrganizationId, super::id::ServerId)>,
     /// Where it is described.
     pub settings: Settings,
 }
 
+/// `RecipientFilterConfig` of an Edge server (Exchange PowerShell, "Set-RecipientFilterConfig").
+/// Whether recipients are looked up is [`Server::recipient_validation`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecipientFilter {
+    /// `Enabled`.
+    pub enabled: bool,
+    /// `ExternalMailEnabled`: whether it holds for sessions without authentication.
+    pub external: bool,
+    /// `InternalMailEnabled`: whether it holds for authenticated ones.
+    pub internal: bool,
+    /// `BlockListEnabled`.
+    pub block_list: bool,
+    /// `BlockedRecipients`.
+    pub blocked: Vec<Mailbox>,
+}
+
+impl Default for RecipientFilter {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            external: true,
+            internal: false,
+            block_list: false,
+            blocked: Vec::new(),
+        }
+    }
+}
+
 impl Server {
+    /// A server with a directory and one service, that sees the public DNS and validates nobody.
+    #[must_use]
+    pub fn new(
+        organization: OrganizationId,
+        name: impl Into<String>,
+        fqdn: Domain,
+        role: ServerRole,
+        profile: &'static Profile,
+    ) -> Self {
+        Self {
+            organization,
+            name: name.into(),
+            role,
+            site: String::new(),
+            addresses: Vec::new(),
+            dns_view: DnsView::Public,
+            directory: true,
+            recipient_validation: RecipientValidation::Off,
+            services: vec![Service {
+                transport_role: TransportRole::HubTransport,
+                received_by: fqdn.clone(),
+            }],
+            version: None,
+            profile,
+            subscribed: true,
+            recipient_filter: RecipientFilter::default(),
+            message_expiration: None,
+            external_address: None,
+            relays_to: Vec::new(),
+            strips_headers: false,
+            front_end_for: Vec::new(),
+            settings: Settings::default(),
+            fqdn,
+        }
+    }
+
     /// Whether the server hands sessions on instead of routing messages.
     #[must_use]
     pub fn is_front_end(&self) -> bool {

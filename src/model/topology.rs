@@ -8,13 +8,17 @@ use jiff::Timestamp;
 use super::certificate::Certificate;
 use super::connector::{ReceiveConnector, SendConnector};
 use super::directory::{Recipient, RecipientKind};
+use super::entra::EntraConnect;
 use super::id::{
     AcceptedDomainId, CertificateId, OrganizationId, ReceiveConnectorId, RecipientId,
     SendConnectorId, ServerId,
 };
 use super::intent::Expectation;
 use super::organization::{AcceptedDomain, Organization, RemoteDomain};
+use super::rule::TransportRule;
 use super::server::Server;
+use super::site::{Site, SiteLink};
+use super::space::DomainPattern;
 use crate::mail::{Domain, Mailbox};
 
 /// The objects of a world as lists; ids are positions in them.
@@ -29,6 +33,11 @@ pub struct Parts {
     pub send_connectors: Vec<SendConnector>,
     pub recipients: Vec<Recipient>,
     pub certificates: Vec<Certificate>,
+    pub sites: Vec<Site>,
+    pub site_links: Vec<SiteLink>,
+    pub rules: Vec<TransportRule>,
+    /// Directory synchronizations.
+    pub entra: Vec<EntraConnect>,
     pub expectations: Vec<Expectation>,
     /// Outside senders that the world names, with the hosts they send from.
     pub outside_senders: Vec<(Mailbox, ServerId)>,
@@ -283,6 +292,25 @@ impl Topology {
         None
     }
 
+    /// The remote domain that a domain falls under: its own entry, else the longest parent entry
+    /// with subdomains, else the one for every domain.
+    #[must_use]
+    pub fn remote_domain_for(
+        &self,
+        organization: OrganizationId,
+        domain: &Domain,
+    ) -> Option<&RemoteDomain> {
+        self.parts
+            .remote_domains
+            .iter()
+            .filter(|remote| remote.organization == organization)
+            .filter_map(|remote| Some((closeness(&remote.pattern, domain)?, remote)))
+            // The first of equals, so that the order decides nothing but between duplicates.
+            .rev()
+            .max_by_key(|(closeness, _)| *closeness)
+            .map(|(_, remote)| remote)
+    }
+
     /// The server that has an address.
     #[must_use]
     pub fn server_at(&self, address: IpAddr) -> Option<ServerId> {
@@ -298,6 +326,20 @@ impl Topology {
                     || server.fqdn.as_str().eq_ignore_ascii_case(name)
             })
             .map(|(id, _)| id)
+    }
+}
+
+/// How closely a pattern describes a domain; `None` where it does not.
+fn closeness(pattern: &DomainPattern, domain: &Domain) -> Option<(u8, usize)> {
+    match pattern {
+        DomainPattern::Exact(own) => (own == domain).then_some((2, 0)),
+        DomainPattern::WithSubdomains(parent) => domain
+            .is_within(parent)
+            .then(|| (1, parent.labels().count())),
+        DomainPattern::Any => Some((0, 0)),
+        DomainPattern::AllAcceptedDomains
+        | DomainPattern::InternalDomains
+        | DomainPattern::Foreign { .. } => None,
     }
 }
 

@@ -11,7 +11,7 @@ use crate::mail::{
     Action, AuthAs, ByteSize, Directionality, HeaderSection, Mailbox, Notification,
     ReportedRecipient, ReversePath, Status,
 };
-use crate::route::{Arrival, Event, MailItem, Trace};
+use crate::route::{Arrival, Event, MailItem, Properties, Trace};
 
 /// The notification that tells the sender of a message which recipients failed; `None` where nobody
 /// is to be told.
@@ -60,6 +60,7 @@ pub(super) fn compose(
         arrival: Arrival::Submission,
         organization: shared.this().organization,
         resolved: false,
+        properties: Properties::default(),
         trace: Trace::default(),
     };
     headers.set(

@@ -134,7 +134,9 @@ fn flag_echo(
             .iter()
             .any(|id| match topology.recipient(*id).kind {
                 RecipientKind::Mailbox { echo, .. } | RecipientKind::MailUser { echo, .. } => echo,
-                RecipientKind::Group { .. } | RecipientKind::RemoteGroup { .. } => false,
+                RecipientKind::DistributionGroup(_)
+                | RecipientKind::Group { .. }
+                | RecipientKind::RemoteGroup { .. } => false,
             })
     });
     shared.flag(

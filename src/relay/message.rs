@@ -5,11 +5,11 @@
 use bytes::Bytes;
 
 use crate::mail::{
-    AuthAs, CROSS_PREMISES_PREFIX, Directionality, FOREST_PREFIX, HeaderSection,
-    ORGANIZATION_PREFIX, received_by,
+    AuthAs, ByteSize, CROSS_PREMISES_PREFIX, Directionality, FOREST_PREFIX, HeaderSection, Mailbox,
+    MessageKind, ORGANIZATION_PREFIX, received_by,
 };
 use crate::model::{OrganizationId, Topology};
-use crate::route::{MailItem, Trace, Transfer};
+use crate::route::{MailItem, Properties, Trace, Transfer};
 
 const AUTH_AS: &str = "X-MS-Exchange-Organization-AuthAs";
 const AUTH_SOURCE: &str = "X-MS-Exchange-Organization-AuthSource";
@@ -19,6 +19,15 @@ const NETWORK_MESSAGE_ID: &str = "X-MS-Exchange-Organization-Network-Message-Id"
 /// Choice: Exchange keeps the mark in properties that are not documented; this header is ours.
 const RESOLVED: &str = "X-MS-Exchange-Organization-Hybridmx-Resolved";
 const ATTRIBUTED: &str = "X-EOPTenantAttributedMessage";
+const ORIGINAL_SIZE: &str = "X-MS-Exchange-Organization-OriginalSize";
+/// Choice: Exchange keeps these two in properties that are not documented; the headers are ours.
+const ORCPT: &str = "X-MS-Exchange-Organization-Hybridmx-Orcpt";
+const NOTIFY_NEVER: &str = "X-MS-Exchange-Organization-Hybridmx-Notify-Never";
+const CONTENT_CLASS: &str = "Content-Class";
+const CALENDAR: &str = "urn:content-classes:calendarmessage";
+const FORWARDED: &str = "X-LD-Processed";
+const RULES_LOOP: &str = "X-MS-Exchange-Transport-Rules-Loop";
+const INBOX_RULES_LOOP: &str = "X-MS-Exchange-Inbox-Rules-Loop";
 const PRESERVED: &str = "X-OrganizationHeadersPreserved";
 const PROMOTED: &str = "X-CrossPremisesHeadersPromoted";
 const FILTERED: &str = "X-CrossPremisesHeadersFiltered";
@@ -57,6 +66,13 @@ impl Message {
         let mut trace = Trace {
             received_by: received,
             attributions: Vec::new(),
+            external_forwards: self.forwards(topology),
+            rules_loop: self.number(RULES_LOOP).unwrap_or_default(),
+            forwarded_for: self
+                .headers
+                .all(INBOX_RULES_LOOP)
+                .filter_map(|text| Mailbox::parse(text.trim()).ok())
+                .collect(),
         };
         for (tenant, count) in attributions {
             match trace.attributions.iter_mut().find(|(id, _)| *id == tenant) {
@@ -70,7 +86,72 @@ impl Message {
             cross_premises: value(CROSS_AUTH_AS).and_then(|text| text.parse().ok()),
             directionality: value(DIRECTIONALITY).and_then(|text| text.parse().ok()),
             resolved: value(RESOLVED).is_some(),
+            properties: self.properties(),
             trace,
+        }
+    }
+
+    /// What goes with it from server to server.
+    fn properties(&self) -> Properties {
+        let original = |text: String| {
+            let (recipient, original) = text.split_once(' ')?;
+            Some((
+                Mailbox::parse(recipient).ok()?,
+                Mailbox::parse(original).ok()?,
+            ))
+        };
+        let class = self.headers.get(CONTENT_CLASS);
+        Properties {
+            kind: match class.is_some_and(|class| class.trim().eq_ignore_ascii_case(CALENDAR)) {
+                true => MessageKind::Invitation,
+                false => MessageKind::Message,
+            },
+            orcpt: self.headers.all(ORCPT).filter_map(original).collect(),
+            original_size: self.number(ORIGINAL_SIZE).map(ByteSize),
+            notify_never: self.headers.get(NOTIFY_NEVER).is_some(),
+        }
+    }
+
+    /// How often tenants forwarded it.
+    fn forwards(&self, topology: &Topology) -> Vec<(OrganizationId, u32)> {
+        let mut forwards: Vec<(OrganizationId, u32)> = Vec::new();
+        let tenants = self.headers.all(FORWARDED);
+        let tenants = tenants.filter_map(|text| organization(topology, text.trim()));
+        for tenant in tenants {
+            match forwards.iter_mut().find(|(id, _)| *id == tenant) {
+                Some((_, count)) => *count += 1,
+                None => forwards.push((tenant, 1)),
+            }
+        }
+        forwards
+    }
+
+    fn number<T: std::str::FromStr>(&self, name: &str) -> Option<T> {
+        self.headers.get(name)?.trim().parse().ok()
+    }
+
+    /// What loop detectors count, as the item has it.
+    fn stamp_loops(&mut self, topology: &Topology, item: &MailItem) {
+        let headers = &mut self.headers;
+        headers.remove(ATTRIBUTED);
+        for (tenant, count) in &item.trace.attributions {
+            let name = &topology.organization(*tenant).name;
+            headers.prepend(ATTRIBUTED, &format!("{name}:{}", count.saturating_sub(1)));
+        }
+        headers.remove(FORWARDED);
+        for (tenant, count) in &item.trace.external_forwards {
+            for _ in 0..*count {
+                headers.prepend(FORWARDED, &topology.organization(*tenant).name);
+            }
+        }
+        headers.remove(INBOX_RULES_LOOP);
+        for mailbox in &item.trace.forwarded_for {
+            headers.prepend(INBOX_RULES_LOOP, &mailbox.to_string());
+        }
+        if item.trace.rules_loop > 0 {
+            headers.set(RULES_LOOP, &item.trace.rules_loop.to_string());
+        } else {
+            headers.remove(RULES_LOOP);
         }
     }
 
@@ -113,19 +194,9 @@ impl Message {
         if headers.get("Message-ID").is_none() {
             headers.set("Message-ID", &format!("<{id}@{server}>"));
         }
-        headers.remove(ATTRIBUTED);
-        for (tenant, count) in &item.trace.attributions {
-            headers.prepend(
-                ATTRIBUTED,
-                &format!(
-                    "{}:{}",
-                    topology.organization(*tenant).name,
-                    count.saturating_sub(1)
-                ),
-            );
-        }
+        self.stamp_loops(topology, item);
         for field in received {
-            headers.prepend("Received", field);
+            self.headers.prepend("Received", field);
         }
     }
 
@@ -144,6 +215,7 @@ impl Message {
             } else {
                 headers.remove(RESOLVED);
             }
+            set_properties(&mut headers, &transfer.properties);
             return headers;
         }
         headers.remove(RESOLVED);
@@ -158,6 +230,22 @@ impl Message {
     }
 }
 
+/// The headers of what goes with a message between servers of one organization.
+fn set_properties(headers: &mut HeaderSection, properties: &Properties) {
+    headers.remove(ORCPT);
+    for (recipient, original) in &properties.orcpt {
+        headers.prepend(ORCPT, &format!("{recipient} {original}"));
+    }
+    match properties.original_size {
+        Some(size) => headers.set(ORIGINAL_SIZE, &size.0.to_string()),
+        None => headers.remove(ORIGINAL_SIZE),
+    }
+    match properties.notify_never {
+        true => headers.set(NOTIFY_NEVER, "1"),
+        false => headers.remove(NOTIFY_NEVER),
+    }
+}
+
 /// What a message says of itself; whom to believe is decided elsewhere.
 #[derive(Clone, Debug)]
 pub(super) struct Claims {
@@ -165,6 +253,7 @@ pub(super) struct Claims {
     pub(super) cross_premises: Option<AuthAs>,
     pub(super) directionality: Option<Directionality>,
     pub(super) resolved: bool,
+    pub(super) properties: Properties,
     pub(super) trace: Trace,
 }
 

@@ -41,6 +41,7 @@ pub(super) async fn serve(
     let remote = shared.addresses.world(client.ip());
     let plain = Connection {
         remote_address: Some(remote),
+        local_address: None,
         port,
         peer: Peer::Anonymous,
         tls: false,
@@ -267,25 +268,10 @@ impl Receive {
         self.accept();
     }
 
-    /// Whether a user may send as an address: any address of the own mailbox.
+    /// Whether a user may send as an address.
     fn owns(&self, user: &Mailbox, reverse_path: &ReversePath) -> bool {
         let organization = self.shared.this().organization;
-        let Some(sender) = reverse_path.mailbox() else {
-            return false;
-        };
-        sender == user
-            || self
-                .shared
-                .topology
-                .recipients_at(organization, user)
-                .iter()
-                .any(|id| {
-                    self.shared
-                        .topology
-                        .recipient(*id)
-                        .addresses
-                        .contains(sender)
-                })
+        route::may_send_as(&self.shared.topology, organization, user, reverse_path)
     }
 
     fn recipient(&mut self, recipient: Mailbox) {
@@ -393,6 +379,7 @@ impl Receive {
                 .directionality
                 .filter(|_| self.connection.peer == Peer::ExchangeServer),
             resolved: claims.resolved,
+            properties: claims.properties,
             trace: claims.trace,
         };
         let id = shared.unique();
@@ -477,6 +464,7 @@ impl Receive {
             arrival: Arrival::Submission,
             organization: shared.this().organization,
             resolved: false,
+            properties: transfer.properties,
             trace: Trace {
                 received_by: vec![shared.this().fqdn.clone()],
                 ..Trace::default()

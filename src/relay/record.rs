@@ -4,9 +4,9 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::mail::{AuthAs, ByteSize, Directionality, Mailbox, ReversePath};
-use crate::model::Topology;
-use crate::route::{Arrival, MailItem, Trace};
+use crate::mail::{AuthAs, ByteSize, Directionality, Mailbox, MessageKind, ReversePath};
+use crate::model::{OrganizationId, Topology};
+use crate::route::{Arrival, MailItem, Properties, Trace};
 
 /// A [`MailItem`] in words that another process, and another version of the world, can read.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -21,6 +21,21 @@ pub(super) struct Record {
     resolved: bool,
     received_by: Vec<String>,
     attributions: Vec<(String, u32)>,
+    #[serde(default)]
+    external_forwards: Vec<(String, u32)>,
+    #[serde(default)]
+    rules_loop: u32,
+    #[serde(default)]
+    forwarded_for: Vec<String>,
+    #[serde(default)]
+    kind: String,
+    /// Recipient and original recipient (RFC 3461 §4.2).
+    #[serde(default)]
+    orcpt: Vec<(String, String)>,
+    #[serde(default)]
+    original_size: Option<u64>,
+    #[serde(default)]
+    notify_never: bool,
     /// When the server took it.
     pub(super) arrived: Timestamp,
     /// Recipients, as rewritten, that are over: delivered, failed or dropped.
@@ -31,6 +46,10 @@ impl Record {
     /// The record of an item that was just taken.
     pub(super) fn new(topology: &Topology, item: &MailItem, arrived: Timestamp) -> Self {
         let organization = |id| topology.organization(id).name.clone();
+        let counts = |counts: &[(OrganizationId, u32)]| {
+            let named = counts.iter().map(|(id, count)| (organization(*id), *count));
+            named.collect()
+        };
         Self {
             reverse_path: item.reverse_path.to_string(),
             recipients: item.recipients.iter().map(ToString::to_string).collect(),
@@ -50,12 +69,24 @@ impl Record {
                 .iter()
                 .map(ToString::to_string)
                 .collect(),
-            attributions: item
+            attributions: counts(&item.trace.attributions),
+            external_forwards: counts(&item.trace.external_forwards),
+            rules_loop: item.trace.rules_loop,
+            forwarded_for: item
                 .trace
-                .attributions
+                .forwarded_for
                 .iter()
-                .map(|(id, count)| (organization(*id), *count))
+                .map(ToString::to_string)
                 .collect(),
+            kind: item.properties.kind.to_string(),
+            orcpt: item
+                .properties
+                .orcpt
+                .iter()
+                .map(|(recipient, original)| (recipient.to_string(), original.to_string()))
+                .collect(),
+            original_size: item.properties.original_size.map(|size| size.0),
+            notify_never: item.properties.notify_never,
             arrived,
             done: Vec::new(),
         }
@@ -69,6 +100,12 @@ impl Record {
                 .organizations()
                 .find(|(_, each)| each.name == name)
                 .map(|(id, _)| id)
+        };
+        let counts = |counts: &[(String, u32)]| {
+            let known = counts
+                .iter()
+                .filter_map(|(name, count)| Some((organization(name)?, *count)));
+            known.collect()
         };
         Some(MailItem {
             reverse_path: self.reverse_path.parse::<ReversePath>().ok()?,
@@ -93,13 +130,32 @@ impl Record {
                     .iter()
                     .filter_map(|name| name.parse().ok())
                     .collect(),
-                attributions: self
-                    .attributions
+                attributions: counts(&self.attributions),
+                external_forwards: counts(&self.external_forwards),
+                rules_loop: self.rules_loop,
+                forwarded_for: self
+                    .forwarded_for
                     .iter()
-                    .filter_map(|(name, count)| Some((organization(name)?, *count)))
+                    .filter_map(|text| Mailbox::parse(text).ok())
                     .collect(),
             },
+            properties: self.properties(),
         })
+    }
+
+    fn properties(&self) -> Properties {
+        let known = |(recipient, original): &(String, String)| {
+            Some((
+                Mailbox::parse(recipient).ok()?,
+                Mailbox::parse(original).ok()?,
+            ))
+        };
+        Properties {
+            kind: self.kind.parse().unwrap_or(MessageKind::Message),
+            orcpt: self.orcpt.iter().filter_map(known).collect(),
+            original_size: self.original_size.map(ByteSize),
+            notify_never: self.notify_never,
+        }
     }
 
     /// As the spool keeps it.

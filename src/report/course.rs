@@ -81,7 +81,7 @@ impl<'a> Laps<'a> {
     /// Folds the hops of a fork.
     pub(super) fn of(fork: &'a Fork) -> Self {
         let hops = fork.hops.as_slice();
-        let period = fork.cycle.len();
+        let period = fork.cycle.servers().len();
         let whole = Self {
             first: hops,
             folded: 0,
@@ -123,7 +123,7 @@ fn lap_start(hops: &[Hop], period: usize) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::flow::Disposition;
+    use crate::flow::{Cycle, Disposition};
     use crate::mail::Mailbox;
 
     fn fork(servers: &[usize], cycle: &[usize]) -> Fork {
@@ -141,8 +141,9 @@ mod tests {
             trust: None,
             flags: Vec::new(),
             hops: servers.iter().map(hop).collect(),
-            cycle: cycle.iter().map(|index| ServerId::new(*index)).collect(),
+            cycle: Cycle::Servers(cycle.iter().map(|index| ServerId::new(*index)).collect()),
             reported_by: None,
+            report: None,
         }
     }
 

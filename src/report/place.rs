@@ -31,9 +31,12 @@ fn recipient_kind(kind: &RecipientKind) -> &'static str {
     match kind {
         RecipientKind::Mailbox { .. } => "mailbox",
         RecipientKind::MailUser { flavour, .. } => match flavour {
+            MailUserFlavour::Contact => "mail contact",
             MailUserFlavour::MailUser => "mail user",
             MailUserFlavour::RemoteMailbox => "remote mailbox",
         },
+        RecipientKind::DistributionGroup(group) if group.dynamic => "dynamic distribution group",
+        RecipientKind::DistributionGroup(_) => "distribution group",
         RecipientKind::Group { .. } => "Microsoft 365 Group",
         RecipientKind::RemoteGroup { .. } => "written-back group",
     }

@@ -10,19 +10,20 @@
 //! Microsoft 365" and "Use Directory-Based Edge Blocking to reject messages sent to invalid
 //! recipients".
 
-use std::cmp::Reverse;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
+use super::attribute;
 use super::firewall;
 use super::item::{
-    Admission, Arrival, Connection, Copy, MailItem, Peer, Refusal, Transfer, Verdict,
+    Admission, Arrival, Connection, Copy, MailItem, Peer, Refusal, Taken, Transfer, Verdict,
 };
+use super::lookup;
 use super::loops;
+use super::permissions;
 use super::step::{Event, Reason, Rejected, Step, Subject};
-use crate::mail::{Directionality, Domain, Limit, Mailbox, NamePattern, ReversePath, Status};
+use crate::mail::{Directionality, Limit, Mailbox, ReversePath, Status};
 use crate::model::{
-    DomainType, IpRange, Matcher, OrganizationId, PermissionGroup, ReceiveConnector,
-    ReceiveConnectorId, RecipientId, RecipientKind, RecipientValidation, ServerId, Topology,
+    IpRange, Matcher, PermissionGroup, ReceiveConnector, ReceiveConnectorId, ServerId, Topology,
     TransportRole, replies,
 };
 
@@ -48,14 +49,14 @@ pub fn accept(
         .chosen(Subject::ReceiveConnector(id))
         .because(Reason::NarrowestRange);
     let connector = topology.receive_connector(id);
-    if let Err((status, reason)) = may_submit(connector, connection) {
+    if let Err((status, reason)) = permissions::may_submit(connector, connection) {
         return Verdict {
             decision: Err(status),
             step: step.because(reason),
         };
     }
     let result = if topology.server(server).is_front_end() {
-        attribute(
+        attribute::attribute(
             topology,
             server,
             id,
@@ -155,6 +156,7 @@ pub fn recognises(
         || from.front_end_for.iter().any(|(id, _)| *id == organization);
     let plain = Connection {
         remote_address,
+        local_address: None,
         port,
         peer: Peer::Anonymous,
         tls: false,
@@ -180,7 +182,8 @@ pub fn may_begin(
 ) -> Result<ReceiveConnectorId, Status> {
     let (chosen, _) = endpoint(topology, server, connection);
     let id = chosen.ok_or_else(|| replies::NOT_ACTIVE.clone())?;
-    may_submit(topology.receive_connector(id), connection).map_err(|(status, _)| status)?;
+    permissions::may_submit(topology.receive_connector(id), connection)
+        .map_err(|(status, _)| status)?;
     Ok(id)
 }
 
@@ -188,7 +191,7 @@ pub fn may_begin(
 /// listen.
 fn serves(connector: &ReceiveConnector, connection: &Connection) -> Option<Result<u128, Reason>> {
     let Matcher::Endpoint {
-        ports,
+        bindings,
         remote_ip_ranges,
         ..
     } = &connector.matcher
@@ -198,7 +201,7 @@ fn serves(connector: &ReceiveConnector, connection: &Connection) -> Option<Resul
     if !connector.enabled {
         return Some(Err(Reason::Disabled));
     }
-    if !ports.contains(&connection.port) {
+    if !bindings.iter().any(|own| is_bound(own, connection)) {
         return Some(Err(Reason::OtherPort));
     }
     let Some(address) = connection.remote_address else {
@@ -215,30 +218,14 @@ fn serves(connector: &ReceiveConnector, connection: &Connection) -> Option<Resul
     Some(narrowest.ok_or(Reason::AddressNotInRange))
 }
 
-/// Permission groups and the demand for TLS.
-fn may_submit(
-    connector: &ReceiveConnector,
-    connection: &Connection,
-) -> Result<(), (Status, Reason)> {
-    if connector.require_tls && !connection.tls {
-        return Err((replies::MUST_STARTTLS.clone(), Reason::TlsMissing));
-    }
-    let group = match connection.peer {
-        Peer::Anonymous if connector.externally_secured => PermissionGroup::ExchangeServers,
-        Peer::Anonymous => PermissionGroup::AnonymousUsers,
-        Peer::ExchangeServer => PermissionGroup::ExchangeServers,
-        Peer::User => PermissionGroup::ExchangeUsers,
-    };
-    if connector.permission_groups.contains(&group) {
-        return Ok(());
-    }
-    Err((
-        replies::NOT_AUTHENTICATED.clone(),
-        Reason::PermissionMissing(group.as_str()),
-    ))
+/// Whether a connector that listens here serves the local end of a session.
+fn is_bound(binding: &SocketAddr, connection: &Connection) -> bool {
+    let here = binding.ip();
+    binding.port() == connection.port
+        && connection.local_address.is_none_or(|local| {
+            here == local || here.is_unspecified() && here.is_ipv4() == local.is_ipv4()
+        })
 }
-
-type Taken = Result<(Admission, Reason), (Status, Reason)>;
 
 /// A server that routes for itself: accepted domains, and the permission to relay.
 fn take(
@@ -250,7 +237,7 @@ fn take(
 ) -> Taken {
     let this = topology.server(server);
     let connector = topology.receive_connector(id);
-    let promote = connection.tls && capability(connector, connection);
+    let promote = connection.tls && permissions::capability(connector, connection);
     let trusted = connection.peer != Peer::Anonymous || connector.externally_secured;
     let directionality = if trusted {
         Directionality::Originating
@@ -267,8 +254,8 @@ fn take(
     match topology.accepted_domain_for(this.organization, &recipient.domain) {
         Some(accepted) => {
             let kind = topology.accepted_domain(accepted).kind;
-            let blocked =
-                !trusted && is_blocked(topology, server, this.organization, kind, recipient);
+            let blocked = !trusted
+                && lookup::is_blocked(topology, server, this.organization, kind, recipient);
             if blocked {
                 let profile = topology.organization(this.organization).profile;
                 return Err((profile.recipient_blocked.clone(), Reason::RecipientBlocked));
@@ -286,241 +273,6 @@ fn take(
             Err((profile.relay_denied.clone(), Reason::RelayDenied))
         }
     }
-}
-
-/// Whether a peer's certificate gives it `AcceptCloudServicesMail` (`TlsDomainCapabilities`).
-fn capability(connector: &ReceiveConnector, connection: &Connection) -> bool {
-    let Some(certificate) = connection.certificate.as_ref().filter(|c| c.trusted) else {
-        return false;
-    };
-    connector
-        .tls_domain_capabilities
-        .iter()
-        .filter(|entry| entry.accept_cloud_services_mail)
-        .any(|entry| {
-            certificate
-                .names
-                .iter()
-                .any(|name| entry.domain.accepts(name))
-        })
-}
-
-/// Recipient validation at RCPT TO: an unknown address of an Authoritative domain.
-fn is_blocked(
-    topology: &Topology,
-    server: ServerId,
-    organization: OrganizationId,
-    kind: DomainType,
-    recipient: &Mailbox,
-) -> bool {
-    match topology.server(server).recipient_validation {
-        RecipientValidation::Off => false,
-        RecipientValidation::Authoritative => {
-            let holders = topology.recipients_at(organization, recipient);
-            let known = holders.iter().any(|id| is_known(topology, server, *id));
-            kind == DomainType::Authoritative && !known
-        }
-    }
-}
-
-/// Whether a server that validates recipients knows one. EdgeSync does not replicate recipients that
-/// refuse mail from outside (Exchange Server, "EdgeSync replication data").
-fn is_known(topology: &Topology, server: ServerId, id: RecipientId) -> bool {
-    let recipient = topology.recipient(id);
-    let replicated = topology.server(server).directory || !recipient.require_sender_authentication;
-    match recipient.kind {
-        RecipientKind::RemoteGroup { mail_enabled, .. } => replicated && mail_enabled,
-        RecipientKind::Mailbox { .. }
-        | RecipientKind::MailUser { .. }
-        | RecipientKind::Group { .. } => replicated,
-    }
-}
-
-/// A front end: whose mail is it, and in which direction does it run?
-fn attribute(
-    topology: &Topology,
-    server: ServerId,
-    endpoint: ReceiveConnectorId,
-    connection: &Connection,
-    reverse_path: &ReversePath,
-    recipient: &Mailbox,
-    step: &mut Step,
-) -> Taken {
-    let matched = matching_peer(topology, server, connection, reverse_path, recipient, step);
-    let owner = owner(topology, server, &recipient.domain);
-    if let Some((by, organization)) = matched {
-        let admission = Admission {
-            connector: endpoint,
-            attributed_by: Some(by),
-            organization,
-            promote: topology.receive_connector(by).cloud_services_mail_enabled,
-            directionality: Directionality::Originating,
-        };
-        step.chosen = Some(Subject::ReceiveConnector(by));
-        return Ok((admission, Reason::Attributed));
-    }
-    let profile = topology
-        .organization(topology.server(server).organization)
-        .profile;
-    let Some(organization) = owner else {
-        return Err((profile.relay_denied.clone(), Reason::RelayDenied));
-    };
-    let accepted = topology.accepted_domain_for(organization, &recipient.domain);
-    let kind = accepted.map_or(DomainType::Authoritative, |id| {
-        topology.accepted_domain(id).kind
-    });
-    if is_blocked(topology, server, organization, kind, recipient) {
-        return Err((profile.recipient_blocked.clone(), Reason::RecipientBlocked));
-    }
-    let admission = Admission {
-        connector: endpoint,
-        attributed_by: None,
-        organization,
-        promote: false,
-        directionality: Directionality::Incoming,
-    };
-    Ok((admission, Reason::TenantOfRecipient))
-}
-
-/// The tenant of a front end that a domain belongs to: the one whose accepted domain covers it most
-/// closely, by name among equals.
-fn owner(topology: &Topology, server: ServerId, domain: &Domain) -> Option<OrganizationId> {
-    let tenants = &topology.server(server).front_end_for;
-    tenants
-        .iter()
-        .filter_map(|(tenant, _)| {
-            let accepted = topology.accepted_domain(topology.accepted_domain_for(*tenant, domain)?);
-            let breadth = Reverse((accepted.domain.labels().count(), !accepted.subdomains));
-            Some((
-                breadth,
-                topology.organization(*tenant).name.as_str(),
-                *tenant,
-            ))
-        })
-        .min()
-        .map(|(_, _, tenant)| tenant)
-}
-
-/// How surely an inbound connector recognises a session; the least is the surest.
-///
-/// Choice: where connectors of two tenants recognise one session, which is a mistake of theirs, the
-/// owner of the certificate's domain goes first, then the sender's, then the recipient's (Exchange
-/// Online, "Office 365 message attribution").
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Recognition {
-    by_address: bool,
-    foreign_certificate: bool,
-    foreign_sender: bool,
-    foreign_recipient: bool,
-}
-
-/// The inbound connector that recognises a session most surely, by name among equals; the others go
-/// into the step with their reasons.
-fn matching_peer(
-    topology: &Topology,
-    server: ServerId,
-    connection: &Connection,
-    reverse_path: &ReversePath,
-    recipient: &Mailbox,
-    step: &mut Step,
-) -> Option<(ReceiveConnectorId, OrganizationId)> {
-    let mut found: Vec<(Recognition, &str, ReceiveConnectorId)> = Vec::new();
-    for id in topology.receive_connectors_on(server) {
-        let connector = topology.receive_connector(*id);
-        match recognise(topology, connector, connection, reverse_path, recipient) {
-            Some(Ok(recognition)) => found.push((recognition, connector.name.as_str(), *id)),
-            Some(Err(reason)) => step.rejected.push(Rejected {
-                candidate: Subject::ReceiveConnector(*id),
-                reason,
-            }),
-            None => {}
-        }
-    }
-    found.sort_unstable();
-    let (best, _, winner) = found.first().copied()?;
-    for (recognition, _, loser) in &found[1..] {
-        step.rejected.push(Rejected {
-            candidate: Subject::ReceiveConnector(*loser),
-            reason: if *recognition == best {
-                Reason::LaterName
-            } else {
-                Reason::LessSure
-            },
-        });
-    }
-    Some((winner, topology.receive_connector(winner).organization))
-}
-
-/// How surely an inbound connector recognises a session, or why not; `None` for one that listens.
-fn recognise(
-    topology: &Topology,
-    connector: &ReceiveConnector,
-    connection: &Connection,
-    reverse_path: &ReversePath,
-    recipient: &Mailbox,
-) -> Option<Result<Recognition, Reason>> {
-    let Matcher::Peer {
-        tls_sender_certificate_name: wanted,
-        sender_ip_addresses,
-    } = &connector.matcher
-    else {
-        return None;
-    };
-    if !connector.enabled {
-        return Some(Err(Reason::Disabled));
-    }
-    let names = matching_names(connection, wanted.as_ref());
-    let contains = |address: IpAddr| {
-        sender_ip_addresses
-            .iter()
-            .any(|range| range.contains(address))
-    };
-    if names.is_empty() && !connection.remote_address.is_some_and(contains) {
-        return Some(Err(match wanted {
-            Some(wanted) => Reason::CertificateDoesNotMatch(wanted.to_string()),
-            None => Reason::AddressNotInRange,
-        }));
-    }
-    let tenant = connector.organization;
-    let accepted = |domain| topology.accepted_domain_for(tenant, domain).is_some();
-    let recognition = Recognition {
-        by_address: names.is_empty(),
-        foreign_certificate: !names
-            .iter()
-            .any(|name| is_registered(topology, tenant, name)),
-        foreign_sender: !reverse_path.domain().is_some_and(accepted),
-        foreign_recipient: !accepted(&recipient.domain),
-    };
-    // An address alone, or a foreign name, lets nobody send for a domain that is not the tenant's.
-    if recognition.foreign_certificate && recognition.foreign_sender {
-        let shown = names.first().map(ToString::to_string);
-        return Some(Err(Reason::CertificateDomainNotAccepted(
-            shown.unwrap_or_else(|| reverse_path.to_string()),
-        )));
-    }
-    Some(Ok(recognition))
-}
-
-/// The names of the client's certificate that satisfy a demand; none of one that is not trusted.
-fn matching_names<'a>(
-    connection: &'a Connection,
-    wanted: Option<&NamePattern>,
-) -> Vec<&'a NamePattern> {
-    let trusted = connection
-        .certificate
-        .iter()
-        .filter(|certificate| certificate.trusted && connection.tls);
-    trusted
-        .flat_map(|certificate| &certificate.names)
-        .filter(|name| wanted.is_some_and(|wanted| wanted.accepts(name)))
-        .collect()
-}
-
-/// Whether a certificate's name, or its immediate parent, is an accepted domain.
-fn is_registered(topology: &Topology, tenant: OrganizationId, name: &NamePattern) -> bool {
-    let accepted = |domain: &Domain| topology.accepted_domain_for(tenant, domain).is_some();
-    let parent = name.domain().parent().filter(|_| !name.is_wildcard());
-    accepted(name.domain()) || parent.as_ref().is_some_and(accepted)
 }
 
 /// Answers the end of DATA: the message as this server takes it, or the reply that refuses.
@@ -584,6 +336,10 @@ pub fn admit(
         },
         organization: admission.organization,
         resolved: transfer.resolved && connection.peer == Peer::ExchangeServer,
+        properties: match connection.peer {
+            Peer::ExchangeServer => transfer.properties.clone(),
+            Peer::Anonymous | Peer::User => transfer.properties.outside(),
+        },
         trace,
     };
     Ok((item, step.because(why)))

@@ -3,8 +3,9 @@
 
 use super::firewall;
 use super::item::{Categorized, Copy, Failure, MailItem, NextHop, Presented, TlsDemand, Transfer};
-use super::resolve::{self, Place, Resolved};
+use super::resolve::{self, Place, Resolution, Resolved};
 use super::select::{self, NoWinner, Selection};
+use super::sites::{SMTP_PORT, by_way_of_the_site, nearest, port_between};
 use super::step::{Event, Reason, Step, Subject};
 use super::tls;
 use crate::mail::Mailbox;
@@ -12,40 +13,63 @@ use crate::model::{
     Fallback, RecipientId, Routing, SendConnector, SendConnectorId, ServerId, Topology, replies,
 };
 
-const SMTP_PORT: u16 = 25;
-/// The transport service of a Mailbox server listens here for other servers of the organization.
-const TRANSPORT_PORT: u16 = 2525;
-
-/// Decides what a server makes of a message it has taken.
+/// Decides what a server makes of a message it has taken: recipients are resolved, each one resolved
+/// is routed.
 #[must_use]
 pub fn categorize(topology: &Topology, server: ServerId, item: &MailItem) -> Categorized {
-    let mut categorized = Categorized::default();
-    for recipient in &item.recipients {
-        if let Some(hub) = hub_behind(topology, server, item) {
-            categorized
-                .copies
-                .push(to_hub(topology, server, item, recipient, hub));
-        } else if !topology.server(server).directory {
-            let resolved = resolve::resolve_without_directory(topology, server, item, recipient);
-            route(topology, server, item, resolved, &mut categorized);
-        } else if item.resolved {
-            route(
-                topology,
-                server,
-                item,
-                resolve::locate(topology, item, recipient),
-                &mut categorized,
-            );
-        } else {
-            let resolution = resolve::resolve(topology, item, recipient);
-            categorized.failures.extend(resolution.failures);
-            categorized.suppressed.extend(resolution.suppressed);
-            for resolved in resolution.resolved {
-                route(topology, server, item, resolved, &mut categorized);
-            }
-        }
+    if let Some(categorized) = before_resolution(topology, server, item) {
+        return categorized;
+    }
+    let Resolution {
+        resolved,
+        failures,
+        suppressed,
+    } = resolve_envelope(topology, server, item);
+    let mut categorized = Categorized {
+        copies: Vec::new(),
+        failures,
+        suppressed,
+    };
+    for resolved in resolved {
+        route(topology, server, item, resolved, &mut categorized);
     }
     categorized
+}
+
+/// The stage before resolution: a front end hands the message to its tenant's hub.
+fn before_resolution(
+    topology: &Topology,
+    server: ServerId,
+    item: &MailItem,
+) -> Option<Categorized> {
+    let hub = hub_behind(topology, server, item)?;
+    let copies = item.recipients.iter();
+    Some(Categorized {
+        copies: copies
+            .map(|recipient| to_hub(topology, server, item, recipient, hub))
+            .collect(),
+        ..Categorized::default()
+    })
+}
+
+/// The stage of resolution: what the envelope recipients become.
+fn resolve_envelope(topology: &Topology, server: ServerId, item: &MailItem) -> Resolution {
+    let mut all = Resolution::default();
+    for recipient in &item.recipients {
+        if !topology.server(server).directory {
+            let resolved = resolve::resolve_without_directory(topology, server, item, recipient);
+            all.resolved.push(resolved);
+        } else if item.resolved {
+            all.resolved
+                .push(resolve::locate(topology, item, recipient));
+        } else {
+            let one = resolve::resolve(topology, item, recipient);
+            all.resolved.extend(one.resolved);
+            all.failures.extend(one.failures);
+            all.suppressed.extend(one.suppressed);
+        }
+    }
+    all
 }
 
 /// The hub that a front end hands this message to.
@@ -155,17 +179,7 @@ fn to_mailbox(
     inside(topology, server, item, recipient, next_hop)
 }
 
-/// Servers of one organization reach a Mailbox server's transport service, an Edge server's port 25.
-fn port_between(topology: &Topology, to: ServerId) -> u16 {
-    let behind_front_end = topology.server(to).services.len() > 1;
-    if behind_front_end {
-        TRANSPORT_PORT
-    } else {
-        SMTP_PORT
-    }
-}
-
-/// A recipient that is not here: by the connector that its domain chooses.
+/// The stage of connectors, for a recipient that is not here: by the one that its domain chooses.
 fn elsewhere(
     topology: &Topology,
     server: ServerId,
@@ -333,49 +347,6 @@ fn is_partner_mail(topology: &Topology, server: ServerId, recipient: &Mailbox) -
     })
 }
 
-/// An Edge server is reached from the site it is subscribed to: other sites send there first
-/// (Exchange Server, "Edge Subscriptions in Exchange Server").
-fn by_way_of_the_site(
-    topology: &Topology,
-    server: ServerId,
-    sources: Vec<ServerId>,
-) -> Vec<ServerId> {
-    let here = &topology.server(server).site;
-    let Some(edge) = sources
-        .first()
-        .map(|id| topology.server(*id))
-        .filter(|edge| !edge.directory && edge.site != *here)
-    else {
-        return sources;
-    };
-    let in_site: Vec<ServerId> = topology
-        .servers()
-        .filter(|(_, other)| {
-            other.directory && other.organization == edge.organization && other.site == edge.site
-        })
-        .map(|(id, _)| id)
-        .collect();
-    if in_site.is_empty() {
-        sources
-    } else {
-        nearest(topology, server, &in_site)
-    }
-}
-
-/// The servers, nearest first: this site before others, then by name.
-fn nearest(topology: &Topology, server: ServerId, servers: &[ServerId]) -> Vec<ServerId> {
-    let site = &topology.server(server).site;
-    let mut servers = servers.to_vec();
-    // Choice: Exchange balances the load; a prediction takes the first by name.
-    servers.sort_by_key(|id| {
-        (
-            topology.server(*id).site != *site,
-            topology.server(*id).name.to_lowercase(),
-        )
-    });
-    servers
-}
-
 /// A copy that stays in the organization: its organization headers go with it.
 fn inside(
     topology: &Topology,
@@ -393,6 +364,7 @@ fn inside(
         cross_premises: None,
         directionality: Some(item.directionality),
         resolved: item.resolved || (this.directory && !this.is_front_end()),
+        properties: item.properties.clone(),
         trace: item.trace.clone(),
     };
     Copy {
@@ -428,6 +400,7 @@ fn outside(
         cross_premises: crosses.then_some(item.auth_as),
         directionality: Some(item.directionality),
         resolved: false,
+        properties: item.properties.clone(),
         trace: item.trace.clone(),
     };
     Copy {

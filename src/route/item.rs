@@ -1,10 +1,12 @@
 //! A message at one server, and what becomes of it there.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use super::step::Step;
+use super::step::{Reason, Step};
 use crate::mail::{
-    AuthAs, ByteSize, Directionality, Domain, Mailbox, NamePattern, ReversePath, Status,
+    AuthAs, ByteSize, Directionality, Domain, Mailbox, MessageKind, NamePattern, ReversePath,
+    Status,
 };
 use crate::model::{
     OrganizationId, ReceiveConnectorId, RecipientId, SendConnectorId, ServerId, SmartHost,
@@ -36,6 +38,8 @@ pub struct ClientCertificate {
 pub struct Connection {
     /// The client's address; `None` for a stranger of whom nothing is known.
     pub remote_address: Option<IpAddr>,
+    /// The server's own address in this session; `None` where it does not matter.
+    pub local_address: Option<IpAddr>,
     /// The local port.
     pub port: u16,
     /// Who the client proved to be.
@@ -46,6 +50,32 @@ pub struct Connection {
     pub certificate: Option<ClientCertificate>,
 }
 
+/// What goes with a message through every server that passes it on, unchanged unless a stage says
+/// so.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Properties {
+    /// What sort of message it is.
+    pub kind: MessageKind,
+    /// The address under which a recipient was first known, where it was rewritten since (RFC 3461
+    /// §4.2): recipient → original recipient.
+    pub orcpt: BTreeMap<Mailbox, Mailbox>,
+    /// Its size when it entered the organization, where it grew since.
+    pub original_size: Option<ByteSize>,
+    /// Whether nobody is told of failures (NOTIFY=NEVER, RFC 3461 §4.1).
+    pub notify_never: bool,
+}
+
+impl Properties {
+    /// What is left of it outside the organization: what the content says.
+    #[must_use]
+    pub fn outside(&self) -> Self {
+        Self {
+            kind: self.kind,
+            ..Self::default()
+        }
+    }
+}
+
 /// What a message carries of its past when it arrives.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Trace {
@@ -53,6 +83,12 @@ pub struct Trace {
     pub received_by: Vec<Domain>,
     /// How often it entered each organization that counts (`X-EOPTenantAttributedMessage`).
     pub attributions: Vec<(OrganizationId, u32)>,
+    /// How often each tenant forwarded it to others (`X-LD-Processed`).
+    pub external_forwards: Vec<(OrganizationId, u32)>,
+    /// How often mail-flow rules redirected it or added recipients.
+    pub rules_loop: u32,
+    /// The mailboxes that forwarded it already: they deliver it without forwarding it again.
+    pub forwarded_for: Vec<Mailbox>,
 }
 
 /// A message on the wire: envelope, size, and the headers that a receiver may trust.
@@ -72,6 +108,8 @@ pub struct Transfer {
     pub directionality: Option<Directionality>,
     /// Whether a server of the organization resolved the recipients already.
     pub resolved: bool,
+    /// What goes with it.
+    pub properties: Properties,
     /// Its past.
     pub trace: Trace,
 }
@@ -107,6 +145,8 @@ pub struct MailItem {
     /// Whether a server of the organization resolved the recipients already: they are not resolved
     /// a second time.
     pub resolved: bool,
+    /// What goes with it.
+    pub properties: Properties,
     /// Its past, this server's Received fields included.
     pub trace: Trace,
 }
@@ -225,6 +265,7 @@ impl Copy {
                 organization: None,
                 directionality: None,
                 resolved: false,
+                properties: transfer.properties.outside(),
                 ..transfer
             },
         }
@@ -294,6 +335,9 @@ pub struct Admission {
     /// In which direction the message runs.
     pub directionality: Directionality,
 }
+
+/// An admission or a reply that refuses, each with its reason.
+pub(super) type Taken = Result<(Admission, Reason), (Status, Reason)>;
 
 /// The answer to RCPT TO.
 #[derive(Clone, Debug, PartialEq, Eq)]

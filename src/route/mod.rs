@@ -18,13 +18,21 @@
 //! selection in external message routing", "Receive connectors", "Header firewall".
 
 mod accept;
+mod attribute;
 mod categorize;
+mod expand;
 mod firewall;
+mod forwarding;
 mod item;
+mod lookup;
 mod loops;
 mod outcome;
+mod permissions;
 mod resolve;
+mod restrict;
 mod select;
+mod sender;
+mod sites;
 mod step;
 mod tls;
 
@@ -32,9 +40,10 @@ pub use accept::{accept, admit, endpoint, may_begin, peer, recognises};
 pub use categorize::categorize;
 pub use item::{
     Admission, Arrival, Categorized, ClientCertificate, Connection, Copy, Failure, MailItem,
-    NextHop, Peer, Presented, Refusal, Suppressed, TlsDemand, Trace, Transfer, Verdict,
+    NextHop, Peer, Presented, Properties, Refusal, Suppressed, TlsDemand, Trace, Transfer, Verdict,
 };
 pub use outcome::{Happened, Outcome, outcome, retry_after};
 pub use select::{NoWinner, Selection, covers, select};
+pub use sender::may_send_as;
 pub use step::{Event, Reason, Rejected, Step, Subject};
 pub use tls::{judge, presented, served};

@@ -2,12 +2,11 @@
 //! Server, "Recipient resolution"; "Configure Microsoft 365 Groups with on-premises Exchange
 //! hybrid").
 
-use super::item::{Arrival, Failure, MailItem, Suppressed};
+use super::item::{Failure, MailItem, Suppressed};
 use super::step::{Event, Reason, Step, Subject};
-use crate::mail::{AuthAs, Mailbox, Status};
+use crate::mail::{Mailbox, Status};
 use crate::model::{
-    DomainType, Member, Organization, Recipient, RecipientId, RecipientKind, ServerId, Topology,
-    replies,
+    DomainType, Organization, Recipient, RecipientId, RecipientKind, ServerId, Topology, replies,
 };
 
 /// Where a recipient is to be found once it is resolved.
@@ -66,6 +65,7 @@ pub(super) fn locate(topology: &Topology, item: &MailItem, recipient: &Mailbox) 
         [id] => match topology.recipient(*id).kind {
             RecipientKind::Mailbox { server, .. } => Place::Mailbox(server, *id),
             RecipientKind::MailUser { .. }
+            | RecipientKind::DistributionGroup(_)
             | RecipientKind::Group { .. }
             | RecipientKind::RemoteGroup { .. } => Place::Elsewhere,
         },
@@ -107,7 +107,7 @@ pub(super) fn resolve_without_directory(
 
 /// The recipients that hold an address. A written-back group that is not mail-enabled is none, so it
 /// makes nobody else's address ambiguous either.
-fn holders(topology: &Topology, item: &MailItem, address: &Mailbox) -> Vec<RecipientId> {
+pub(super) fn holders(topology: &Topology, item: &MailItem, address: &Mailbox) -> Vec<RecipientId> {
     let found = topology.recipients_at(item.organization, address);
     found
         .iter()
@@ -126,18 +126,24 @@ fn is_not_mail_enabled(topology: &Topology, id: RecipientId) -> bool {
     )
 }
 
-struct Resolver<'a> {
-    topology: &'a Topology,
-    item: &'a MailItem,
+/// A resolution under way; expansion, forwarding and restrictions are files of their own.
+pub(super) struct Resolver<'a> {
+    pub(super) topology: &'a Topology,
+    pub(super) item: &'a MailItem,
     /// Recipients met in this expansion.
-    seen: Vec<RecipientId>,
+    pub(super) seen: Vec<RecipientId>,
     /// Recipients whose target addresses led to the present one.
-    redirected: Vec<RecipientId>,
-    resolution: Resolution,
+    pub(super) redirected: Vec<RecipientId>,
+    pub(super) resolution: Resolution,
 }
 
 impl Resolver<'_> {
-    fn resolve(&mut self, address: &Mailbox, group: Option<RecipientId>, steps: Vec<Step>) {
+    pub(super) fn resolve(
+        &mut self,
+        address: &Mailbox,
+        group: Option<RecipientId>,
+        steps: Vec<Step>,
+    ) {
         match holders(self.topology, self.item, address).as_slice() {
             [] => self.unknown(address, group, steps),
             [id] => self.known(*id, address, group, steps),
@@ -187,7 +193,7 @@ impl Resolver<'_> {
         }
     }
 
-    fn known(
+    pub(super) fn known(
         &mut self,
         id: RecipientId,
         address: &Mailbox,
@@ -222,13 +228,11 @@ impl Resolver<'_> {
         self.seen.push(id);
         // A copy that a group makes was judged when the group was.
         if group.is_none()
-            && recipient.require_sender_authentication
-            && self.item.auth_as != AuthAs::Internal
+            && let Some((status, reason)) = self.restricted(recipient)
         {
             let step = Step::new(Event::Fail, address)
                 .chosen(Subject::Recipient(id))
-                .because(Reason::SenderNotAuthenticated);
-            let status = self.refusal(recipient);
+                .because(reason);
             return self.fail(address, status, self.in_dialogue(), steps, step);
         }
         if recipient.primary() != address {
@@ -283,127 +287,22 @@ impl Resolver<'_> {
             RecipientKind::Group {
                 members,
                 subscribers,
+                ..
             } => {
                 self.expand(id, recipient, members.len(), subscribers, steps);
             }
+            RecipientKind::DistributionGroup(members) => {
+                self.expand_distribution_group(id, recipient, members, steps);
+            }
         }
     }
 
-    /// Mail for somebody who is elsewhere goes to the target address; if that is another recipient
-    /// here, resolution goes on with it.
-    fn redirect(
+    pub(super) fn elsewhere(
         &mut self,
-        id: RecipientId,
-        target: &Mailbox,
         address: &Mailbox,
         group: Option<RecipientId>,
-        mut steps: Vec<Step>,
-    ) {
-        steps.push(
-            Step::new(Event::Redirect, address)
-                .chosen(Subject::Recipient(id))
-                .because(Reason::TargetAddress(target.clone())),
-        );
-        let another = holders(self.topology, self.item, target)
-            .iter()
-            .any(|holder| *holder != id);
-        if another {
-            self.redirected.push(id);
-            self.resolve(target, group, steps);
-            self.redirected.pop();
-        } else {
-            self.elsewhere(target, group, steps)
-        }
-    }
-
-    /// The group mailbox and every subscriber, each once.
-    fn expand(
-        &mut self,
-        id: RecipientId,
-        group: &Recipient,
-        members: usize,
-        subscribers: &[Member],
         steps: Vec<Step>,
     ) {
-        let expansion = Step::new(Event::Expand, group.primary())
-            .chosen(Subject::Recipient(id))
-            .because(Reason::GroupExpanded {
-                copies: subscribers.len(),
-                unsubscribed: members.saturating_sub(subscribers.len()),
-            });
-        let mut steps = steps;
-        steps.push(expansion);
-        let place = Place::Mailbox(self.hub(), id);
-        let recipient = group.primary().clone();
-        self.resolution.resolved.push(Resolved {
-            recipient,
-            place,
-            expanded_from: None,
-            steps: steps.clone(),
-        });
-        // Groups that contain each other are a harmless loop, whoever redirected to them.
-        let redirected = std::mem::take(&mut self.redirected);
-        for (index, member) in subscribers.iter().enumerate() {
-            match member {
-                Member::Nobody(_) if subscribers[..index].contains(member) => {}
-                Member::Nobody(address) => self.stranger(address, id, steps.clone()),
-                Member::Recipient(member) => self.subscriber(*member, id, steps.clone()),
-            }
-        }
-        self.redirected = redirected;
-    }
-
-    /// A subscriber who is in no directory, and so has no wish for the own posts.
-    fn stranger(&mut self, address: &Mailbox, group: RecipientId, mut steps: Vec<Step>) {
-        if self.item.reverse_path.mailbox() != Some(address) {
-            return self.resolve(address, Some(group), steps);
-        }
-        steps.push(Step::new(Event::Drop, address).because(Reason::EchoOff));
-        self.resolution.suppressed.push(Suppressed {
-            recipient: address.clone(),
-            steps,
-        });
-    }
-
-    fn subscriber(&mut self, member: RecipientId, group: RecipientId, mut steps: Vec<Step>) {
-        let recipient = self.topology.recipient(member);
-        let primary = recipient.primary().clone();
-        if self.is_sender(recipient) {
-            let echo = match &recipient.kind {
-                RecipientKind::Mailbox { echo, .. } | RecipientKind::MailUser { echo, .. } => *echo,
-                RecipientKind::Group { .. } | RecipientKind::RemoteGroup { .. } => false,
-            };
-            let reason = if echo {
-                Reason::EchoOn
-            } else {
-                Reason::EchoOff
-            };
-            let event = if echo { Event::Expand } else { Event::Drop };
-            steps.push(
-                Step::new(event, &primary)
-                    .chosen(Subject::Recipient(member))
-                    .because(reason),
-            );
-            if !echo {
-                self.resolution.suppressed.push(Suppressed {
-                    recipient: primary,
-                    steps,
-                });
-                return;
-            }
-        }
-        // A group names objects: that an address of theirs is ambiguous does not matter.
-        self.known(member, &primary, Some(group), steps);
-    }
-
-    fn is_sender(&self, recipient: &Recipient) -> bool {
-        self.item
-            .reverse_path
-            .mailbox()
-            .is_some_and(|sender| recipient.addresses.contains(sender))
-    }
-
-    fn elsewhere(&mut self, address: &Mailbox, group: Option<RecipientId>, steps: Vec<Step>) {
         let resolved = Resolved {
             recipient: address.clone(),
             place: Place::Elsewhere,
@@ -413,7 +312,7 @@ impl Resolver<'_> {
         self.resolution.resolved.push(resolved);
     }
 
-    fn fail(
+    pub(super) fn fail(
         &mut self,
         address: &Mailbox,
         status: Status,
@@ -430,50 +329,7 @@ impl Resolver<'_> {
         });
     }
 
-    /// The reply of a recipient that wants authenticated senders.
-    fn refusal(&self, recipient: &Recipient) -> Status {
-        let profile = self.organization().profile;
-        let own = |domain| {
-            self.topology
-                .accepted_domain_for(self.item.organization, domain)
-                .is_some()
-        };
-        match &recipient.kind {
-            RecipientKind::Mailbox { .. } => replies::MAILBOX_REFUSES.clone(),
-            RecipientKind::MailUser { .. } => replies::MAIL_USER_REFUSES.clone(),
-            RecipientKind::Group { .. } | RecipientKind::RemoteGroup { .. } => {
-                if self.item.reverse_path.domain().is_some_and(own) {
-                    profile.group_refuses_own.clone()
-                } else {
-                    profile.group_refuses_foreign.clone()
-                }
-            }
-        }
-    }
-
-    /// Whether the peer still waits for the reply to DATA.
-    fn in_dialogue(&self) -> bool {
-        self.organization().profile.restrictions_in_dialogue
-            && self.item.arrival != Arrival::Submission
-    }
-
-    fn organization(&self) -> &Organization {
+    pub(super) fn organization(&self) -> &Organization {
         self.topology.organization(self.item.organization)
-    }
-
-    /// The server that holds the organization's group mailboxes.
-    fn hub(&self) -> ServerId {
-        let holds = |server: &crate::model::Server| {
-            server.organization == self.item.organization
-                && server.directory
-                && !server.is_front_end()
-        };
-        self.topology
-            .servers()
-            .find(|(_, server)| holds(server))
-            .map(|(id, _)| id)
-            .unwrap_or_else(|| {
-                unreachable!("an organization with groups has a server that holds them")
-            })
     }
 }

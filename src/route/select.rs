@@ -171,6 +171,7 @@ pub fn covers(
         }
         DomainPattern::InternalDomains => taken_inside(topology, organization, domain),
         DomainPattern::Any => true,
+        DomainPattern::Foreign { .. } => false,
     }
 }
 
@@ -198,7 +199,7 @@ fn specificity(pattern: &DomainPattern) -> (u8, usize) {
         DomainPattern::Exact(_) => (3, 0),
         DomainPattern::WithSubdomains(domain) => (2, domain.labels().count()),
         DomainPattern::AllAcceptedDomains | DomainPattern::InternalDomains => (1, 0),
-        DomainPattern::Any => (0, 0),
+        DomainPattern::Any | DomainPattern::Foreign { .. } => (0, 0),
     }
 }
 
@@ -347,7 +348,8 @@ fn names(topology: &Topology, connector: &SendConnector, domain: &Domain) -> boo
             }
             DomainPattern::AllAcceptedDomains
             | DomainPattern::InternalDomains
-            | DomainPattern::Any => false,
+            | DomainPattern::Any
+            | DomainPattern::Foreign { .. } => false,
         })
 }
 
@@ -359,6 +361,9 @@ fn is_target_delivery_domain(
     topology.parts().remote_domains.iter().any(|remote| {
         remote.organization == organization
             && remote.target_delivery_domain
-            && remote.domain == *domain
+            && matches!(
+                &remote.pattern,
+                DomainPattern::Exact(own) | DomainPattern::WithSubdomains(own) if own == domain
+            )
     })
 }

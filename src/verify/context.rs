@@ -260,6 +260,7 @@ pub(super) fn in_words(topology: &Topology, flow: &Flow) -> Option<String> {
         .join(", ");
     let cycle: Vec<&str> = fork
         .cycle
+        .servers()
         .iter()
         .map(|id| topology.server(*id).name.as_str())
         .collect();

@@ -49,7 +49,7 @@ fn looping(asked: &Asked) -> impl Iterator<Item = &Fork> {
 /// The Edge server in the cycle of a fork.
 fn edge_of(topology: &Topology, fork: &Fork) -> Option<ServerId> {
     let is_edge = |id: &&ServerId| topology.server(**id).role == ServerRole::Edge;
-    fork.cycle.iter().find(is_edge).copied()
+    fork.cycle.servers().iter().find(is_edge).copied()
 }
 
 struct EdgeDomain<'a> {
@@ -110,7 +110,8 @@ impl EdgeDomain<'_> {
         let topology = self.topology();
         let connector = self.hybrid_connector()?;
         let marked = |remote: &&RemoteDomain| {
-            remote.organization == self.organization && remote.domain == *self.domain
+            remote.organization == self.organization
+                && remote.pattern == DomainPattern::Exact(self.domain.clone())
         };
         let remote = topology.parts().remote_domains.iter().find(marked);
         if !self.has_target_addresses() || remote.is_some_and(|own| own.target_delivery_domain) {

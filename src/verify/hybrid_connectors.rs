@@ -339,9 +339,12 @@ fn loses_trust_at(topology: &Topology, pair: Pair, fork: &Fork) -> Option<Receiv
         Some(Subject::ReceiveConnector(id)) => {
             let entries = &topology.receive_connector(id).tls_domain_capabilities;
             let service = |name: &str| name == "mail.protection.outlook.com";
-            let able = entries
-                .iter()
-                .any(|e| e.accept_cloud_services_mail && service(e.domain.domain().as_str()));
+            let able = entries.iter().any(|e| {
+                e.accept_cloud_services_mail
+                    && e.domain
+                        .as_ref()
+                        .is_some_and(|d| service(d.domain().as_str()))
+            });
             (!able).then_some(id)
         }
         _ => None,

@@ -8,7 +8,7 @@ use super::finding::Finding;
 use super::questions::Asked;
 use crate::diag::{Diagnostic, Location, did_you_mean};
 use crate::flow::{Disposition, Flag, Flow, Fork, Hop, Question, origin, walk};
-use crate::mail::{AuthAs, ByteSize, Domain, Mailbox, ReversePath, Status};
+use crate::mail::{AuthAs, ByteSize, Domain, Mailbox, MessageKind, ReversePath, Status};
 use crate::model::{Expectation, Topology};
 
 /// Checks every expectation; what an error already explains is not said twice.
@@ -261,6 +261,7 @@ fn asked_for(
                     from,
                     to: vec![recipient.clone()],
                     size: ByteSize(10 * 1024),
+                    kind: MessageKind::Message,
                     submission,
                 };
                 flows.push(walk(context.topology, context.zones, &question));

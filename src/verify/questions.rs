@@ -8,7 +8,7 @@ use super::hybrid;
 use super::row::{Row, SizeBucket};
 use crate::dns::Zones;
 use crate::flow::{Flow, Fork, Question, Submission, walk};
-use crate::mail::{ByteSize, Domain, Limit, Mailbox, ReversePath};
+use crate::mail::{ByteSize, Domain, Limit, Mailbox, MessageKind, ReversePath};
 use crate::model::{
     DomainType, Matcher, Member, Recipient, RecipientId, RecipientKind, ServerId, ServerRole,
     Topology,
@@ -411,8 +411,11 @@ fn describe(topology: &Topology, address: &Mailbox, behind: &mut Vec<Mailbox>) -
                 text,
                 "|{}:{}:{primary}:{restricted}",
                 organization.index(),
-                recipient.kind.type_details()
+                recipient.type_details()
             );
+            if let Some(policy) = &recipient.exceptions {
+                let _ = write!(text, ":{policy:?}");
+            }
             match &recipient.kind {
                 RecipientKind::Mailbox { server, .. } => {
                     let _ = write!(text, ":{}:{}", server.index(), recipient.primary().domain);
@@ -427,6 +430,7 @@ fn describe(topology: &Topology, address: &Mailbox, behind: &mut Vec<Mailbox>) -
                 RecipientKind::RemoteGroup {
                     target_address,
                     mail_enabled,
+                    ..
                 } => {
                     let target = target_address
                         .as_ref()
@@ -435,6 +439,15 @@ fn describe(topology: &Topology, address: &Mailbox, behind: &mut Vec<Mailbox>) -
                 }
                 RecipientKind::Group { subscribers, .. } => {
                     let mut copies: Vec<String> = subscribers
+                        .iter()
+                        .map(|m| member(topology, m, behind))
+                        .collect();
+                    copies.sort_unstable();
+                    let _ = write!(text, ":[{}]", copies.join(","));
+                }
+                RecipientKind::DistributionGroup(group) => {
+                    let mut copies: Vec<String> = group
+                        .members
                         .iter()
                         .map(|m| member(topology, m, behind))
                         .collect();
@@ -552,7 +565,9 @@ fn subscribers_among<'a>(
         };
         let echo = match recipient.kind {
             RecipientKind::Mailbox { echo, .. } | RecipientKind::MailUser { echo, .. } => echo,
-            RecipientKind::Group { .. } | RecipientKind::RemoteGroup { .. } => false,
+            RecipientKind::DistributionGroup(_)
+            | RecipientKind::Group { .. }
+            | RecipientKind::RemoteGroup { .. } => false,
         };
         let relation = if echo {
             Relation::SubscriberWithEcho
@@ -602,6 +617,7 @@ fn answers(
                 from,
                 to: vec![to.clone()],
                 size,
+                kind: MessageKind::Message,
                 submission: submission.clone(),
             },
         )

@@ -101,6 +101,7 @@ impl Relayed<'_> {
             let looped = fork.flags.iter().any(|flag| flag.kind == FlagKind::Loop);
             let inside = fork
                 .cycle
+                .servers()
                 .iter()
                 .any(|id| owner(id) == self.pair.on_premises);
             looped && inside == by_premises

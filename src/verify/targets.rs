@@ -49,6 +49,7 @@ fn target_of(recipient: &Recipient) -> Option<&Mailbox> {
     match &recipient.kind {
         RecipientKind::MailUser { target_address, .. } => target_address.as_ref(),
         RecipientKind::Mailbox { .. }
+        | RecipientKind::DistributionGroup(_)
         | RecipientKind::Group { .. }
         | RecipientKind::RemoteGroup { .. } => None,
     }

@@ -8,7 +8,7 @@ use std::path::Path;
 use hybridmx::config;
 use hybridmx::dns::{Owner, Record, RecordData, View, Zone, Zones};
 use hybridmx::flow::{Flow, Fork, Question, Submission, walk};
-use hybridmx::mail::{ByteSize, Domain, Mailbox, ReversePath};
+use hybridmx::mail::{ByteSize, Domain, Mailbox, MessageKind, ReversePath};
 use hybridmx::model::{Member, Parts, Recipient, RecipientKind, ServerRole, Topology};
 use hybridmx::verify;
 
@@ -86,6 +86,7 @@ fn flatten(parts: &mut Parts) {
         let RecipientKind::Group {
             members,
             subscribers,
+            ..
         } = &mut recipient.kind
         else {
             continue;
@@ -190,6 +191,7 @@ fn by_pair(
                 from: ReversePath::Mailbox(from.clone()),
                 to: vec![to],
                 size,
+                kind: MessageKind::Message,
                 submission: submission.clone(),
             };
             let Flow { forks, .. } = walk(topology, zones, &question);

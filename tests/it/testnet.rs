@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use hybridmx::config::{self, World};
 use hybridmx::diag::Severity;
 use hybridmx::flow::{Disposition, Fork, Question, origin, walk};
-use hybridmx::mail::{ByteSize, Mailbox, ReversePath};
+use hybridmx::mail::{ByteSize, Mailbox, MessageKind, ReversePath};
 use hybridmx::verify::{self, Edit, Report};
 
 use crate::files::{folders, golden, is_file, now, read_text};
@@ -270,6 +270,7 @@ fn check(world: &World, file: &Path, case: &Case) {
             from,
             to,
             size: ByteSize(10_240),
+            kind: MessageKind::Message,
             submission,
         },
     );
@@ -338,7 +339,11 @@ fn check_fork(world: &World, about: &str, fork: &Fork, expected: &Expected) {
     });
     assert_eq!(flags.collect::<Vec<_>>(), expected.flags, "{about}");
     assert_eq!(
-        fork.cycle.iter().map(|id| name(*id)).collect::<Vec<_>>(),
+        fork.cycle
+            .servers()
+            .iter()
+            .map(|id| name(*id))
+            .collect::<Vec<_>>(),
         expected.cycle,
         "{about}"
     );

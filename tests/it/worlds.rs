@@ -325,6 +325,7 @@ fn contoso_is_in_order() {
     let RecipientKind::Group {
         members,
         subscribers,
+        ..
     } = &group
     else {
         panic!("not a group: {group:?}");
@@ -392,13 +393,13 @@ fn what_nobody_writes_is_implied() {
         match &connector.matcher {
             Matcher::Endpoint {
                 transport_role,
-                ports,
+                bindings,
                 ..
             } => format!(
                 "{server}: {} {} {}",
                 connector.name,
                 transport_role.as_str(),
-                ports[0]
+                bindings[0].port()
             ),
             Matcher::Peer { .. } => format!("{server}: {} by peer", connector.name),
         }
@@ -502,14 +503,14 @@ Records = \"contoso-com A 203.0.113.9\"
     assert!(relay.anonymous_relay && relay.offers_tls);
     let Matcher::Endpoint {
         transport_role,
-        ports,
+        bindings,
         remote_ip_ranges,
     } = &relay.matcher
     else {
         panic!("{relay:?}");
     };
     assert_eq!(
-        (*transport_role, ports[0]),
+        (*transport_role, bindings[0].port()),
         (TransportRole::HubTransport, 2525)
     );
     assert_eq!(remote_ip_ranges.len(), 1);
@@ -541,6 +542,7 @@ Subscribers = [\"julie@contoso.com\"]
         RecipientKind::Group {
             members,
             subscribers,
+            ..
         } => (names(parts, &members), names(parts, &subscribers)),
         other => panic!("not a group: {other:?}"),
     };

@@ -97,24 +97,19 @@ fn outbound_connector(
     let routing = sending::routing(build, object, "UseMXRecord");
     let level = sending::tls_auth_level(object, "TlsSettings");
     Some(SendConnector {
-        organization: tenant.organization,
-        name: object.text("Name")?.to_owned(),
         enabled: object.flag("Enabled"),
         address_spaces,
-        scoped: false,
         sources: vec![tenant.hub],
         routing,
-        use_external_dns: false,
         require_tls: level.is_some(),
         tls_auth_level: level,
         tls_domain: sending::tls_domain(build, object, "TlsSettings"),
-        tls_certificate_name: None,
-        fqdn: None,
         max_message_size: Limit::Unlimited,
         cloud_services_mail_enabled: object.flag("CloudServicesMailEnabled"),
         // Between equals, the connector to the own organization goes before one to a partner.
         rank: u8::from(object.text("ConnectorType") != Some("OnPremises")),
         settings: object.settings(),
+        ..SendConnector::new(tenant.organization, object.text("Name")?)
     })
 }
 
@@ -142,9 +137,8 @@ fn recipient_domains(build: &mut Build, object: &Object) -> Vec<AddressSpace> {
     }
     if all {
         spaces.push(AddressSpace {
-            pattern: DomainPattern::AllAcceptedDomains,
-            cost: 1,
             location: Some(object.at("AllAcceptedDomains").clone()),
+            ..AddressSpace::new(DomainPattern::AllAcceptedDomains, 1)
         });
     }
     spaces

@@ -23,8 +23,7 @@ use super::build::Build;
 use super::object::Object;
 use crate::mail::Domain;
 use crate::model::{
-    AcceptedDomain, DomainType, EXCHANGE_ONLINE, Fallback, Organization, OrganizationId,
-    OrganizationKind,
+    AcceptedDomain, DomainType, EXCHANGE_ONLINE, Organization, OrganizationId, OrganizationKind,
 };
 
 /// Adds the tenants of a world.
@@ -57,13 +56,10 @@ pub(super) fn lower(build: &mut Build, objects: &[Object]) {
 }
 
 fn organization(build: &mut Build, object: &Object) -> OrganizationId {
+    let name = object.text("Name").unwrap_or_default();
     build.organization(Organization {
-        name: object.text("Name").unwrap_or_default().to_owned(),
-        kind: OrganizationKind::ExchangeOnline,
-        fallback: Fallback::Mx,
-        partners: Vec::new(),
-        profile: &EXCHANGE_ONLINE,
         settings: object.settings(),
+        ..Organization::new(name, OrganizationKind::ExchangeOnline, &EXCHANGE_ONLINE)
     })
 }
 
@@ -94,12 +90,8 @@ fn imply_initial_domain(build: &mut Build, tenant: &Tenant<'_>) {
     }
     let has_default = ours.any(|domain| domain.default);
     build.parts.accepted_domains.push(AcceptedDomain {
-        organization: tenant.organization,
-        name: initial.to_string(),
-        domain: initial,
-        subdomains: false,
-        kind: DomainType::Authoritative,
         default: !has_default,
         settings: tenant.object.settings(),
+        ..AcceptedDomain::new(tenant.organization, initial, DomainType::Authoritative)
     });
 }

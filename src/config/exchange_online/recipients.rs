@@ -37,6 +37,7 @@ pub(super) fn lower(build: &mut Build, tenant: &Tenant<'_>) {
         let kind = RecipientKind::Group {
             members: Vec::new(),
             subscribers: Vec::new(),
+            details: Box::default(),
         };
         groups.extend(add(object, kind).map(|id| (object, id)));
     }
@@ -82,6 +83,7 @@ impl Directory {
         let kind = RecipientKind::Group {
             members,
             subscribers,
+            details: Box::default(),
         };
         (kind, diagnostics)
     }
@@ -127,6 +129,8 @@ fn is_subscribed(build: &Build, member: &Member, cloud: bool) -> bool {
     match build.parts.recipients[id.index()].kind {
         RecipientKind::MailUser { .. } => true,
         RecipientKind::Mailbox { .. } => cloud,
-        RecipientKind::Group { .. } | RecipientKind::RemoteGroup { .. } => false,
+        RecipientKind::DistributionGroup(_)
+        | RecipientKind::Group { .. }
+        | RecipientKind::RemoteGroup { .. } => false,
     }
 }

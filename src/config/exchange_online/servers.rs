@@ -7,8 +7,9 @@ use crate::config::build::Build;
 use crate::config::object::Object;
 use crate::mail::{ByteSize, Domain, NamePattern};
 use crate::model::{
-    Certificate, DnsView, IpRange, Matcher, OrganizationId, PermissionGroup, ReceiveConnector,
-    RecipientValidation, Server, ServerId, ServerRole, Service, Settings, TransportRole,
+    Certificate, EXCHANGE_ONLINE, IpRange, Matcher, OrganizationId, PermissionGroup,
+    ReceiveConnector, RecipientValidation, Server, ServerId, ServerRole, Service, Settings,
+    TransportRole,
 };
 
 /// The name under which Exchange Online Protection serves every tenant.
@@ -31,23 +32,11 @@ pub(super) struct Tenant<'a> {
 /// Adds Exchange Online Protection, which the first tenant owns in name.
 pub(super) fn front_end(build: &mut Build, organization: OrganizationId) -> ServerId {
     let fqdn = host(&format!("eop.{PROTECTION}"));
+    let role = ServerRole::FrontEnd;
     let server = Server {
-        organization,
-        name: "EOP".to_owned(),
-        role: ServerRole::FrontEnd,
-        site: String::new(),
         addresses: vec![build.free_address(Ipv4Addr::new(198, 18, 0, 25))],
-        dns_view: DnsView::Public,
-        directory: true,
         recipient_validation: RecipientValidation::Authoritative,
-        services: vec![Service {
-            transport_role: TransportRole::HubTransport,
-            received_by: fqdn.clone(),
-        }],
-        version: None,
-        front_end_for: Vec::new(),
-        settings: Settings::default(),
-        fqdn,
+        ..Server::new(organization, "EOP", fqdn, role, &EXCHANGE_ONLINE)
     };
     let id = build.server(server);
     build.parts.receive_connectors.push(ReceiveConnector {
@@ -76,27 +65,25 @@ pub(super) fn hub(
         TransportRole::FrontendTransport,
         TransportRole::HubTransport,
     ];
+    let name = match several {
+        true => format!("EXO {tenant}"),
+        false => "EXO".to_owned(),
+    };
     let server = Server {
-        organization,
-        name: match several {
-            true => format!("EXO {tenant}"),
-            false => "EXO".to_owned(),
-        },
-        role: ServerRole::Hub,
-        site: String::new(),
         addresses: vec![build.free_address(Ipv4Addr::new(198, 18, 1, 1))],
-        dns_view: DnsView::Public,
-        directory: true,
-        recipient_validation: RecipientValidation::Off,
         services: roles.map(service).into(),
-        version: None,
-        front_end_for: Vec::new(),
         settings: object.settings(),
-        fqdn: fqdn.clone(),
+        ..Server::new(
+            organization,
+            name,
+            fqdn.clone(),
+            ServerRole::Hub,
+            &EXCHANGE_ONLINE,
+        )
     };
     let id = build.server(server);
     // Users submit at 587, with a password.
-    for (role, ports) in [(roles[0], vec![25, 587]), (roles[1], vec![2525])] {
+    for (role, ports) in [(roles[0], &[25, 587][..]), (roles[1], &[2525])] {
         let name = format!("EXO {}", role.as_str());
         build.parts.receive_connectors.push(ReceiveConnector {
             matcher: anyone(role, ports),
@@ -111,11 +98,11 @@ pub(super) fn hub(
 }
 
 /// Whoever connects to one of these ports.
-fn anyone(transport_role: TransportRole, ports: Vec<u16>) -> Matcher {
+fn anyone(transport_role: TransportRole, ports: &[u16]) -> Matcher {
     let remote_ip_ranges = vec![IpRange::ALL_V4, IpRange::ALL_V6];
     Matcher::Endpoint {
         transport_role,
-        ports,
+        bindings: Matcher::everywhere(ports),
         remote_ip_ranges,
     }
 }
@@ -127,26 +114,11 @@ pub(super) fn endpoint(
     name: &str,
     (transport_role, port): (TransportRole, u16),
 ) -> ReceiveConnector {
+    let matcher = anyone(transport_role, &[port]);
     ReceiveConnector {
-        organization,
-        server,
-        name: name.to_owned(),
-        enabled: true,
-        matcher: anyone(transport_role, vec![port]),
-        permission_groups: BTreeSet::new(),
-        externally_secured: false,
-        anonymous_relay: false,
-        tls_domain_capabilities: Vec::new(),
-        cloud_services_mail_enabled: false,
-        offers_tls: true,
-        require_tls: false,
-        tls_certificate_name: None,
-        fqdn: None,
         max_message_size: MAX_RECEIVE_SIZE,
-        max_hop_count: 60,
         max_local_hop_count: 0,
-        max_attributions: None,
-        settings: Settings::default(),
+        ..ReceiveConnector::new(organization, server, name, matcher)
     }
 }
 

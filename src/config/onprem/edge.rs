@@ -3,7 +3,6 @@
 
 use crate::config::build::{Build, unknown};
 use crate::config::object::Object;
-use crate::mail::Limit;
 use crate::model::{
     AddressSpace, DomainPattern, OrganizationId, Routing, SendConnector, Server, ServerId,
     ServerRole, Settings,
@@ -172,26 +171,8 @@ fn connector(
     routing: Routing,
 ) -> SendConnector {
     SendConnector {
-        organization,
-        name,
-        enabled: true,
-        address_spaces: vec![AddressSpace {
-            pattern,
-            cost,
-            location: None,
-        }],
-        scoped: false,
-        sources: Vec::new(),
+        address_spaces: vec![AddressSpace::new(pattern, cost)],
         routing,
-        use_external_dns: false,
-        require_tls: false,
-        tls_auth_level: None,
-        tls_domain: None,
-        tls_certificate_name: None,
-        fqdn: None,
-        max_message_size: Limit::megabytes(35),
-        cloud_services_mail_enabled: false,
-        rank: 0,
-        settings: Settings::default(),
+        ..SendConnector::new(organization, name)
     }
 }

@@ -23,20 +23,18 @@ use super::build::Build;
 use super::directory::{self, target_address};
 use super::object::Object;
 use crate::model::{
-    DnsView, DomainPattern, EXCHANGE_SERVER, Fallback, MailUserFlavour, Organization,
-    OrganizationId, OrganizationKind, RecipientKind, RecipientValidation, RemoteDomain, Server,
-    ServerId, ServerRole, Service, TransportRole,
+    DnsView, EXCHANGE_SERVER, MailUserFlavour, Organization, OrganizationId, OrganizationKind,
+    RecipientKind, RecipientValidation, RemoteDomain, Server, ServerId, ServerRole, Service,
+    TransportConfig, TransportRole,
 };
 
 /// Adds an on-premises organization.
 pub(super) fn lower(build: &mut Build, object: &Object) {
+    let name = object.text("Name").unwrap_or_default();
     let organization = build.organization(Organization {
-        name: object.text("Name").unwrap_or_default().to_owned(),
-        kind: OrganizationKind::OnPremises,
-        fallback: Fallback::Unreachable,
-        partners: Vec::new(),
-        profile: &EXCHANGE_SERVER,
+        transport: TransportConfig::default(),
         settings: object.settings(),
+        ..Organization::new(name, OrganizationKind::OnPremises, &EXCHANGE_SERVER)
     });
     servers(build, organization, object);
     edge::sites(build, organization, object.objects("EdgeSubscriptions"));
@@ -93,9 +91,6 @@ fn server(organization: OrganizationId, object: &Object) -> Option<Server> {
         (vec![front_end, hub], DnsView::Internal)
     };
     Some(Server {
-        organization,
-        name: object.text("Name")?.to_owned(),
-        role,
         site: object.text("Site").unwrap_or_default().to_owned(),
         addresses: object.parse_list("IPAddress"),
         dns_view,
@@ -108,27 +103,28 @@ fn server(organization: OrganizationId, object: &Object) -> Option<Server> {
         version: object
             .text("AdminDisplayVersion")
             .and_then(super::keys::version),
-        front_end_for: Vec::new(),
         settings: object.settings(),
-        fqdn,
+        ..Server::new(
+            organization,
+            object.text("Name")?,
+            fqdn,
+            role,
+            &EXCHANGE_SERVER,
+        )
     })
 }
 
 fn remote_domains(build: &mut Build, organization: OrganizationId, objects: &[Object]) {
     for object in objects {
-        // The entry for `*` changes formats of messages, never their way.
-        let Some(DomainPattern::Exact(domain) | DomainPattern::WithSubdomains(domain)) =
-            object.parse("DomainName")
-        else {
+        let Some(pattern) = object.parse("DomainName") else {
             continue;
         };
         let name = object.text("Name").or_else(|| object.text("DomainName"));
         build.parts.remote_domains.push(RemoteDomain {
-            organization,
             name: name.unwrap_or_default().to_owned(),
-            domain,
             target_delivery_domain: object.flag("TargetDeliveryDomain"),
             settings: object.settings(),
+            ..RemoteDomain::new(organization, pattern)
         });
     }
 }
@@ -180,7 +176,7 @@ fn mail_users(
     flavour: MailUserFlavour,
 ) {
     let key = match flavour {
-        MailUserFlavour::MailUser => "ExternalEmailAddress",
+        MailUserFlavour::Contact | MailUserFlavour::MailUser => "ExternalEmailAddress",
         MailUserFlavour::RemoteMailbox => "RemoteRoutingAddress",
     };
     for object in objects {
@@ -199,6 +195,7 @@ fn written_back_groups(build: &mut Build, organization: OrganizationId, objects:
         let kind = RecipientKind::RemoteGroup {
             target_address: None,
             mail_enabled: object.flag("MailEnabled"),
+            members: Vec::new(),
         };
         // Choice: a group that is written back takes mail from authenticated senders only, as the
         // object of directory synchronization says.

@@ -7,10 +7,10 @@ use std::net::SocketAddr;
 use crate::config::build::Build;
 use crate::config::object::{Object, Word};
 use crate::diag::Diagnostic;
-use crate::mail::{ByteSize, NamePattern};
+use crate::mail::NamePattern;
 use crate::model::{
     IpRange, Matcher, OrganizationId, PermissionGroup, ReceiveConnector, Server, ServerId,
-    ServerRole, Settings, TlsDomainCapability, TransportRole,
+    ServerRole, TlsDomainCapability, TransportRole,
 };
 
 /// What a Receive connector has where nothing is written.
@@ -130,21 +130,21 @@ fn refuse_same_sessions(build: &mut Build, server: ServerId) {
         .receive_connectors
         .iter()
         .filter(|connector| connector.server == server);
-    let listening: Vec<(&ReceiveConnector, &[u16], &[IpRange])> = listening
+    let listening: Vec<(&ReceiveConnector, &[SocketAddr], &[IpRange])> = listening
         .filter_map(|connector| match &connector.matcher {
             Matcher::Endpoint {
-                ports,
+                bindings,
                 remote_ip_ranges,
                 ..
-            } => Some((connector, ports.as_slice(), remote_ip_ranges.as_slice())),
+            } => Some((connector, bindings.as_slice(), remote_ip_ranges.as_slice())),
             Matcher::Peer { .. } => None,
         })
         .collect();
     let mut found = Vec::new();
-    for (index, (connector, ports, ranges)) in listening.iter().enumerate() {
-        let same = |(_, other_ports, other_ranges): &&(&ReceiveConnector, &[u16], &[IpRange])| {
-            ports.iter().any(|port| other_ports.contains(port))
-                && ranges.iter().any(|range| other_ranges.contains(range))
+    for (index, (connector, bindings, ranges)) in listening.iter().enumerate() {
+        let same = |(_, others, other_ranges): &&(&ReceiveConnector, &[SocketAddr], &[IpRange])| {
+            let port = |binding: &SocketAddr| others.iter().any(|o| o.port() == binding.port());
+            bindings.iter().any(port) && ranges.iter().any(|range| other_ranges.contains(range))
         };
         let written = |connector: &ReceiveConnector| connector.settings.object.is_some();
         let others = listening
@@ -195,30 +195,14 @@ fn implied_connector(
     name: String,
     defaults: &Defaults,
 ) -> ReceiveConnector {
+    let matcher = Matcher::Endpoint {
+        transport_role: defaults.transport_role,
+        bindings: Matcher::everywhere(&[defaults.port]),
+        remote_ip_ranges: vec![IpRange::ALL_V4, IpRange::ALL_V6],
+    };
     ReceiveConnector {
-        organization,
-        server,
-        name,
-        enabled: true,
-        matcher: Matcher::Endpoint {
-            transport_role: defaults.transport_role,
-            ports: vec![defaults.port],
-            remote_ip_ranges: vec![IpRange::ALL_V4, IpRange::ALL_V6],
-        },
         permission_groups: defaults.permission_groups.iter().copied().collect(),
-        externally_secured: false,
-        anonymous_relay: false,
-        tls_domain_capabilities: Vec::new(),
-        cloud_services_mail_enabled: false,
-        offers_tls: true,
-        require_tls: false,
-        tls_certificate_name: None,
-        fqdn: None,
-        max_message_size: ByteSize(36 << 20),
-        max_hop_count: 60,
-        max_local_hop_count: 5,
-        max_attributions: None,
-        settings: Settings::default(),
+        ..ReceiveConnector::new(organization, server, name, matcher)
     }
 }
 
@@ -276,12 +260,11 @@ fn defaults(server: &Server, name: &str, object: &Object) -> Defaults {
 }
 
 fn matcher(object: &Object, defaults: &Defaults) -> Matcher {
-    let bindings: Vec<SocketAddr> = object.parse_list("Bindings");
-    let mut ports: Vec<u16> = bindings.iter().map(SocketAddr::port).collect();
-    ports.sort_unstable();
-    ports.dedup();
-    if ports.is_empty() {
-        ports.push(defaults.port);
+    let mut bindings: Vec<SocketAddr> = object.parse_list("Bindings");
+    bindings.sort_unstable();
+    bindings.dedup();
+    if bindings.is_empty() {
+        bindings = Matcher::everywhere(&[defaults.port]);
     }
     let mut remote_ip_ranges: Vec<IpRange> = object.parse_list("RemoteIPRanges");
     if remote_ip_ranges.is_empty() {
@@ -289,7 +272,7 @@ fn matcher(object: &Object, defaults: &Defaults) -> Matcher {
     }
     Matcher::Endpoint {
         transport_role: defaults.transport_role,
-        ports,
+        bindings,
         remote_ip_ranges,
     }
 }
@@ -335,7 +318,7 @@ fn capabilities(object: &Object) -> Vec<TlsDomainCapability> {
         let (domain, capabilities) = word.text.split_once(':')?;
         let mut capabilities = capabilities.split(',').map(str::trim);
         Some(TlsDomainCapability {
-            domain: NamePattern::parse(domain).ok()?,
+            domain: Some(NamePattern::parse(domain).ok()?),
             accept_cloud_services_mail: capabilities
                 .any(|each| each.eq_ignore_ascii_case("AcceptCloudServicesMail")),
         })

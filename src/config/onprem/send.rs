@@ -30,8 +30,6 @@ fn connector(
     refuse_internal_domains(build, object, &sources);
     refuse_level_without_tls(build, object);
     Some(SendConnector {
-        organization,
-        name: object.text("Name")?.to_owned(),
         enabled: object.flag("Enabled"),
         address_spaces: sending::address_spaces(object.list("AddressSpaces")),
         scoped: object.flag("IsScopedConnector"),
@@ -44,9 +42,9 @@ fn connector(
         fqdn: object.parse("Fqdn"),
         max_message_size: object.parse("MaxMessageSize").unwrap_or(Limit::Unlimited),
         cloud_services_mail_enabled: object.flag("CloudServicesMailEnabled"),
-        rank: 0,
         settings: object.settings(),
         sources,
+        ..SendConnector::new(organization, object.text("Name")?)
     })
 }
 

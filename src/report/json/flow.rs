@@ -109,7 +109,12 @@ impl<'a> Fork<'a> {
         Self {
             recipient: fork.recipient.to_string(),
             end: End::new(topology, fork),
-            cycle: fork.cycle.iter().map(|id| server(topology, *id)).collect(),
+            cycle: fork
+                .cycle
+                .servers()
+                .iter()
+                .map(|id| server(topology, *id))
+                .collect(),
             reported_by: fork.reported_by.map(|id| server(topology, id)),
             hops: hops.map(|hop| Hop::new(topology, hop)).collect(),
         }

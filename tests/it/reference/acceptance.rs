@@ -74,14 +74,15 @@ pub(crate) fn serving<'a>(
     let mut serving: Vec<(u128, &str, &ReceiveConnector)> = Vec::new();
     for connector in &parts.receive_connectors {
         let Matcher::Endpoint {
-            ports,
+            bindings,
             remote_ip_ranges,
             ..
         } = &connector.matcher
         else {
             continue;
         };
-        if connector.server != server || !connector.enabled || !ports.contains(&connection.port) {
+        let listens = bindings.iter().any(|at| at.port() == connection.port);
+        if connector.server != server || !connector.enabled || !listens {
             continue;
         }
         let size = match connection.remote_address {
@@ -205,10 +206,11 @@ fn routing_server<'a>(
 /// Whether the peer's validated certificate has a name with `AcceptCloudServicesMail`.
 fn cloud_capability(connector: &ReceiveConnector, connection: &Connection) -> bool {
     connector.tls_domain_capabilities.iter().any(|capability| {
-        capability.accept_cloud_services_mail
-            && trusted_names(connection)
-                .iter()
-                .any(|name| certificate_name_fits(&capability.domain.to_string(), name))
+        let fits = |name: &String| {
+            let wanted = capability.domain.as_ref();
+            wanted.is_some_and(|wanted| certificate_name_fits(&wanted.to_string(), name))
+        };
+        capability.accept_cloud_services_mail && trusted_names(connection).iter().any(fits)
     })
 }
 

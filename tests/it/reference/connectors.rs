@@ -142,7 +142,7 @@ fn vagueness(pattern: &DomainPattern) -> (u8, usize) {
         DomainPattern::WithSubdomains(parent) => (1, usize::MAX - parent.as_str().len()),
         DomainPattern::AllAcceptedDomains => (2, 0),
         DomainPattern::InternalDomains => (3, 0),
-        DomainPattern::Any => (4, 0),
+        DomainPattern::Any | DomainPattern::Foreign { .. } => (4, 0),
     }
 }
 
@@ -163,6 +163,7 @@ fn covers(
                 && is_internal(parts, organization, domain)
         }
         DomainPattern::Any => true,
+        DomainPattern::Foreign { .. } => false,
     }
 }
 
@@ -203,7 +204,7 @@ pub(crate) fn choose_on_edge<'a>(
     }
     let target_delivery = parts.remote_domains.iter().any(|remote| {
         remote.organization == organization
-            && remote.domain == *domain
+            && remote.pattern == DomainPattern::Exact(domain.clone())
             && remote.target_delivery_domain
     });
     match choose_among(parts, server, domain, size, explicit) {

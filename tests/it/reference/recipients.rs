@@ -199,6 +199,7 @@ impl Desk<'_> {
             RecipientKind::Group { subscribers, .. } => {
                 self.group(index, recipient, subscribers);
             }
+            RecipientKind::DistributionGroup(group) => self.members(index, &group.members),
         }
     }
 
@@ -228,12 +229,16 @@ impl Desk<'_> {
         Some(match &recipient.kind {
             RecipientKind::Mailbox { .. } => replies::MAILBOX_REFUSES.clone(),
             RecipientKind::MailUser { .. } => replies::MAIL_USER_REFUSES.clone(),
-            RecipientKind::Group { .. } | RecipientKind::RemoteGroup { .. } if own => {
+            RecipientKind::DistributionGroup(_)
+            | RecipientKind::Group { .. }
+            | RecipientKind::RemoteGroup { .. }
+                if own =>
+            {
                 profile.group_refuses_own.clone()
             }
-            RecipientKind::Group { .. } | RecipientKind::RemoteGroup { .. } => {
-                profile.group_refuses_foreign.clone()
-            }
+            RecipientKind::DistributionGroup(_)
+            | RecipientKind::Group { .. }
+            | RecipientKind::RemoteGroup { .. } => profile.group_refuses_foreign.clone(),
         })
     }
 
@@ -255,6 +260,23 @@ impl Desk<'_> {
         }
     }
 
+    /// Every member of a distribution group.
+    fn members(&mut self, index: usize, members: &[Member]) {
+        let way = Way {
+            group: Some(index),
+            chain: Vec::new(),
+        };
+        for member in members {
+            match member {
+                Member::Nobody(address) => self.address(address, &way),
+                Member::Recipient(id) => {
+                    let primary = self.parts.recipients[id.index()].primary();
+                    self.object(id.index(), primary, &way);
+                }
+            }
+        }
+    }
+
     fn subscriber(&mut self, subscriber: &Member, way: &Way) {
         let sender = match &self.item.reverse_path {
             ReversePath::Mailbox(sender) => Some(sender.clone()),
@@ -270,7 +292,9 @@ impl Desk<'_> {
                     RecipientKind::Mailbox { echo, .. } | RecipientKind::MailUser { echo, .. } => {
                         echo
                     }
-                    RecipientKind::Group { .. } | RecipientKind::RemoteGroup { .. } => false,
+                    RecipientKind::DistributionGroup(_)
+                    | RecipientKind::Group { .. }
+                    | RecipientKind::RemoteGroup { .. } => false,
                 };
                 if own && !echo {
                     self.suppress(recipient.primary());
@@ -287,7 +311,8 @@ impl Desk<'_> {
         let home = match recipient.kind {
             RecipientKind::Mailbox { server, .. } => server,
             // Group mailboxes are where the only transport of a tenant is.
-            RecipientKind::Group { .. }
+            RecipientKind::DistributionGroup(_)
+            | RecipientKind::Group { .. }
             | RecipientKind::MailUser { .. }
             | RecipientKind::RemoteGroup { .. } => self.server,
         };

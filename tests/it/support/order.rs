@@ -109,9 +109,17 @@ impl Reordered {
             RecipientKind::Group {
                 members,
                 subscribers,
+                ..
             } => {
                 // Their order is what the directory says, and tells which of two equals is dropped.
                 for member in members.iter_mut().chain(subscribers) {
+                    if let Member::Recipient(id) = member {
+                        *id = RecipientId::new(self.recipients[id.index()]);
+                    }
+                }
+            }
+            RecipientKind::DistributionGroup(group) => {
+                for member in &mut group.members {
                     if let Member::Recipient(id) = member {
                         *id = RecipientId::new(self.recipients[id.index()]);
                     }

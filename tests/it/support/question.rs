@@ -3,7 +3,7 @@
 use hybridmx::mail::{AuthAs, ByteSize, Directionality, Domain, Mailbox, ReversePath};
 use hybridmx::model::{OrganizationId, Parts, ServerId, TlsAuthLevel};
 use hybridmx::route::{
-    Arrival, ClientCertificate, Connection, MailItem, Peer, TlsDemand, Trace, Transfer,
+    Arrival, ClientCertificate, Connection, MailItem, Peer, Properties, TlsDemand, Trace, Transfer,
 };
 
 use super::Dice;
@@ -68,6 +68,7 @@ pub(crate) fn connection(dice: &mut Dice) -> Connection {
     });
     Connection {
         remote_address: dice.maybe(90, |dice| *dice.pick(&ADDRESSES)),
+        local_address: None,
         port: *dice.pick(&PORTS),
         peer: *dice.pick(&[
             Peer::Anonymous,
@@ -91,6 +92,7 @@ pub(crate) fn transfer(dice: &mut Dice, parts: &Parts, server: ServerId) -> Tran
         cross_premises: dice.maybe(50, auth_as),
         directionality: dice.maybe(50, directionality),
         resolved: dice.percent(30),
+        properties: Properties::default(),
         trace: trace(dice, parts, server),
     }
 }
@@ -115,6 +117,7 @@ pub(crate) fn item(dice: &mut Dice, parts: &Parts, server: ServerId) -> MailItem
         arrival: *dice.pick(&[Arrival::External, Arrival::Internal, Arrival::Submission]),
         organization,
         resolved: dice.percent(15),
+        properties: Properties::default(),
         trace: trace(dice, parts, server),
     }
 }
@@ -165,5 +168,6 @@ fn trace(dice: &mut Dice, parts: &Parts, server: ServerId) -> Trace {
                 (count > 0).then(|| (OrganizationId::new(index), count))
             })
             .collect(),
+        ..Trace::default()
     }
 }

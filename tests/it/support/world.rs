@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 
 use hybridmx::mail::{ByteSize, Domain, Limit, LocalPart, Mailbox, NamePattern};
 use hybridmx::model::{
-    AcceptedDomain, AddressSpace, Certificate, DnsView, DomainPattern, DomainType, EXCHANGE_ONLINE,
+    AcceptedDomain, AddressSpace, Certificate, DomainPattern, DomainType, EXCHANGE_ONLINE,
     EXCHANGE_SERVER, Fallback, INTERNET, IpRange, MailUserFlavour, Matcher, Member, Organization,
     OrganizationId, OrganizationKind, Parts, PermissionGroup, ReceiveConnector, Recipient,
     RecipientId, RecipientKind, RecipientValidation, RemoteDomain, Routing, SendConnector, Server,
@@ -207,12 +207,9 @@ impl Builder<'_> {
                 Shape::Outside => Vec::new(),
             };
             self.parts.organizations.push(Organization {
-                name: format!("organization{index}"),
-                kind,
                 fallback,
                 partners,
-                profile,
-                settings: Settings::default(),
+                ..Organization::new(format!("organization{index}"), kind, profile)
             });
         }
     }
@@ -269,23 +266,16 @@ impl Builder<'_> {
         } else {
             RecipientValidation::Off
         };
+        let profile = self.parts.organizations[organization.index()].profile;
         self.parts.servers.push(Server {
-            organization,
-            name,
-            fqdn,
-            role,
             site: site.to_owned(),
-            addresses: Vec::new(),
-            dns_view: DnsView::Public,
             directory: matches!(
                 role,
                 ServerRole::Mailbox | ServerRole::Hub | ServerRole::FrontEnd
             ),
             recipient_validation,
             services,
-            version: None,
-            front_end_for: Vec::new(),
-            settings: Settings::default(),
+            ..Server::new(organization, name, fqdn, role, profile)
         });
         ServerId::new(index)
     }
@@ -337,24 +327,19 @@ impl Builder<'_> {
                         .pick(&[DomainType::Authoritative, DomainType::InternalRelay]),
                 };
                 self.parts.accepted_domains.push(AcceptedDomain {
-                    organization,
                     name: format!("{}/{domain}/{subdomains}", organization.index()),
-                    domain: domain.clone(),
                     subdomains: *subdomains,
-                    kind,
                     default: index == 0,
-                    settings: Settings::default(),
+                    ..AcceptedDomain::new(organization, domain.clone(), kind)
                 });
             }
         }
         for domain in self.dice.subset(&DOMAINS, 2, 6) {
             let target_delivery_domain = self.dice.percent(80);
             self.parts.remote_domains.push(RemoteDomain {
-                organization,
                 name: format!("{}/{domain}", organization.index()),
-                domain,
                 target_delivery_domain,
-                settings: Settings::default(),
+                ..RemoteDomain::new(organization, DomainPattern::Exact(domain))
             });
         }
     }
@@ -419,8 +404,6 @@ impl Builder<'_> {
             Some(TlsAuthLevel::DomainValidation),
         ]);
         SendConnector {
-            organization,
-            name: name.to_owned(),
             enabled: dice.percent(85),
             address_spaces: dice.list(1, 3, |dice| {
                 let cost = *dice.pick(&[1, 1, 10, 100]);
@@ -446,7 +429,7 @@ impl Builder<'_> {
                 Shape::Tenant => u8::try_from(dice.below(2)).expect("small"),
                 Shape::Forest | Shape::Outside => 0,
             },
-            settings: Settings::default(),
+            ..SendConnector::new(organization, name)
         }
     }
 
@@ -507,7 +490,7 @@ impl Builder<'_> {
         }
         Matcher::Endpoint {
             transport_role,
-            ports,
+            bindings: Matcher::everywhere(&ports),
             remote_ip_ranges,
         }
     }
@@ -537,29 +520,23 @@ impl Builder<'_> {
             permission_groups.insert(PermissionGroup::ExchangeServers);
         }
         ReceiveConnector {
-            organization,
-            server,
-            name: name.to_owned(),
             enabled: dice.percent(85),
-            matcher,
             permission_groups,
             externally_secured,
             anonymous_relay: dice.percent(20),
             tls_domain_capabilities: dice.list(0, 2, |dice| TlsDomainCapability {
-                domain: certificate_name(dice),
+                domain: Some(certificate_name(dice)),
                 accept_cloud_services_mail: dice.percent(75),
             }),
             cloud_services_mail_enabled: dice.percent(50),
             offers_tls: dice.percent(80),
             require_tls: dice.percent(15),
-            tls_certificate_name: None,
-            fqdn: None,
             max_message_size: size_limit(dice),
             max_hop_count: u32::try_from(dice.between(1, 5)).expect("small"),
             max_local_hop_count: u32::try_from(dice.below(4)).expect("small"),
             max_attributions: dice
                 .maybe(50, |dice| u32::try_from(dice.between(1, 3)).expect("small")),
-            settings: Settings::default(),
+            ..ReceiveConnector::new(organization, server, name, matcher)
         }
     }
 
@@ -580,12 +557,9 @@ impl Builder<'_> {
             }
             let require = matches!(kind, RecipientKind::RemoteGroup { .. });
             self.parts.recipients.push(Recipient {
-                organization,
                 name: format!("recipient{}.{index}", organization.index()),
-                addresses,
-                kind,
                 require_sender_authentication: require || self.dice.percent(30),
-                settings: Settings::default(),
+                ..Recipient::new(organization, addresses, kind)
             });
         }
         self.connect(first);
@@ -609,6 +583,7 @@ impl Builder<'_> {
                 RecipientKind::Group {
                     members,
                     subscribers,
+                    ..
                 } => {
                     let exists = |member: &Member| match member {
                         Member::Nobody(address) => !held.contains(address),
@@ -617,7 +592,7 @@ impl Builder<'_> {
                     members.retain(exists);
                     subscribers.retain(exists);
                 }
-                RecipientKind::Mailbox { .. } => {}
+                RecipientKind::DistributionGroup(_) | RecipientKind::Mailbox { .. } => {}
             }
         }
     }
@@ -655,22 +630,20 @@ impl Builder<'_> {
                 RecipientKind::Group {
                     members: dice.list(0, 5, &mut member),
                     subscribers: dice.list(0, 5, &mut member),
+                    details: Box::default(),
                 }
             }
             (6.., Shape::Forest | Shape::Outside) => RecipientKind::RemoteGroup {
                 target_address: dice.maybe(40, mailbox),
                 mail_enabled: dice.percent(65),
+                members: Vec::new(),
             },
         }
     }
 }
 
 fn space(pattern: DomainPattern, cost: u8) -> AddressSpace {
-    AddressSpace {
-        pattern,
-        cost,
-        location: None,
-    }
+    AddressSpace::new(pattern, cost)
 }
 
 /// A random address space of an organization; only the cloud has one for all accepted domains.

@@ -1,0 +1,69 @@
+//! Copies that leave the path their premises prescribe.
+
+use crate::mail::Domain;
+use crate::model::{DomainType, OrganizationId, Server, ServerId, ServerRole, Topology};
+use crate::route::Copy;
+
+/// Whose mail for a domain a server takes: a front end's is the tenant's that has the domain.
+fn serving(topology: &Topology, server: &Server, domain: &Domain) -> OrganizationId {
+    let tenants = server.front_end_for.iter().map(|(tenant, _)| *tenant);
+    let owner = tenants
+        .into_iter()
+        .find(|tenant| topology.accepted_domain_for(*tenant, domain).is_some());
+    owner.unwrap_or(server.organization)
+}
+
+/// Why a copy that a server sends out leaves the path its premises prescribe, in the words that
+/// metrics use; `next` is absent where the host is no server of the world.
+#[must_use]
+pub fn misroutes(
+    topology: &Topology,
+    server: ServerId,
+    next: Option<ServerId>,
+    copy: &Copy,
+) -> Vec<&'static str> {
+    if copy.exchange_authenticated {
+        return Vec::new();
+    }
+    let mut reasons = Vec::new();
+    let from = topology.server(server).organization;
+    let partners = &topology.organization(from).partners;
+    let hybrid = copy
+        .next_hop
+        .connector()
+        .is_some_and(|id| topology.send_connector(id).cloud_services_mail_enabled);
+    let domain = &copy.transfer.recipients[0].domain;
+    let next = next.map(|id| topology.server(id));
+    let to = next.map(|next| serving(topology, next, domain));
+    if to.is_some_and(|to| partners.contains(&to)) && !hybrid {
+        reasons.push("not_hybrid_connector");
+    }
+    // A message between the two organizations that goes to a third. What neither of them has in a
+    // domain that it relays is the third's own.
+    let recipient = &copy.transfer.recipients[0];
+    let ours = |id| {
+        let accepted = topology.accepted_domain_for(id, domain);
+        accepted.is_some_and(|id| topology.accepted_domain(id).kind == DomainType::Authoritative)
+            || !topology.recipients_at(id, recipient).is_empty()
+    };
+    let foreign = next.is_some_and(|next| next.role == ServerRole::Host);
+    if foreign && !partners.is_empty() && partners.iter().chain([&from]).any(|id| ours(*id)) {
+        reasons.push("third_party");
+    }
+    let serves = |owner| {
+        next.is_some_and(|next| {
+            next.organization == owner
+                || next
+                    .front_end_for
+                    .iter()
+                    .any(|(tenant, _)| *tenant == owner)
+        })
+    };
+    if topology
+        .group_domain_owner(domain)
+        .is_some_and(|owner| !serves(owner))
+    {
+        reasons.push("group_domain_not_eop");
+    }
+    reasons
+}

@@ -1,0 +1,122 @@
+//! What a fork has behind it while it is walked, and how it ends.
+
+use super::flag::{Flag, FlagKind};
+use super::fork::{Cycle, Disposition, Hop};
+use crate::mail::{AuthAs, Mailbox, Status};
+use crate::model::{RecipientId, ServerId};
+use crate::route::Step;
+
+/// What a fork has behind it.
+#[derive(Clone)]
+pub(super) struct Path {
+    pub(super) hops: Vec<Hop>,
+    /// The last server that took responsibility: it tells the sender of a failure.
+    pub(super) holder: Option<ServerId>,
+    pub(super) trust: Option<AuthAs>,
+    pub(super) flags: Vec<Flag>,
+    /// The group the recipient was expanded from first.
+    pub(super) group: Option<RecipientId>,
+    /// Every group it was expanded from.
+    pub(super) expanded: Vec<RecipientId>,
+}
+
+impl Path {
+    pub(super) fn begin(server: ServerId) -> Self {
+        let hop = Hop {
+            server,
+            connector: None,
+            tls: false,
+            steps: Vec::new(),
+        };
+        Self {
+            hops: vec![hop],
+            holder: None,
+            trust: None,
+            flags: Vec::new(),
+            group: None,
+            expanded: Vec::new(),
+        }
+    }
+
+    /// The server the message is at.
+    pub(super) fn server(&self) -> ServerId {
+        self.last().server
+    }
+
+    pub(super) fn last(&self) -> &Hop {
+        self.hops
+            .last()
+            .unwrap_or_else(|| unreachable!("a path has a first hop"))
+    }
+
+    pub(super) fn record(&mut self, steps: impl IntoIterator<Item = Step>) {
+        let hop = self
+            .hops
+            .last_mut()
+            .unwrap_or_else(|| unreachable!("a path has a first hop"));
+        hop.steps.extend(steps);
+    }
+
+    pub(super) fn raise(
+        &mut self,
+        kind: FlagKind,
+        expected: bool,
+        server: ServerId,
+        reason: &'static str,
+    ) {
+        if !self
+            .flags
+            .iter()
+            .any(|flag| flag.kind == kind && flag.reason == reason)
+        {
+            self.flags.push(Flag {
+                kind,
+                expected,
+                server,
+                reason,
+            });
+        }
+    }
+}
+
+/// How a fork ends.
+pub(super) struct End {
+    pub(super) recipient: Mailbox,
+    pub(super) disposition: Disposition,
+    pub(super) status: Option<Status>,
+    pub(super) final_status: Option<Status>,
+}
+
+impl End {
+    pub(super) fn new(
+        recipient: Mailbox,
+        disposition: Disposition,
+        status: Option<Status>,
+    ) -> Self {
+        Self {
+            recipient,
+            disposition,
+            status,
+            final_status: None,
+        }
+    }
+}
+
+/// The servers that repeat at the end of a path: the shortest run that stands there twice, else from
+/// the last server's earlier visit on.
+pub(super) fn minimal_cycle(hops: &[Hop]) -> Cycle {
+    let servers: Vec<ServerId> = hops.iter().map(|hop| hop.server).collect();
+    let count = servers.len();
+    for period in 1..=count / 2 {
+        if servers[count - period..] == servers[count - 2 * period..count - period] {
+            return Cycle::Servers(servers[count - period..].to_vec());
+        }
+    }
+    let last = servers.last().copied();
+    let earlier = servers[..count.saturating_sub(1)]
+        .iter()
+        .rposition(|server| Some(*server) == last);
+    earlier.map_or(Cycle::NONE, |at| {
+        Cycle::Servers(servers[at..count - 1].to_vec())
+    })
+}

@@ -1,0 +1,100 @@
+//! Where a next hop is: DNS as the sending server sees it, and the server behind an address.
+
+use std::net::IpAddr;
+
+use crate::dns::{self, NoHost, Target, Targets, View, Zones};
+use crate::mail::Domain;
+use crate::model::{DnsView, SendConnectorId, ServerId, SmartHost, Topology};
+use crate::route::Happened;
+
+/// A next hop with an address.
+pub(super) struct Reached {
+    /// The server there; `None` outside the world.
+    pub(super) server: Option<ServerId>,
+    /// Its name, for the reader.
+    pub(super) name: String,
+    pub(super) address: Option<IpAddr>,
+}
+
+/// Why no next hop was found.
+pub(super) enum Miss {
+    Happened(Happened),
+    /// The world does not describe this name.
+    Unknown(Domain),
+}
+
+/// The DNS that a server asks for a connector.
+pub(super) fn view(
+    topology: &Topology,
+    server: ServerId,
+    connector: Option<SendConnectorId>,
+) -> View {
+    let external = connector.is_some_and(|id| topology.send_connector(id).use_external_dns);
+    match topology.server(server).dns_view {
+        DnsView::Internal if !external => View::Internal,
+        DnsView::Internal | DnsView::Public => View::Public,
+    }
+}
+
+/// The first host that has an address, unless it is the sending server itself.
+pub(super) fn best(
+    topology: &Topology,
+    server: ServerId,
+    targets: Targets,
+    smart_host: bool,
+) -> Result<Reached, Miss> {
+    let own = |host: &Target| {
+        host.addresses
+            .iter()
+            .any(|address| topology.server_at(*address) == Some(server))
+    };
+    let hosts = targets.usable(own, smart_host).map_err(|why| match why {
+        NoHost::BestIsSelf => Miss::Happened(Happened::BestMxIsSelf),
+        NoHost::NameError => Miss::Happened(Happened::DomainNotFound { smart_host }),
+        NoHost::NoAnswer => Miss::Happened(Happened::NoAnswer),
+        NoHost::NullMx => Miss::Happened(Happened::NullMx),
+        NoHost::Unknown(name) => Miss::Unknown(name),
+    })?;
+    let host = &hosts[0];
+    let address = host.addresses[0];
+    let server = topology.server_at(address);
+    Ok(Reached {
+        server,
+        name: host.host.to_string(),
+        address: Some(address),
+    })
+}
+
+/// The first smart host that can be found.
+///
+/// Choice: Exchange balances the load; a prediction takes them in the order of the setting.
+pub(super) fn smart_host(
+    topology: &Topology,
+    zones: &Zones,
+    server: ServerId,
+    hosts: &[SmartHost],
+    connector: SendConnectorId,
+) -> Result<Reached, (Domain, Miss)> {
+    let mut miss = None;
+    for host in hosts {
+        match host {
+            SmartHost::Address(address) => {
+                let server = topology.server_at(*address);
+                return Ok(Reached {
+                    server,
+                    name: format!("[{address}]"),
+                    address: Some(*address),
+                });
+            }
+            SmartHost::Name(name) => {
+                let targets = dns::targets(zones, view(topology, server, Some(connector)), name);
+                match best(topology, server, targets, true) {
+                    Ok(reached) => return Ok(reached),
+                    Err(why @ Miss::Unknown(_)) => return Err((name.clone(), why)),
+                    Err(why) => miss = miss.or(Some((name.clone(), why))),
+                }
+            }
+        }
+    }
+    Err(miss.unwrap_or_else(|| unreachable!("a connector with smart hosts has at least one")))
+}
