@@ -1,7 +1,7 @@
 //! Copies that leave the path their premises prescribe.
 
 use crate::mail::Domain;
-use crate::model::{OrganizationId, Server, ServerId, ServerRole, Topology};
+use crate::model::{DomainType, OrganizationId, Server, ServerId, ServerRole, Topology};
 use crate::route::Copy;
 
 /// Whose mail for a domain a server takes: a front end's is the tenant's that has the domain.
@@ -38,8 +38,14 @@ pub fn misroutes(
     if to.is_some_and(|to| partners.contains(&to)) && !hybrid {
         reasons.push("not_hybrid_connector");
     }
-    // A message between the two organizations that goes to a third.
-    let ours = |id| topology.accepted_domain_for(id, domain).is_some();
+    // A message between the two organizations that goes to a third. What neither of them has in a
+    // domain that it relays is the third's own.
+    let recipient = &copy.transfer.recipients[0];
+    let ours = |id| {
+        let accepted = topology.accepted_domain_for(id, domain);
+        accepted.is_some_and(|id| topology.accepted_domain(id).kind == DomainType::Authoritative)
+            || !topology.recipients_at(id, recipient).is_empty()
+    };
     let foreign = next.is_some_and(|next| next.role == ServerRole::Host);
     if foreign && !partners.is_empty() && partners.iter().chain([&from]).any(|id| ours(*id)) {
         reasons.push("third_party");

@@ -14,8 +14,10 @@ use super::build::{Lab, LabError, PASSWORD, is_third_party};
 use super::mailboxes::Stored;
 use super::outside::{self, Handover, Told};
 use crate::dns::{NoHost, Target, Targets};
-use crate::flow::{Disposition, FlagKind, Fork, Question, Submission};
-use crate::mail::{EnhancedStatus, Mailbox, Status, read_report};
+use crate::flow::{Disposition, FlagKind, Fork, Question, Submission, walk};
+use crate::mail::{
+    ByteSize, EnhancedStatus, Mailbox, MessageKind, ReversePath, Status, read_report,
+};
 use crate::model::{ServerId, Topology};
 use crate::relay::Pace;
 use crate::route::{self, Happened, Outcome};
@@ -26,6 +28,8 @@ const SENDERS: usize = 8;
 /// When all that was predicted has arrived and the servers are not at rest, what nobody predicted gets
 /// so long to arrive as well.
 const AFTERMATH: Duration = Duration::from_secs(3);
+/// A notification carries the header of what it reports, and no body: it is not larger than this.
+const NOTIFICATION: ByteSize = ByteSize(10 * 1024);
 
 /// How flows are sent.
 #[derive(Clone, Copy, Debug)]
@@ -82,7 +86,7 @@ pub async fn agree(lab: &Lab, rows: &[Row], options: &AgreeOptions) -> Result<Ag
     let mut agreement = Agreement::default();
     let mut testable = Vec::new();
     for (flow, question, forks) in flows(rows) {
-        match untestable(lab.topology(), question, &forks, options) {
+        match untestable(lab, question, &forks, options) {
             Some(reason) => agreement.untestable.push(Untestable { flow, reason }),
             None => testable.push((flow, question, forks)),
         }
@@ -223,11 +227,12 @@ fn recipient(question: &Question) -> &Mailbox {
 
 /// Why a flow cannot be sent or seen.
 fn untestable(
-    topology: &Topology,
+    lab: &Lab,
     question: &Question,
     forks: &[&Fork],
     options: &AgreeOptions,
 ) -> Option<String> {
+    let topology = lab.topology();
     if forks
         .iter()
         .any(|fork| fork.disposition == Disposition::Unknown)
@@ -259,7 +264,27 @@ fn untestable(
     if forks.iter().any(reported) && !hears {
         return Some("the sender has no mailbox that could be told".to_owned());
     }
+    let lost = |fork: &&Fork| fork.reported_by.is_some_and(|by| !tells(lab, by, question));
+    if forks.iter().any(lost) {
+        return Some("a notification to the sender does not arrive".to_owned());
+    }
     None
+}
+
+/// Whether a notification that a server makes reaches the sender: it goes by the same rules as any
+/// message that begins there.
+fn tells(lab: &Lab, server: ServerId, question: &Question) -> bool {
+    let to = question.from.mailbox().cloned();
+    let notification = Question {
+        from: ReversePath::Null,
+        to: to.into_iter().collect(),
+        size: question.size.min(NOTIFICATION),
+        kind: MessageKind::Message,
+        submission: Submission::User(server),
+    };
+    let flow = walk(lab.topology(), lab.zones(), &notification);
+    let arrives = |fork: &Fork| fork.disposition == Disposition::Delivered;
+    flow.forks.iter().all(arrives)
 }
 
 /// Whether somebody would read a notification to this address.

@@ -106,6 +106,7 @@ pub struct RunningServer {
 #[derive(Debug)]
 pub struct Lab {
     topology: Arc<Topology>,
+    zones: Zones,
     addresses: Arc<AddressBook>,
     relays: Vec<Relay>,
     public: NameServer,
@@ -168,6 +169,7 @@ impl Lab {
         let port_offset = block.port_offset;
         Ok(Self {
             topology,
+            zones: zones.clone(),
             addresses,
             relays,
             public,
@@ -242,6 +244,12 @@ impl Lab {
     #[must_use]
     pub fn metrics(&self) -> &Metrics {
         &self.metrics
+    }
+
+    /// What its name servers answer from.
+    #[must_use]
+    pub fn zones(&self) -> &Zones {
+        &self.zones
     }
 
     /// The world.

@@ -7,7 +7,10 @@
 use super::context::{Context, Found};
 use super::finding::{Finding, Report, Summary};
 use super::questions::survey;
-use super::{directory, group_domain, hybrid_connectors, inbound, intent, outcomes, relay};
+use super::{
+    directory, edge, group_domain, hybrid_connectors, inbound, intent, outcomes, relay, relayed,
+    targets,
+};
 use crate::diag::Severity;
 use crate::dns::Zones;
 use crate::model::Topology;
@@ -23,6 +26,10 @@ const RULES: &[Rule] = &[
     group_domain::check,
     inbound::check,
     directory::ambiguous_addresses,
+    edge::check,
+    targets::own_tenant,
+    targets::loops,
+    relayed::check,
     directory::secondary_group_addresses,
     outcomes::check,
     relay::check,

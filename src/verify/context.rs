@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use super::finding::Finding;
+use super::finding::{Finding, Fix};
 use super::questions::{Asked, Survey};
-use crate::diag::Severity;
+use crate::diag::{Diagnostic, Severity};
 use crate::dns::Zones;
 use crate::flow::{Disposition, FlagKind, Flow, Fork, Submission};
 use crate::mail::{EnhancedStatus, Mailbox};
@@ -93,6 +93,44 @@ impl<'a> Context<'a> {
                     .chain(&self.survey.recipients[asked.to].members)
             });
         addresses.collect::<BTreeSet<&Mailbox>>().len()
+    }
+
+    /// Ends a finding: it explains these questions, and the flow that shows it best is its witness.
+    pub(super) fn conclude(
+        &self,
+        diagnostic: Diagnostic,
+        fix: Vec<Fix>,
+        claims: Vec<usize>,
+    ) -> Found {
+        let witness = self.witness(&claims);
+        self.conclude_with(diagnostic, fix, claims, witness)
+    }
+
+    /// The same with a witness that the rule has chosen.
+    pub(super) fn conclude_with(
+        &self,
+        mut diagnostic: Diagnostic,
+        fix: Vec<Fix>,
+        claims: Vec<usize>,
+        witness: Option<Flow>,
+    ) -> Found {
+        if let Some(words) = witness
+            .as_ref()
+            .filter(|flow| is_troubled(flow))
+            .and_then(|flow| in_words(self.topology, flow))
+        {
+            diagnostic = diagnostic.because(words);
+        }
+        let affected = self.affected(&claims);
+        Found {
+            finding: Finding {
+                diagnostic,
+                affected,
+                witness,
+                fix,
+            },
+            claims,
+        }
     }
 
     fn senders(&self, asked: &Asked) -> &[Mailbox] {

@@ -56,6 +56,15 @@ impl Pair {
             .collect()
     }
 
+    /// The tenant's hub, which routes what its front ends take.
+    pub(super) fn hub(self, topology: &Topology) -> Option<ServerId> {
+        topology
+            .servers()
+            .flat_map(|(_, server)| &server.front_end_for)
+            .find(|(tenant, _)| *tenant == self.tenant)
+            .map(|(_, hub)| *hub)
+    }
+
     /// The enabled Send connectors that carry organization headers to the cloud.
     pub(super) fn hybrid_send_connectors(self, topology: &Topology) -> Vec<SendConnectorId> {
         let carries = |id: &&SendConnectorId| {

@@ -5,9 +5,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::carrier::Carrier;
-use super::context::{Context, Found, in_words, is_troubled};
+use super::context::{Context, Found, is_troubled};
 use super::edit;
-use super::finding::{Edit, Finding, Fix, Side};
+use super::finding::{Edit, Fix, Side};
 use super::hybrid::{self, Pair};
 use super::questions::Asked;
 use crate::diag::{Diagnostic, Location};
@@ -54,29 +54,11 @@ fn of_every_pair(context: &Context<'_>, rule: fn(&Context<'_>, Pair) -> Vec<Foun
 /// Ends a finding: it explains the open questions that satisfy `explains`.
 fn conclude(
     context: &Context<'_>,
-    mut diagnostic: Diagnostic,
+    diagnostic: Diagnostic,
     fix: Vec<Fix>,
     explains: impl Fn(&Asked) -> bool,
 ) -> Found {
-    let claims = context.open_where(explains);
-    let witness = context.witness(&claims);
-    if let Some(words) = witness
-        .as_ref()
-        .filter(|flow| is_troubled(flow))
-        .and_then(|flow| in_words(context.topology, flow))
-    {
-        diagnostic = diagnostic.because(words);
-    }
-    let affected = context.affected(&claims);
-    Found {
-        finding: Finding {
-            diagnostic,
-            affected,
-            witness,
-            fix,
-        },
-        claims,
-    }
+    context.conclude(diagnostic, fix, context.open_where(explains))
 }
 
 /// Whether a question is about mail of an organization's users.

@@ -14,6 +14,7 @@ mod carrier;
 mod check;
 mod context;
 mod directory;
+mod edge;
 mod edit;
 mod finding;
 mod group_domain;
@@ -24,7 +25,9 @@ mod intent;
 mod outcomes;
 mod questions;
 mod relay;
+mod relayed;
 mod row;
+mod targets;
 
 pub use agreement::{Agreement, Comparison, Ending, Untestable};
 pub use check::check;

@@ -177,6 +177,8 @@ fn sender_classes(topology: &Topology) -> Vec<SenderClass> {
         .into_iter()
         .map(|((kind, submission, _), mut members)| {
             members.sort();
+            // One address that two mailboxes hold by mistake is one sender.
+            members.dedup();
             SenderClass {
                 name: String::new(),
                 kind,
@@ -556,28 +558,28 @@ fn subscribers_among<'a>(
         Member::Recipient(id) => Some(topology.recipient(*id)),
         Member::Nobody(_) => None,
     });
-    recipients
-        .filter_map(|recipient| {
-            let address = recipient
-                .addresses
-                .iter()
-                .find(|address| senders.contains_key(address))?;
-            let echo = match recipient.kind {
-                RecipientKind::Mailbox { echo, .. } | RecipientKind::MailUser { echo, .. } => echo,
-                RecipientKind::DistributionGroup(_)
-                | RecipientKind::Group { .. }
-                | RecipientKind::RemoteGroup { .. } => false,
-            };
-            Some((
-                address,
-                if echo {
-                    Relation::SubscriberWithEcho
-                } else {
-                    Relation::Subscriber
-                },
-            ))
-        })
-        .collect()
+    let mut found: BTreeMap<&Mailbox, Relation> = BTreeMap::new();
+    for recipient in recipients {
+        let own = |address: &&Mailbox| senders.contains_key(*address);
+        let Some(address) = recipient.addresses.iter().find(own) else {
+            continue;
+        };
+        let echo = match recipient.kind {
+            RecipientKind::Mailbox { echo, .. } | RecipientKind::MailUser { echo, .. } => echo,
+            RecipientKind::DistributionGroup(_)
+            | RecipientKind::Group { .. }
+            | RecipientKind::RemoteGroup { .. } => false,
+        };
+        let relation = if echo {
+            Relation::SubscriberWithEcho
+        } else {
+            Relation::Subscriber
+        };
+        // Two subscribers that hold one address by mistake are one sender.
+        let known = found.entry(address).or_insert(relation);
+        *known = relation.max(*known);
+    }
+    found.into_iter().collect()
 }
 
 /// Every size at which some limit ends.

@@ -2,6 +2,7 @@
 
 mod architecture;
 mod authority;
+mod classes;
 mod cli;
 mod crash;
 mod dialogs;

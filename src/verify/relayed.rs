@@ -1,0 +1,169 @@
+//! Domains that the tenant relays (Exchange Online, "Manage accepted domains in Exchange Online"): what
+//! nobody has must end somewhere.
+
+use super::context::{Context, Found};
+use super::edit;
+use super::finding::{Edit, Fix, Side};
+use super::hybrid::{self, Pair};
+use super::questions::Asked;
+use crate::diag::Diagnostic;
+use crate::flow::{FlagKind, Fork};
+use crate::mail::{ByteSize, Domain};
+use crate::model::{AcceptedDomain, DomainType, OrganizationId, ServerId, Topology};
+use crate::route;
+
+/// Relayed domains whose unknown recipients go round.
+pub(super) fn check(context: &Context<'_>) -> Vec<Found> {
+    let mut found = Vec::new();
+    for pair in hybrid::pairs(context.topology) {
+        let relayed = context.topology.accepted_domains().filter(|(_, accepted)| {
+            accepted.organization == pair.tenant && accepted.kind == DomainType::InternalRelay
+        });
+        for (_, accepted) in relayed {
+            let about = Relayed {
+                context,
+                pair,
+                accepted,
+            };
+            found.extend(about.nowhere().or_else(|| about.by_both()));
+        }
+    }
+    found
+}
+
+struct Relayed<'a> {
+    context: &'a Context<'a>,
+    pair: Pair,
+    accepted: &'a AcceptedDomain,
+}
+
+impl Relayed<'_> {
+    fn topology(&self) -> &Topology {
+        self.context.topology
+    }
+
+    /// No outbound connector takes the domain: its MX record leads back into the tenant.
+    fn nowhere(&self) -> Option<Found> {
+        let ordinary = ByteSize(10 * 1024);
+        let hub = self.pair.hub(self.topology())?;
+        let domain = &self.accepted.domain;
+        if route::select(self.topology(), hub, domain, ordinary)
+            .winner
+            .is_ok()
+        {
+            return None;
+        }
+        let claims = self.going_round(false);
+        let message =
+            format!("the tenant relays `{domain}`, and no outbound connector takes it anywhere");
+        let place = self.accepted.settings.at("DomainType").cloned();
+        let diagnostic = Diagnostic::new("cloud-domain-relayed-nowhere", place, message)
+            .help("make it Authoritative where the tenant knows all its recipients, or add an outbound connector");
+        let fix = self.authoritative(self.accepted, Side::ExchangeOnline);
+        (!claims.is_empty()).then(|| self.context.conclude(diagnostic, vec![fix], claims))
+    }
+
+    /// Each side sends what it does not know to the other.
+    fn by_both(&self) -> Option<Found> {
+        let topology = self.topology();
+        let domain = &self.accepted.domain;
+        let other = topology.accepted_domain_for(self.pair.on_premises, domain)?;
+        let other = topology.accepted_domain(other);
+        if other.kind != DomainType::InternalRelay {
+            return None;
+        }
+        let claims = self.going_round(true);
+        let message = format!(
+            "`{domain}` is InternalRelay on both sides, and each sends what it does not know to the other"
+        );
+        let (knows, side) = if self.knows_all(self.pair.tenant, self.pair.on_premises) {
+            (self.accepted, Side::ExchangeOnline)
+        } else {
+            (other, Side::OnPremises)
+        };
+        let place = knows.settings.at("DomainType").cloned();
+        let diagnostic = Diagnostic::new("domain-relayed-by-both-sides", place, message)
+            .help("make it Authoritative on the side that knows all its recipients");
+        let known =
+            side == Side::ExchangeOnline || self.knows_all(self.pair.on_premises, self.pair.tenant);
+        let fix = known.then(|| self.authoritative(knows, side));
+        (!claims.is_empty()).then(|| {
+            self.context
+                .conclude(diagnostic, fix.into_iter().collect(), claims)
+        })
+    }
+
+    /// The open questions whose mail, for an address of the domain that nobody has, goes round: by way
+    /// of the premises, or in the cloud alone.
+    fn going_round(&self, by_premises: bool) -> Vec<usize> {
+        let goes_round = |fork: &Fork| {
+            let owner = |id: &ServerId| self.topology().server(*id).organization;
+            let looped = fork.flags.iter().any(|flag| flag.kind == FlagKind::Loop);
+            let inside = fork
+                .cycle
+                .servers()
+                .iter()
+                .any(|id| owner(id) == self.pair.on_premises);
+            looped && inside == by_premises
+        };
+        self.context.open_where(|asked| {
+            let address = &self.context.survey.recipients[asked.to].members[0];
+            self.covers(&address.domain)
+                && self.is_unknown(asked)
+                && asked
+                    .answers
+                    .iter()
+                    .any(|(_, flow)| flow.forks.iter().any(&goes_round))
+        })
+    }
+
+    fn covers(&self, domain: &Domain) -> bool {
+        let covering = self
+            .topology()
+            .accepted_domain_for(self.pair.tenant, domain);
+        covering
+            .is_some_and(|id| self.topology().accepted_domain(id).domain == self.accepted.domain)
+    }
+
+    fn is_unknown(&self, asked: &Asked) -> bool {
+        let address = &self.context.survey.recipients[asked.to].members[0];
+        let sides = [self.pair.on_premises, self.pair.tenant];
+        sides
+            .iter()
+            .all(|side| self.topology().recipients_at(*side, address).is_empty())
+    }
+
+    /// Whether one side knows every address of the domain that the other knows.
+    fn knows_all(&self, side: OrganizationId, other: OrganizationId) -> bool {
+        let theirs = self
+            .topology()
+            .recipients()
+            .filter(|(_, recipient)| recipient.organization == other);
+        let mut addresses = theirs.flat_map(|(_, recipient)| &recipient.addresses);
+        addresses.all(|address| {
+            !self.covers(&address.domain)
+                || !self.topology().recipients_at(side, address).is_empty()
+        })
+    }
+
+    /// `Set-AcceptedDomain -DomainType Authoritative`; with subdomains the type cannot be changed alone.
+    fn authoritative(&self, accepted: &AcceptedDomain, side: Side) -> Fix {
+        const KEY: &str = "DomainType";
+        let settings = &accepted.settings;
+        let to = || edit::quoted(DomainType::Authoritative.as_str());
+        let edit: Option<Edit> = match (settings.written(KEY), settings.written("DomainName")) {
+            _ if accepted.subdomains => None,
+            (Some(at), _) => Some(edit::replace(at, to())),
+            (None, Some(after)) => Some(edit::add_key(after, KEY, &to())),
+            (None, None) => None,
+        };
+        Fix {
+            side,
+            script: format!(
+                "Set-AcceptedDomain -Identity \"{}\" -DomainType Authoritative",
+                accepted.name
+            ),
+            edits: edit.into_iter().collect(),
+        }
+    }
+}

@@ -1,0 +1,276 @@
+//! Target addresses that lead to no mailbox (Exchange Server, "Recipient resolution"): back into the
+//! tenant that they are written in, or round in a circle.
+
+use std::collections::BTreeSet;
+
+use super::context::{Context, Found};
+use super::edit;
+use super::finding::{Fix, Side};
+use super::hybrid::{self, Pair};
+use super::questions::Asked;
+use crate::diag::Diagnostic;
+use crate::flow::Fork;
+use crate::mail::{ByteSize, Mailbox};
+use crate::model::{
+    MailUserFlavour, OrganizationId, Recipient, RecipientId, RecipientKind, Topology,
+};
+use crate::route;
+
+/// Mail users of a tenant whose target address lies in the tenant itself, where no mailbox has it.
+pub(super) fn own_tenant(context: &Context<'_>) -> Vec<Found> {
+    let mut found = Vec::new();
+    for pair in hybrid::pairs(context.topology) {
+        for (id, recipient) in context.topology.recipients() {
+            if recipient.organization == pair.tenant
+                && let Some(target) = target_of(recipient)
+                && stays_in_tenant(context.topology, pair, id, target)
+            {
+                found.extend(own_tenant_found(context, pair, recipient, target));
+            }
+        }
+    }
+    found
+}
+
+/// Target addresses that lead from one recipient to the next and back to the first.
+pub(super) fn loops(context: &Context<'_>) -> Vec<Found> {
+    let topology = context.topology;
+    let mut rings: BTreeSet<Vec<RecipientId>> = BTreeSet::new();
+    for (id, _) in topology.recipients() {
+        rings.extend(ring_from(topology, id));
+    }
+    rings
+        .into_iter()
+        .filter_map(|ring| ring_found(context, &ring))
+        .collect()
+}
+
+fn target_of(recipient: &Recipient) -> Option<&Mailbox> {
+    match &recipient.kind {
+        RecipientKind::MailUser { target_address, .. } => target_address.as_ref(),
+        RecipientKind::Mailbox { .. }
+        | RecipientKind::DistributionGroup(_)
+        | RecipientKind::Group { .. }
+        | RecipientKind::RemoteGroup { .. } => None,
+    }
+}
+
+/// Whether mail for a target address stays in the tenant: it accepts the domain, no outbound connector
+/// takes it, and nobody else has the address.
+fn stays_in_tenant(topology: &Topology, pair: Pair, id: RecipientId, target: &Mailbox) -> bool {
+    let accepted = topology.accepted_domain_for(pair.tenant, &target.domain);
+    let others = topology.recipients_at(pair.tenant, target);
+    let on_premises = topology.recipients_at(pair.on_premises, target);
+    let ends_there = |id: &RecipientId| target_of(topology.recipient(*id)).is_none();
+    if accepted.is_none()
+        || others.iter().any(|other| *other != id)
+        || on_premises.iter().any(ends_there)
+    {
+        return false;
+    }
+    pair.hub(topology).is_some_and(|hub| {
+        let ordinary = ByteSize(10 * 1024);
+        route::select(topology, hub, &target.domain, ordinary)
+            .winner
+            .is_err()
+    })
+}
+
+fn own_tenant_found(
+    context: &Context<'_>,
+    pair: Pair,
+    recipient: &Recipient,
+    target: &Mailbox,
+) -> Option<Found> {
+    let topology = context.topology;
+    let claims = concerned(context, &[recipient]);
+    let message = format!(
+        "the mail user `{}` has the target address `{target}` of its own tenant, and no mailbox has it",
+        recipient.primary()
+    );
+    let place = recipient.settings.at("ExternalEmailAddress").cloned();
+    let mut diagnostic = Diagnostic::new("mail-user-targets-own-tenant", place, message);
+    let holders = topology.recipients_at(pair.on_premises, recipient.primary());
+    let on_premises = holders
+        .iter()
+        .any(|id| matches!(topology.recipient(*id).kind, RecipientKind::Mailbox { .. }));
+    let fix = if on_premises {
+        diagnostic =
+            diagnostic.help("the mailbox is on premises: let the target address lead there");
+        lead_home(recipient)
+    } else {
+        diagnostic = diagnostic
+            .help("give the user a mailbox in the tenant, or a target address where one is");
+        become_mailbox(recipient, Side::ExchangeOnline)
+    };
+    (!claims.is_empty()).then(|| conclude(context, diagnostic, fix, claims, &[recipient]))
+}
+
+/// Ends a finding with a witness that is addressed to one of the recipients, if there is one.
+fn conclude(
+    context: &Context<'_>,
+    diagnostic: Diagnostic,
+    fix: Fix,
+    claims: Vec<usize>,
+    members: &[&Recipient],
+) -> Found {
+    let addressed = |index: &usize| {
+        let class = &context.survey.recipients[context.survey.asked[*index].to];
+        let is_theirs = |recipient: &&Recipient| recipient.addresses.contains(&class.members[0]);
+        members.iter().any(is_theirs)
+    };
+    let direct: Vec<usize> = claims.iter().copied().filter(addressed).collect();
+    let shown = if direct.is_empty() { &claims } else { &direct };
+    let witness = context.witness(shown);
+    context.conclude_with(diagnostic, vec![fix], claims, witness)
+}
+
+/// `Set-MailUser -ExternalEmailAddress` with the address that the mailbox on premises has.
+fn lead_home(recipient: &Recipient) -> Fix {
+    let primary = recipient.primary();
+    let at = recipient.settings.written("ExternalEmailAddress");
+    let edits = at.map(|at| edit::replace(at, edit::quoted(&primary.to_string())));
+    Fix {
+        side: Side::ExchangeOnline,
+        script: format!("Set-MailUser -Identity \"{primary}\" -ExternalEmailAddress \"{primary}\""),
+        edits: edits.into_iter().collect(),
+    }
+}
+
+/// The recipient that a target address leads to: another one of the same organization, else one of an
+/// organization that it forms a hybrid deployment with.
+fn next(topology: &Topology, id: RecipientId) -> Option<RecipientId> {
+    let recipient = topology.recipient(id);
+    let target = target_of(recipient)?;
+    let own = recipient.organization;
+    let at = |organization: OrganizationId| {
+        let holders = topology.recipients_at(organization, target);
+        holders.iter().copied().find(|other| *other != id)
+    };
+    let partners = &topology.organization(own).partners;
+    at(own).or_else(|| partners.iter().find_map(|partner| at(*partner)))
+}
+
+/// The ring that a recipient is in, from its first member on.
+fn ring_from(topology: &Topology, start: RecipientId) -> Option<Vec<RecipientId>> {
+    let mut ring = vec![start];
+    loop {
+        let following = next(topology, *ring.last()?)?;
+        if following == start {
+            break;
+        }
+        if ring.contains(&following) {
+            return None;
+        }
+        ring.push(following);
+    }
+    let first = (0..ring.len()).min_by_key(|index| ring[*index])?;
+    ring.rotate_left(first);
+    Some(ring)
+}
+
+fn ring_found(context: &Context<'_>, ring: &[RecipientId]) -> Option<Found> {
+    let topology = context.topology;
+    let members: Vec<&Recipient> = ring.iter().map(|id| topology.recipient(*id)).collect();
+    let claims = concerned(context, &members);
+    let message = format!(
+        "target addresses lead in a circle: {}",
+        in_words(topology, &members)
+    );
+    // Where one side says that the mailbox is in the cloud, it is missing there.
+    let chosen = members
+        .iter()
+        .find(|recipient| side(topology, recipient) == Side::ExchangeOnline)
+        .or(members.first())?;
+    let place = chosen.settings.at(key(chosen)).cloned();
+    let diagnostic = Diagnostic::new("target-addresses-form-a-loop", place, message)
+        .help("decide where the mailbox is, and give that side a mailbox");
+    let fix = become_mailbox(chosen, side(topology, chosen));
+    (!claims.is_empty()).then(|| conclude(context, diagnostic, fix, claims, &members))
+}
+
+/// The side whose directory a recipient is in.
+fn side(topology: &Topology, recipient: &Recipient) -> Side {
+    let pairs = hybrid::pairs(topology);
+    let in_tenant = pairs
+        .iter()
+        .any(|pair| pair.tenant == recipient.organization);
+    if in_tenant {
+        Side::ExchangeOnline
+    } else {
+        Side::OnPremises
+    }
+}
+
+/// Each member of a ring with its target address.
+fn in_words(topology: &Topology, members: &[&Recipient]) -> String {
+    let words = members.iter().map(|recipient| {
+        let target = target_of(recipient).map(ToString::to_string);
+        let where_it_is = match side(topology, recipient) {
+            Side::ExchangeOnline => "in the tenant",
+            Side::OnPremises | Side::Dns => "on premises",
+        };
+        format!(
+            "`{}` {where_it_is} → `{}`",
+            recipient.primary(),
+            target.unwrap_or_default()
+        )
+    });
+    words.collect::<Vec<_>>().join(", ")
+}
+
+/// The key that holds a recipient's target address.
+fn key(recipient: &Recipient) -> &'static str {
+    match recipient.kind {
+        RecipientKind::MailUser {
+            flavour: MailUserFlavour::RemoteMailbox,
+            ..
+        } => "RemoteRoutingAddress",
+        _ => "ExternalEmailAddress",
+    }
+}
+
+/// A mailbox in the place of a recipient whose mail goes elsewhere.
+fn become_mailbox(recipient: &Recipient, side: Side) -> Fix {
+    let primary = recipient.primary();
+    let (path, script) = match side {
+        Side::ExchangeOnline => (
+            "ExchangeOnline.Mailboxes",
+            format!(
+                "Set-MgUserLicense -UserId \"{primary}\" -AddLicenses @{{SkuId = $sku}} -RemoveLicenses @()"
+            ),
+        ),
+        Side::OnPremises | Side::Dns => (
+            "OnPremises.Mailboxes",
+            format!(
+                "Disable-MailUser -Identity \"{primary}\"\nEnable-Mailbox -Identity \"{}\" -PrimarySmtpAddress \"{primary}\"",
+                recipient.name
+            ),
+        ),
+    };
+    let kind = edit::move_object(&recipient.settings, path);
+    let target = edit::remove_key(&recipient.settings, key(recipient));
+    Fix {
+        side,
+        script,
+        edits: kind
+            .zip(target)
+            .map(|(a, b)| vec![a, b])
+            .unwrap_or_default(),
+    }
+}
+
+/// The open questions in which a copy for one of these recipients fails.
+fn concerned(context: &Context<'_>, members: &[&Recipient]) -> Vec<usize> {
+    let is_theirs = |address: &Mailbox| {
+        members.iter().any(|recipient| {
+            recipient.addresses.contains(address) || target_of(recipient) == Some(address)
+        })
+    };
+    let fails = |fork: &Fork| fork.disposition.is_failure() && is_theirs(&fork.recipient);
+    let concerns = |asked: &Asked| {
+        let mut answers = asked.answers.iter();
+        answers.any(|(_, flow)| flow.forks.iter().any(fails))
+    };
+    context.open_where(|asked| context.is_amiss(asked) && concerns(asked))
+}
