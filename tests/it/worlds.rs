@@ -68,6 +68,12 @@ fn mistakes_of_syntax_are_told_from_their_consequences() {
 }
 
 #[test]
+fn mistakes_about_recipients_and_rules_are_found() {
+    let found = check_golden("recipients-and-rules.toml");
+    assert!(found.len() >= 45, "{}", found.len());
+}
+
+#[test]
 fn settings_that_exclude_each_other_are_refused() {
     check_golden("conflicts.toml");
 }
@@ -378,6 +384,8 @@ fn what_nobody_writes_is_implied() {
         [
             "EX01: Default Frontend EX01 FrontendTransport 25",
             "EX01: Client Frontend EX01 FrontendTransport 587",
+            "EX01: Outbound Proxy Frontend EX01 FrontendTransport 717",
+            "EX01: Client Proxy EX01 HubTransport 465",
             "EX01: Default EX01 HubTransport 2525",
             "EDGE01: Default internal receive connector EDGE01 HubTransport 25",
             "EOP: EOP HubTransport 25",

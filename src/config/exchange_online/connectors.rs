@@ -17,6 +17,7 @@ pub(super) fn inbound(build: &mut Build, tenant: &Tenant<'_>, front_end: ServerI
     build.refuse_duplicates("inbound connector", names);
     for object in objects {
         refuse_cloud_services(build, object);
+        refuse_both_kinds_of_trust(build, object);
         if object.text("ConnectorType") == Some("OnPremises") {
             refuse_nobody(build, object);
             let connector = inbound_connector(tenant, front_end, object);
@@ -40,6 +41,9 @@ fn inbound_connector(
             sender_ip_addresses: object.parse_list("SenderIPAddresses"),
         },
         cloud_services_mail_enabled: object.flag("CloudServicesMailEnabled"),
+        treat_as_internal: object.flag("TreatMessagesAsInternal"),
+        associated_domains: object.parse_list("AssociatedAcceptedDomains"),
+        blocked: object.flag("Blocked"),
         require_tls: object.flag("RequireTls"),
         max_attributions: Some(MAX_ATTRIBUTIONS),
         settings: object.settings(),
@@ -60,6 +64,20 @@ fn refuse_nobody(build: &mut Build, object: &Object) {
         format!("`{name}` has neither `TlsSenderCertificateName` nor `SenderIPAddresses`"),
         "add `TlsSenderCertificateName`: a name in the certificate that the on-premises servers present",
     );
+}
+
+/// Exchange PowerShell, "Set-InboundConnector": the two ways of trusting exclude each other.
+fn refuse_both_kinds_of_trust(build: &mut Build, object: &Object) {
+    let key = "TreatMessagesAsInternal";
+    if object.flag(key) && object.flag("CloudServicesMailEnabled") {
+        conflict(
+            build,
+            object,
+            key,
+            format!("`{key}` is true, and so is `CloudServicesMailEnabled`"),
+            "remove one of the two".to_owned(),
+        );
+    }
 }
 
 fn refuse_cloud_services(build: &mut Build, object: &Object) {
@@ -108,9 +126,29 @@ fn outbound_connector(
         cloud_services_mail_enabled: object.flag("CloudServicesMailEnabled"),
         // Between equals, the connector to the own organization goes before one to a partner.
         rank: u8::from(object.text("ConnectorType") != Some("OnPremises")),
+        via_on_premises: via_on_premises(build, object),
+        rule_scoped: object.flag("IsTransportRuleScoped"),
+        test_mode: object.flag("TestMode"),
         settings: object.settings(),
         ..SendConnector::new(tenant.organization, object.text("Name")?)
     })
+}
+
+/// Exchange PowerShell, "Set-OutboundConnector": centralized mail transport is for the own
+/// organization.
+fn via_on_premises(build: &mut Build, object: &Object) -> bool {
+    let key = "RouteAllMessagesViaOnPremises";
+    let is_partner = object.text("ConnectorType") == Some("Partner");
+    if object.flag(key) && is_partner && !object.is_unusable("ConnectorType") {
+        conflict(
+            build,
+            object,
+            key,
+            format!("`{key}` is true, and `ConnectorType` is Partner"),
+            format!("write `ConnectorType = \"OnPremises\"`, or remove `{key}`"),
+        );
+    }
+    object.flag(key)
 }
 
 /// The domains of an outbound connector, which must name some or take all of the tenant's own.
@@ -126,7 +164,10 @@ fn recipient_domains(build: &mut Build, object: &Object) -> Vec<AddressSpace> {
             "write `ConnectorType = \"OnPremises\"`, or name `RecipientDomains`".to_owned(),
         );
     }
-    if !all && !object.states("RecipientDomains") {
+    // A connector that rules choose, or that takes everything, needs no domains.
+    let unbound =
+        object.flag("IsTransportRuleScoped") || object.flag("RouteAllMessagesViaOnPremises");
+    if !all && !unbound && !object.states("RecipientDomains") {
         let name = object.text("Name").unwrap_or_default();
         build.report(
             "missing-key",
