@@ -31,6 +31,13 @@ const SUBMISSION_PORT: u16 = 587;
 /// send, because a message is in memory while it is received.
 const SIZE_MAX: u64 = 150 << 20;
 
+/// The server's own address that a client of the world connects to.
+fn own_address(shared: &Shared, client: IpAddr) -> Option<IpAddr> {
+    let own = &shared.this().addresses;
+    let same = own.iter().find(|own| own.is_ipv4() == client.is_ipv4());
+    same.copied()
+}
+
 /// Serves one client from greeting to end.
 pub(super) async fn serve(
     shared: Arc<Shared>,
@@ -41,7 +48,7 @@ pub(super) async fn serve(
     let remote = shared.addresses.world(client.ip());
     let plain = Connection {
         remote_address: Some(remote),
-        local_address: None,
+        local_address: own_address(&shared, remote),
         port,
         peer: Peer::Anonymous,
         tls: false,

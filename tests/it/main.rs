@@ -13,4 +13,5 @@ mod reference;
 mod spool;
 mod support;
 mod testnet;
+mod values;
 mod worlds;

@@ -763,8 +763,11 @@ fn check_references(schema: &serde_json::Value, part: &serde_json::Value) {
 #[test]
 fn the_worlds_that_ship_satisfy_the_schema() {
     let schema = config::schema();
-    let world: serde_json::Value = serde_json::from_str(&to_json(CONTOSO)).expect("JSON");
-    check_instance(&schema, &schema, &world, "");
+    let everything = read(&root().join("tests/worlds/everything.toml"));
+    for text in [CONTOSO, everything.as_str()] {
+        let world: serde_json::Value = serde_json::from_str(&to_json(text)).expect("JSON");
+        check_instance(&schema, &schema, &world, "");
+    }
 }
 
 /// Holds a value against the part of JSON Schema that ours uses.
@@ -858,6 +861,10 @@ fn all_settings(parts: &Parts) -> Vec<&Settings> {
     let all = all.chain(parts.send_connectors.iter().map(|each| &each.settings));
     let all = all.chain(parts.recipients.iter().map(|each| &each.settings));
     let all = all.chain(parts.certificates.iter().map(|each| &each.settings));
+    let all = all.chain(parts.sites.iter().map(|each| &each.settings));
+    let all = all.chain(parts.site_links.iter().map(|each| &each.settings));
+    let all = all.chain(parts.rules.iter().map(|each| &each.settings));
+    let all = all.chain(parts.entra.iter().map(|each| &each.settings));
     let all = all.chain(parts.expectations.iter().map(|each| &each.settings));
     all.filter(|settings| settings.object.is_some()).collect()
 }

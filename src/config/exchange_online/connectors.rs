@@ -7,10 +7,12 @@ use crate::config::object::Object;
 use crate::config::sending::{self, conflict};
 use crate::mail::{Limit, NamePattern};
 use crate::model::{
-    AddressSpace, DomainPattern, Matcher, ReceiveConnector, SendConnector, ServerId, TransportRole,
+    AddressSpace, DomainPattern, Matcher, PartnerRestriction, ReceiveConnector, SendConnector,
+    ServerId, TransportRole,
 };
 
-/// Adds the inbound connectors of a tenant that attribute sessions to it.
+/// Adds the inbound connectors of a tenant: those that attribute sessions to it, and those that
+/// restrict the sessions of partners.
 pub(super) fn inbound(build: &mut Build, tenant: &Tenant<'_>, front_end: ServerId) {
     let objects = tenant.object.objects("InboundConnectors");
     let names = objects.iter().filter_map(|object| object.word("Name"));
@@ -18,11 +20,12 @@ pub(super) fn inbound(build: &mut Build, tenant: &Tenant<'_>, front_end: ServerI
     for object in objects {
         refuse_cloud_services(build, object);
         refuse_both_kinds_of_trust(build, object);
+        refuse_restriction(build, object);
         if object.text("ConnectorType") == Some("OnPremises") {
             refuse_nobody(build, object);
-            let connector = inbound_connector(tenant, front_end, object);
-            build.parts.receive_connectors.extend(connector);
         }
+        let connector = inbound_connector(tenant, front_end, object);
+        build.parts.receive_connectors.extend(connector);
     }
 }
 
@@ -46,9 +49,42 @@ fn inbound_connector(
         blocked: object.flag("Blocked"),
         require_tls: object.flag("RequireTls"),
         max_attributions: Some(MAX_ATTRIBUTIONS),
+        partner: partner(object),
         settings: object.settings(),
         ..endpoint(tenant.organization, front_end, name, service)
     })
+}
+
+/// What a connector of type Partner demands of its sender domains.
+fn partner(object: &Object) -> Option<PartnerRestriction> {
+    let domains = sending::address_spaces(object.list("SenderDomains"));
+    let everybody = || vec![DomainPattern::Any];
+    (object.text("ConnectorType") == Some("Partner")).then(|| PartnerRestriction {
+        sender_domains: match object.has("SenderDomains") {
+            true => domains.into_iter().map(|space| space.pattern).collect(),
+            false => everybody(),
+        },
+        to_certificate: object.flag("RestrictDomainsToCertificate"),
+        to_addresses: object.flag("RestrictDomainsToIPAddresses"),
+    })
+}
+
+/// A restriction needs a partner, and what it restricts to.
+fn refuse_restriction(build: &mut Build, object: &Object) {
+    for (key, to) in [
+        ("RestrictDomainsToCertificate", "TlsSenderCertificateName"),
+        ("RestrictDomainsToIPAddresses", "SenderIPAddresses"),
+    ] {
+        if object.flag(key) && !object.states(to) {
+            conflict(
+                build,
+                object,
+                key,
+                format!("`{key}` is true, and there is no `{to}`"),
+                format!("add `{to}`, or remove `{key}`"),
+            );
+        }
+    }
 }
 
 /// An inbound connector for the own organization needs something to know its peers by.
