@@ -18,4 +18,5 @@ mod settings;
 mod spool;
 mod support;
 mod testnet;
+mod values;
 mod worlds;
