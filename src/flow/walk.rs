@@ -154,9 +154,9 @@ impl Walk<'_> {
         }
         for failure in categorized.failures {
             let mut path = path.clone();
-            if failure.is_forwarding_loop() {
+            if let Some(looped) = &failure.looped {
                 let server = path.server();
-                path.raise(FlagKind::Loop, false, server, "forwarding");
+                path.raise(FlagKind::Loop, false, server, looped.kind.as_str());
             }
             path.record(failure.steps);
             self.fail(failure.recipient, failure.status, path);
@@ -178,6 +178,10 @@ impl Walk<'_> {
         let recipient = &copy.transfer.recipients[0];
         match &copy.next_hop {
             NextHop::Mailbox(id) => self.deliver(*id, copy, path),
+            NextHop::NoDatabase => {
+                let waits = Happened::Reply(replies::NO_DATABASE.clone());
+                self.fall_short(recipient, &waits, path);
+            }
             NextHop::Unreachable => self.fall_short(recipient, &Happened::Unreachable, path),
             NextHop::Servers { servers, port, .. } => match servers.first() {
                 Some(next) => {
