@@ -482,7 +482,13 @@ impl Desk<'_> {
                         && !events.contains(member)
                 }
             });
-            wanted = events.iter().cloned().chain(bound).collect();
+            let mut once: Vec<Member> = Vec::new();
+            for member in bound {
+                if !once.contains(&member) {
+                    once.push(member);
+                }
+            }
+            wanted = events.iter().cloned().chain(once).collect();
         }
         let way = member_of(index, way);
         let mut named: Vec<&Member> = Vec::new();
