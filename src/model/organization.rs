@@ -300,6 +300,9 @@ pub static EXCHANGE_2013: Profile = Profile {
     tls_expired: QUEUE_EXPIRED,
     expired: QUEUE_EXPIRED,
     message_expiration: SignedDuration::from_hours(48),
+    forwarding_refused: None,
+    forwards_to_undescribed: false,
+    stops_forwarding_again: false,
 };
 
 const AUTHENTICATION_REQUIRED: Status = Status::new(

@@ -10,6 +10,7 @@ mod files;
 mod lab;
 mod live;
 mod mail_client;
+mod recipients;
 mod reference;
 mod relay;
 mod settings;
