@@ -1,6 +1,8 @@
 //! Single messages to recipients of every sort: what a shipped world has no place for, because it
 //! would be a fault there.
 
+use std::path::{Path, PathBuf};
+
 use hybridmx::config::{self, World};
 use hybridmx::flow::{Disposition, FlagKind, Flow, Question, origin, walk};
 use hybridmx::mail::{ByteSize, Mailbox, MessageKind, ReversePath};
@@ -8,13 +10,22 @@ use hybridmx::route::{self, Arrival, LoopKind, MailItem};
 
 use crate::files::{now, read_text};
 
-/// The shipped world of recipients, with more objects at its end.
-fn world(more: &str) -> World {
-    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("testnet");
-    let text = read_text(&folder.join("contoso-recipients/world.toml"));
+/// The world of recipients, with more objects at its end.
+pub(crate) fn world(more: &str) -> World {
+    let text = read_text(&folder().join("world.toml"));
     let (world, diagnostics) = config::read("world.toml", &format!("{text}\n{more}"), now());
     assert!(diagnostics.is_empty(), "{diagnostics:#?}");
     world.expect("a world without diagnostics is loaded")
+}
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/worlds/recipients")
+}
+
+#[test]
+fn messages_go_where_the_documents_say() {
+    let file = folder().join("flows.toml");
+    assert_eq!(crate::testnet::check_flows(&world(""), &file), 13);
 }
 
 fn mailbox(text: &str) -> Mailbox {
