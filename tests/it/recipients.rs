@@ -238,6 +238,10 @@ MaxReceiveSize = "30MB"
         "large@contoso.com Delivered"
     );
     assert_eq!(
+        end("large@contoso.com", "tiny@contoso.com"),
+        "tiny@contoso.com Bounced 5.2.3"
+    );
+    assert_eq!(
         end("large@contoso.com", "carol@contoso.com"),
         "carol@contoso.com Bounced 5.2.3"
     );
@@ -325,7 +329,7 @@ fn reports_of_a_group_go_to_its_manager() {
     let topology = &world.topology;
     let server = topology.server_named("EX02").expect("a server");
     let mut item = submitted(&world, "carol@contoso.com", &["branch@contoso.com"]);
-    item.size = ByteSize(10_240);
+    item.size = ByteSize(30 << 10);
     let categorized = route::categorize(topology, server, &item);
     let manager = Some(ReversePath::Mailbox(mailbox("david@contoso.com")));
     assert_eq!(categorized.failures[0].told, manager);
