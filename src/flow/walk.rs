@@ -154,9 +154,9 @@ impl Walk<'_> {
         }
         for failure in categorized.failures {
             let mut path = path.clone();
-            if failure.is_forwarding_loop() {
+            if let Some(looped) = &failure.looped {
                 let server = path.server();
-                path.raise(FlagKind::Loop, false, server, "forwarding");
+                path.raise(FlagKind::Loop, false, server, looped.kind.as_str());
             }
             path.record(failure.steps);
             self.fail(failure.recipient, failure.status, path);
@@ -178,6 +178,10 @@ impl Walk<'_> {
         let recipient = &copy.transfer.recipients[0];
         match &copy.next_hop {
             NextHop::Mailbox(id) => self.deliver(*id, copy, path),
+            NextHop::NoDatabase => {
+                let waits = Happened::Reply(replies::NO_DATABASE.clone());
+                self.fall_short(recipient, &waits, path);
+            }
             NextHop::Unreachable => self.fall_short(recipient, &Happened::Unreachable, path),
             NextHop::Servers { servers, port, .. } => match servers.first() {
                 Some(next) => {
@@ -410,6 +414,8 @@ impl Walk<'_> {
         if let (Some(id), Some(group)) = (id, path.group)
             && let Some(sender) = copy.transfer.reverse_path.mailbox()
             && self.topology.recipient(id).addresses.contains(sender)
+            // A distribution group always sends its members their own posts.
+            && matches!(self.topology.recipient(group).kind, RecipientKind::Group { .. })
         {
             let expected = self.asked_for_echo(group, sender);
             path.raise(
