@@ -21,6 +21,7 @@
 mod accept;
 mod attribute;
 mod categorize;
+mod centralized;
 mod expand;
 mod firewall;
 mod forwarding;

@@ -125,6 +125,8 @@ pub enum Reason {
     AlreadyDelivered,
     /// The expansion met the recipient before.
     AlreadyExpanded,
+    /// The message has been on premises: centralized mail transport does not send it there again.
+    AlreadyOnPremises,
     /// Several recipients hold the address.
     AmbiguousAddress(usize),
     /// No certificate of the peer has a name that satisfies the connector.
@@ -135,6 +137,8 @@ pub enum Reason {
     CertificateRejected(String),
     /// The connector is disabled.
     Disabled,
+    /// Centralized mail transport takes it through the on-premises organization first.
+    Centralized,
     /// DNS has no usable answer.
     Dns(String),
     /// The recipient domain has this type here.
@@ -282,6 +286,9 @@ impl fmt::Display for Reason {
             Self::AddressSpace(space) => write!(f, "address space `{space}`"),
             Self::AlreadyDelivered => f.write_str("the mailbox has this message already"),
             Self::AlreadyExpanded => f.write_str("the expansion met this recipient before"),
+            Self::AlreadyOnPremises => f.write_str(
+                "RouteAllMessagesViaOnPremises, and the message came from the on-premises organization",
+            ),
             Self::AmbiguousAddress(count) => write!(f, "{count} recipients hold the address"),
             Self::CertificateDoesNotMatch(wanted) => {
                 write!(
@@ -297,6 +304,9 @@ impl fmt::Display for Reason {
             }
             Self::CertificateRejected(what) => f.write_str(what),
             Self::Disabled => f.write_str("disabled"),
+            Self::Centralized => f.write_str(
+                "RouteAllMessagesViaOnPremises: mail from outside goes through the on-premises organization first",
+            ),
             Self::Dns(what) => f.write_str(what),
             Self::DomainIs(domain, kind) => write!(f, "`{domain}` is {} here", kind.as_str()),
             Self::DomainNotAccepted(domain) => {

@@ -2,7 +2,7 @@
 //! Server"; Exchange hybrid, "Configure Microsoft 365 Groups with on-premises Exchange hybrid"), and
 //! where each recipient goes next. Answers are lines of text.
 
-use hybridmx::mail::{AuthAs, Domain, Mailbox, ReversePath, Status};
+use hybridmx::mail::{AuthAs, Directionality, Domain, Mailbox, ReversePath, Status};
 use hybridmx::model::{
     DomainType, Fallback, Member, Parts, Recipient, RecipientKind, Routing, SendConnector, Server,
     ServerId, ServerRole, TlsAuthLevel, replies,
@@ -10,7 +10,7 @@ use hybridmx::model::{
 use hybridmx::route::{Arrival, MailItem};
 
 use super::certificates::presented;
-use super::connectors::{Choice, choose, choose_on_edge};
+use super::connectors::{Choice, choose, choose_among, choose_on_edge};
 use super::names::{accepted, domain_type};
 
 /// One message at one server, and what was said about it so far.
@@ -94,9 +94,47 @@ impl Desk<'_> {
             self.by_domain(recipient, &Way::default());
         } else if self.item.resolved {
             self.resolved_before(recipient);
-        } else {
+        } else if !self.centralized(recipient) {
             self.address(recipient, &Way::default());
         }
+    }
+
+    /// Centralized mail transport (Exchange hybrid, "Transport options in Exchange hybrid
+    /// deployments"): what the Internet sends to a tenant goes to the on-premises organization first,
+    /// address and all, by the connector that would carry the domain; a connector for the domain that
+    /// is not centralized takes it out of this. A recipient that refuses the sender does so before.
+    fn centralized(&mut self, recipient: &Mailbox) -> bool {
+        let from_outside = self.item.arrival == Arrival::Internal
+            && self.item.directionality == Directionality::Incoming;
+        let organization = self.here().organization;
+        let mut switched_on = false;
+        for connector in &self.parts.send_connectors {
+            if connector.organization == organization && connector.enabled {
+                switched_on |= connector.via_on_premises;
+            }
+        }
+        if !from_outside || !switched_on {
+            return false;
+        }
+        let choice = choose(self.parts, self.server, &recipient.domain, self.item.size);
+        if let Choice::Connector(connector) = choice
+            && !connector.via_on_premises
+        {
+            return false;
+        }
+        let mut trial = Desk {
+            met: Vec::new(),
+            lines: Vec::new(),
+            ..*self
+        };
+        trial.address(recipient, &Way::default());
+        let refused = |line: &String| line.ends_with(" in dialogue");
+        if !trial.lines.is_empty() && trial.lines.iter().all(refused) {
+            self.lines.append(&mut trial.lines);
+        } else {
+            self.by_domain(recipient, &Way::default());
+        }
+        true
     }
 
     /// A recipient that another server resolved: it is not resolved a second time.
@@ -337,7 +375,14 @@ impl Desk<'_> {
                 self.item.arrival == Arrival::Internal,
             )
         } else {
-            choose(self.parts, self.server, &address.domain, self.item.size)
+            // What came from the on-premises organization is not sent back there by centralized mail
+            // transport.
+            let was_there = self.item.arrival == Arrival::Internal
+                && self.item.directionality == Directionality::Originating;
+            let (domain, size) = (&address.domain, self.item.size);
+            choose_among(self.parts, self.server, domain, size, |connector| {
+                !(was_there && connector.via_on_premises)
+            })
         };
         let from = self.expanded(way);
         match choice {
@@ -375,8 +420,9 @@ impl Desk<'_> {
                 );
             }
         };
-        let crosses = connector.cloud_services_mail_enabled
-            && accepted(self.parts, connector.organization, &address.domain).is_some();
+        let in_scope = connector.via_on_premises
+            || accepted(self.parts, connector.organization, &address.domain).is_some();
+        let crosses = connector.cloud_services_mail_enabled && in_scope;
         let cross_premises = crosses.then_some(self.item.auth_as);
         let tls = tls(connector, &address.domain);
         let shown = presented(self.parts, self.server, connector);
