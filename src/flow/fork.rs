@@ -179,6 +179,15 @@ impl Cycle {
             Self::Servers(servers) => servers,
         }
     }
+
+    /// The recipients that lead to each other.
+    #[must_use]
+    pub fn recipients(&self) -> &[Mailbox] {
+        match self {
+            Self::Recipients(recipients) => recipients,
+            Self::Servers(_) => &[],
+        }
+    }
 }
 
 /// A delivery status notification on its way to the sender.
@@ -186,10 +195,23 @@ impl Cycle {
 pub struct Report {
     /// The server that writes it.
     pub server: ServerId,
+    /// Its author.
+    pub from: Mailbox,
+    /// Who is told.
+    pub to: Mailbox,
     /// What it says.
     pub status: Status,
     /// How it ends.
     pub forks: Vec<Fork>,
+}
+
+impl Report {
+    /// Whether somebody gets it.
+    #[must_use]
+    pub fn arrives(&self) -> bool {
+        let there = |fork: &Fork| fork.disposition == Disposition::Delivered;
+        self.forks.iter().any(there)
+    }
 }
 
 /// The answer to a question.

@@ -2,9 +2,9 @@
 
 use super::flag::{Flag, FlagKind};
 use super::fork::{Cycle, Disposition, Hop};
-use crate::mail::{AuthAs, Mailbox, Status};
-use crate::model::{RecipientId, ServerId};
-use crate::route::{Event, Reason, Step};
+use crate::mail::{AuthAs, Directionality, Mailbox, ReversePath, Status};
+use crate::model::{RecipientId, SendConnectorId, ServerId, Topology};
+use crate::route::{Event, Reason, Step, Subject};
 
 /// What a fork has behind it.
 #[derive(Clone)]
@@ -18,10 +18,22 @@ pub(super) struct Path {
     pub(super) group: Option<RecipientId>,
     /// Every group it was expanded from.
     pub(super) expanded: Vec<RecipientId>,
+    /// The connector by which the holder sent it on.
+    pub(super) leaving: Option<SendConnectorId>,
+    /// Who is told of a failure.
+    pub(super) told: ReversePath,
+    /// Whether the sender asked not to be told.
+    pub(super) notify_never: bool,
+    /// For whom, and in which direction, each server on the way had it.
+    states: Vec<State>,
 }
 
+/// What makes two visits to a server the same: the recipient, and the direction of the message.
+type State = (ServerId, Mailbox, Directionality);
+
 impl Path {
-    pub(super) fn begin(server: ServerId) -> Self {
+    /// A message of this sender at its first server.
+    pub(super) fn begin(server: ServerId, told: ReversePath) -> Self {
         let hop = Hop {
             server,
             connector: None,
@@ -35,7 +47,25 @@ impl Path {
             flags: Vec::new(),
             group: None,
             expanded: Vec::new(),
+            leaving: None,
+            told,
+            notify_never: false,
+            states: Vec::new(),
         }
+    }
+
+    /// Notes that a server has it for a recipient in a direction; whether the very same was so before,
+    /// so that the message goes round.
+    pub(super) fn comes_again(
+        &mut self,
+        server: ServerId,
+        recipient: &Mailbox,
+        directionality: Directionality,
+    ) -> bool {
+        let state = (server, recipient.clone(), directionality);
+        let again = self.states.contains(&state);
+        self.states.push(state);
+        again
     }
 
     /// The server the message is at.
@@ -132,4 +162,23 @@ pub(super) fn minimal_cycle(hops: &[Hop]) -> Cycle {
     earlier.map_or(Cycle::NONE, |at| {
         Cycle::Servers(servers[at..count - 1].to_vec())
     })
+}
+
+/// The recipients whose mail goes to each other, from the steps that led to the failure: those that
+/// were redirected since the one where it ends was met first.
+pub(super) fn recipient_cycle(topology: &Topology, steps: &[Step]) -> Cycle {
+    let subjects: Vec<RecipientId> = steps
+        .iter()
+        .filter(|step| matches!(step.event, Event::Redirect | Event::Fail))
+        .filter_map(|step| match step.chosen {
+            Some(Subject::Recipient(id)) => Some(id),
+            _ => None,
+        })
+        .collect();
+    let Some((last, before)) = subjects.split_last() else {
+        return Cycle::NONE;
+    };
+    let start = before.iter().rposition(|id| id == last).unwrap_or(0);
+    let primary = |id: &RecipientId| topology.recipient(*id).primary().clone();
+    Cycle::Recipients(before[start..].iter().map(primary).collect())
 }

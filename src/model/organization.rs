@@ -225,6 +225,10 @@ pub struct Profile {
     pub tls_failed: Status,
     /// What the sender is told when [`Profile::tls_failed`] lasted until expiry.
     pub tls_expired: Status,
+    /// Nothing listens at the next hop.
+    pub no_connection: Status,
+    /// What the sender is told when [`Profile::no_connection`] lasted until expiry.
+    pub connection_expired: Status,
     /// What the sender is told when any other transient failure lasted until expiry.
     pub expired: Status,
     /// How long a message is tried: `MessageExpirationTimeout` on premises.
@@ -262,6 +266,8 @@ pub static EXCHANGE_SERVER: Profile = Profile {
     // Choice: the words of this LastError are not documented; the status is.
     tls_failed: Status::new(454, (4, 7, 5), "Certificate validation failure"),
     tls_expired: QUEUE_EXPIRED,
+    no_connection: NO_CONNECTION,
+    connection_expired: QUEUE_EXPIRED,
     expired: QUEUE_EXPIRED,
     message_expiration: SignedDuration::from_hours(48),
 };
@@ -304,6 +310,16 @@ pub static EXCHANGE_ONLINE: Profile = Profile {
         (5, 4, 317),
         "Message expired, cannot connect to remote server",
     ),
+    no_connection: Status::new(
+        450,
+        (4, 4, 316),
+        "Connection refused [Message=Socket error code 10061]",
+    ),
+    connection_expired: Status::new(
+        550,
+        (5, 4, 316),
+        "Message expired, connection refused(Socket error code 10061)",
+    ),
     expired: Status::new(550, (5, 4, 300), "Message expired"),
     // Choice: a day; headers with two days were seen as well.
     message_expiration: SignedDuration::from_hours(24),
@@ -323,11 +339,18 @@ pub static INTERNET: Profile = Profile {
     dns_expired: Status::new(550, (4, 4, 7), "Delivery time expired"),
     tls_failed: Status::new(454, (4, 7, 0), "TLS not available"),
     tls_expired: Status::new(550, (4, 4, 7), "Delivery time expired"),
+    no_connection: NO_CONNECTION,
+    connection_expired: Status::new(550, (4, 4, 7), "Delivery time expired"),
     expired: Status::new(550, (4, 4, 7), "Delivery time expired"),
     // RFC 5321 §4.5.4.1: generally at least four to five days.
     message_expiration: SignedDuration::from_hours(120),
 };
 
+const NO_CONNECTION: Status = Status::new(
+    441,
+    (4, 4, 1),
+    "Error encountered while communicating with primary target IP address",
+);
 const QUEUE_EXPIRED: Status = Status::new(550, (4, 4, 7), "QUEUE.Expired; message expired");
 
 const SENDER_NOT_AUTHENTICATED_FOR_GROUP: Status = Status::new(
@@ -392,12 +415,6 @@ pub mod replies {
         451,
         (4, 4, 0),
         "A matching connector cannot be found to route the external recipient",
-    );
-    /// Nothing listens at the next hop.
-    pub static NO_CONNECTION: Status = Status::new(
-        441,
-        (4, 4, 1),
-        "Error encountered while communicating with primary target IP address",
     );
     /// The certificate that the Send connector names is not on the server.
     pub static CERTIFICATE_MISSING: Status = Status::new(

@@ -198,7 +198,7 @@ fn hosts(shared: &Shared, targets: Targets, smart_host: bool) -> Result<Vec<Reac
     let hosts = targets.usable(own, smart_host).map_err(|why| match why {
         NoHost::BestIsSelf => Happened::BestMxIsSelf,
         NoHost::NameError => Happened::DomainNotFound { smart_host },
-        NoHost::NoAnswer | NoHost::Unknown(_) => Happened::NoAnswer,
+        NoHost::NoAnswer(_) | NoHost::Unknown(_) => Happened::NoAnswer,
         NoHost::NullMx => Happened::NullMx,
     })?;
     let mut reached = Vec::new();

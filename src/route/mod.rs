@@ -30,6 +30,7 @@ mod lookup;
 mod loops;
 mod outcome;
 mod permissions;
+mod report;
 mod resolve;
 mod restrict;
 mod select;
@@ -45,6 +46,7 @@ pub use item::{
     NextHop, Peer, Presented, Properties, Refusal, Suppressed, TlsDemand, Trace, Transfer, Verdict,
 };
 pub use outcome::{Happened, Outcome, outcome, retry_after};
+pub use report::{default_domain, report, reporter, reports_to};
 pub use select::{NoWinner, Selection, covers, select};
 pub use sender::may_send_as;
 pub use step::{Event, Reason, Rejected, Step, Subject};

@@ -71,6 +71,14 @@ pub(super) fn round(topology: &Topology, servers: &[ServerId]) -> String {
     names.join(" → ")
 }
 
+/// `cycle ann@contoso.com → bob@contoso.com → ann@contoso.com`, where recipients lead to each other.
+pub(super) fn recipients(fork: &Fork) -> Option<String> {
+    let cycle = fork.cycle.recipients();
+    let round = cycle.iter().chain(cycle.first()).map(ToString::to_string);
+    let round: Vec<String> = round.collect();
+    (!round.is_empty()).then(|| format!("cycle {}", round.join(" → ")))
+}
+
 /// The name of a server.
 pub(super) fn name(topology: &Topology, server: ServerId) -> &str {
     &topology.server(server).name
@@ -122,6 +130,22 @@ pub(super) fn told(topology: &Topology, fork: &Fork) -> Option<String> {
     })
 }
 
+/// A notification on its way: `report from postmaster@contoso.com: EX01 ─[Internet]→ MAIL  Delivered`,
+/// a line for each of its ends.
+pub(super) fn report(topology: &Topology, fork: &Fork, palette: Palette) -> Vec<String> {
+    let Some(report) = &fork.report else {
+        return Vec::new();
+    };
+    let line = |each: &Fork| {
+        let path = path(topology, each, Arrows::Named);
+        let from = &report.from;
+        let mut words = vec![format!("report from {from} to {}: {path}", each.recipient)];
+        words.extend(end(each, palette));
+        words.join(" · ")
+    };
+    report.forks.iter().map(line).collect()
+}
+
 /// `Misrouted at EX01: not by the hybrid connector`.
 fn flag(topology: &Topology, flag: &Flag) -> String {
     let expected = if flag.expected { ", as asked for" } else { "" };
@@ -143,6 +167,8 @@ fn words(flag: &Flag) -> &str {
         "internal_expected_anonymous" => "arrives as Internal, and should as Anonymous",
         "local_hop_count" => "more Received fields of this server than MaxLocalHopCount",
         "mx_self" => "the best MX host is the sending server",
+        "forwarding" => "recipients whose mail goes to each other",
+        "report" => "the sender is not told: the report fails itself",
         "not_hybrid_connector" => "to the other organization, not by a hybrid connector",
         "third_party" => "through a third party",
         "false" | "true" if flag.kind == FlagKind::EchoBack => "",
