@@ -31,9 +31,9 @@ pub(super) fn why(name: &Domain, miss: &Miss) -> Reason {
         Miss::Happened(Happened::BestMxIsSelf) => Reason::MxIsSelf(name.clone()),
         Miss::Happened(Happened::NullMx) => Reason::NullMx(name.clone()),
         Miss::Happened(_) => Reason::Dns(format!("`{name}` does not exist (NXDOMAIN)")),
-        Miss::NoAnswer(Failure::AliasLoop) => {
-            Reason::Dns(format!("the CNAME records of `{name}` lead round in a ring"))
-        }
+        Miss::NoAnswer(Failure::AliasLoop) => Reason::Dns(format!(
+            "the CNAME records of `{name}` lead round in a ring"
+        )),
         Miss::NoAnswer(Failure::ServerFailure(fault)) => {
             let fault = fault.as_str();
             Reason::Dns(format!("the query for `{name}` ends with {fault}"))

@@ -158,9 +158,13 @@ impl Walk<'_> {
             let cycle = looped.then(|| recipient_cycle(self.topology, &failure.steps));
             path.record(failure.steps);
             match cycle {
-                Some(cycle) => {
-                    self.looped(&failure.recipient, failure.status, "forwarding", cycle, path)
-                }
+                Some(cycle) => self.looped(
+                    &failure.recipient,
+                    failure.status,
+                    "forwarding",
+                    cycle,
+                    path,
+                ),
                 None => self.fail(failure.recipient, failure.status, path),
             }
         }
@@ -464,9 +468,9 @@ impl Walk<'_> {
             .organization(self.topology.server(judge).organization)
             .profile;
         let none = BTreeSet::new();
-        let policies = path.leaving.map_or(&none, |id| {
-            &self.topology.send_connector(id).error_policies
-        });
+        let policies = path
+            .leaving
+            .map_or(&none, |id| &self.topology.send_connector(id).error_policies);
         match route::outcome(profile, policies, happened, SignedDuration::ZERO) {
             Outcome::Delivered => unreachable!("a success is followed, not judged"),
             Outcome::Fail(status) => self.fail(recipient.clone(), status, path),

@@ -15,7 +15,9 @@ use super::send::{self, Outgoing, ProxyDelivery};
 use super::shared::Shared;
 use super::tracking::{Flagged, Noted};
 use crate::clock;
-use crate::mail::{AuthAs, ByteSize, Directionality, Domain, Mailbox, NamePattern, ReversePath, Status};
+use crate::mail::{
+    AuthAs, ByteSize, Directionality, Domain, Mailbox, NamePattern, ReversePath, Status,
+};
 use crate::model::{PermissionGroup, ReceiveConnector, ReceiveConnectorId, RecipientKind, replies};
 use crate::net::Connected;
 use crate::route::{

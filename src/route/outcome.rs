@@ -181,7 +181,12 @@ mod tests {
         hours: i64,
     ) -> String {
         let policies = policies.iter().copied().collect();
-        match outcome(profile, &policies, happened, SignedDuration::from_hours(hours)) {
+        match outcome(
+            profile,
+            &policies,
+            happened,
+            SignedDuration::from_hours(hours),
+        ) {
             Outcome::Delivered => "delivered".to_owned(),
             Outcome::Defer {
                 status,
@@ -232,8 +237,14 @@ mod tests {
         assert_eq!(say(DowngradeDnsFailures, &no), "fail 5.7.1");
         let later = Happened::Reply(Status::new(451, (4, 7, 0), "later"));
         assert_eq!(say(UpgradeCustomFailures, &later), "fail 4.7.0");
-        assert_eq!(say(DowngradeCustomFailures, &later), "defer 4.7.0 then 4.4.7");
-        assert_eq!(say(UpgradeCustomFailures, &Happened::NoAnswer), "defer 4.4.0 then 4.4.7");
+        assert_eq!(
+            say(DowngradeCustomFailures, &later),
+            "defer 4.7.0 then 4.4.7"
+        );
+        assert_eq!(
+            say(UpgradeCustomFailures, &Happened::NoAnswer),
+            "defer 4.4.0 then 4.4.7"
+        );
     }
 
     /// Exchange Online, "Email non-delivery reports and SMTP errors in Exchange Online".

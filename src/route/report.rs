@@ -39,7 +39,10 @@ pub fn reporter(topology: &Topology, server: ServerId, sender: &Mailbox) -> Mail
     if own && this.role != ServerRole::Host {
         return at(MICROSOFT_EXCHANGE, domain);
     }
-    let configured = &topology.organization(organization).transport.external_postmaster;
+    let configured = &topology
+        .organization(organization)
+        .transport
+        .external_postmaster;
     configured
         .clone()
         .unwrap_or_else(|| at("postmaster", domain))
