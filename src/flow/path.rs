@@ -3,8 +3,8 @@
 use super::flag::{Flag, FlagKind};
 use super::fork::{Cycle, Disposition, Hop};
 use crate::mail::{AuthAs, Directionality, Mailbox, ReversePath, Status};
-use crate::model::{RecipientId, SendConnectorId, ServerId, Topology};
-use crate::route::{Event, Reason, Step, Subject};
+use crate::model::{RecipientId, SendConnectorId, ServerId};
+use crate::route::{Event, Reason, Step};
 
 /// What a fork has behind it.
 #[derive(Clone)]
@@ -162,23 +162,4 @@ pub(super) fn minimal_cycle(hops: &[Hop]) -> Cycle {
     earlier.map_or(Cycle::NONE, |at| {
         Cycle::Servers(servers[at..count - 1].to_vec())
     })
-}
-
-/// The recipients whose mail goes to each other, from the steps that led to the failure: those that
-/// were redirected since the one where it ends was met first.
-pub(super) fn recipient_cycle(topology: &Topology, steps: &[Step]) -> Cycle {
-    let subjects: Vec<RecipientId> = steps
-        .iter()
-        .filter(|step| matches!(step.event, Event::Redirect | Event::Fail))
-        .filter_map(|step| match step.chosen {
-            Some(Subject::Recipient(id)) => Some(id),
-            _ => None,
-        })
-        .collect();
-    let Some((last, before)) = subjects.split_last() else {
-        return Cycle::NONE;
-    };
-    let start = before.iter().rposition(|id| id == last).unwrap_or(0);
-    let primary = |id: &RecipientId| topology.recipient(*id).primary().clone();
-    Cycle::Recipients(before[start..].iter().map(primary).collect())
 }

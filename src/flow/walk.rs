@@ -9,7 +9,7 @@ use jiff::SignedDuration;
 use super::flag::{Flag, FlagKind};
 use super::fork::{Cycle, Disposition, Flow, Fork, Hop, Question, Report, Submission};
 use super::misroute::misroutes;
-use super::path::{End, Path, minimal_cycle, recipient_cycle};
+use super::path::{End, Path, minimal_cycle};
 use super::reach::{self, Miss, Reached};
 use super::report_flow;
 use crate::dns::{self, Zones};
@@ -154,17 +154,17 @@ impl Walk<'_> {
         }
         for failure in categorized.failures {
             let mut path = path.clone();
-            let looped = failure.is_forwarding_loop();
-            let cycle = looped.then(|| recipient_cycle(self.topology, &failure.steps));
+            if let Some(told) = failure.told {
+                path.told = told;
+            }
+            path.notify_never |= failure.notify_never;
             path.record(failure.steps);
-            match cycle {
-                Some(cycle) => self.looped(
-                    &failure.recipient,
-                    failure.status,
-                    "forwarding",
-                    cycle,
-                    path,
-                ),
+            match failure.looped {
+                Some(looped) => {
+                    let cycle = Cycle::Recipients(looped.cycle);
+                    let kind = looped.kind.as_str();
+                    self.looped(&failure.recipient, failure.status, kind, cycle, path);
+                }
                 None => self.fail(failure.recipient, failure.status, path),
             }
         }
@@ -188,6 +188,10 @@ impl Walk<'_> {
         let recipient = &copy.transfer.recipients[0];
         match &copy.next_hop {
             NextHop::Mailbox(id) => self.deliver(*id, copy, path),
+            NextHop::NoDatabase => {
+                let waits = Happened::Reply(replies::NO_DATABASE.clone());
+                self.fall_short(recipient, &waits, path);
+            }
             NextHop::Unreachable => self.fall_short(recipient, &Happened::Unreachable, path),
             NextHop::Servers { servers, port, .. } => match servers.first() {
                 Some(next) => {
@@ -296,12 +300,8 @@ impl Walk<'_> {
 
     fn connection(&self, copy: &Copy, from: ServerId, to: ServerId, port: u16) -> Connection {
         let addresses = &self.topology.server(from).addresses;
-        let v4 = self
-            .topology
-            .server(to)
-            .addresses
-            .iter()
-            .any(IpAddr::is_ipv4);
+        let there = &self.topology.server(to).addresses;
+        let v4 = there.iter().any(IpAddr::is_ipv4);
         let remote_address = addresses
             .iter()
             .find(|address| address.is_ipv4() == v4)
@@ -310,7 +310,10 @@ impl Walk<'_> {
         let peer = route::peer(self.topology, copy, from, to, remote_address, port);
         Connection {
             remote_address,
-            local_address: None,
+            local_address: there
+                .iter()
+                .find(|address| address.is_ipv4() == v4)
+                .copied(),
             port,
             peer,
             tls: false,

@@ -105,6 +105,8 @@ pub struct AcceptedDomain {
     pub subdomains: bool,
     /// Who holds its recipients.
     pub kind: DomainType,
+    /// Whether `*` was said: every domain is accepted. `domain` then stands for none.
+    pub everything: bool,
     /// Whether it is the organization's default domain.
     pub default: bool,
     /// `AddressBookEnabled`: whether recipients are looked up for it at RCPT TO.
@@ -124,6 +126,7 @@ impl AcceptedDomain {
             name: domain.to_string(),
             domain,
             subdomains: false,
+            everything: false,
             kind,
             default: false,
             address_book: kind == DomainType::Authoritative,
@@ -233,6 +236,13 @@ pub struct Profile {
     pub expired: Status,
     /// How long a message is tried: `MessageExpirationTimeout` on premises.
     pub message_expiration: SignedDuration,
+    /// What the sender is told where the organization's policy does not let mail be forwarded to
+    /// others automatically; `None` where there is no such policy.
+    pub forwarding_refused: Option<Status>,
+    /// Whether mail is forwarded automatically to domains that no remote domain describes.
+    pub forwards_to_undescribed: bool,
+    /// Whether a mailbox that forwarded a message before does not forward it again.
+    pub stops_forwarding_again: bool,
 }
 
 /// Exchange Server 2016 and later (Exchange Server, "DSNs and NDRs in Exchange Server").
@@ -270,7 +280,44 @@ pub static EXCHANGE_SERVER: Profile = Profile {
     connection_expired: QUEUE_EXPIRED,
     expired: QUEUE_EXPIRED,
     message_expiration: SignedDuration::from_hours(48),
+    forwarding_refused: None,
+    // Exchange PowerShell, "Set-RemoteDomain": AutoForwardEnabled of `Default` is false.
+    forwards_to_undescribed: false,
+    stops_forwarding_again: false,
 };
+
+/// Exchange Server 2013 and earlier, whose replies are older.
+pub static EXCHANGE_2013: Profile = Profile {
+    recipient_not_found: Status::new(550, (5, 1, 1), "RESOLVER.ADR.RecipNotFound; not found"),
+    recipient_blocked: Status::new(550, (5, 1, 1), "User unknown"),
+    relay_denied: Status::new(550, (5, 7, 1), "Unable to relay"),
+    hop_count_exceeded: Status::new(554, (5, 4, 6), "Hop count exceeded - possible mail loop"),
+    group_refuses_own: AUTHENTICATION_REQUIRED,
+    group_refuses_foreign: AUTHENTICATION_REQUIRED,
+    restrictions_in_dialogue: false,
+    domain_not_found: Status::new(
+        554,
+        (5, 4, 4),
+        "SMTPSEND.DNS.NonExistentDomain; nonexistent domain",
+    ),
+    dns_failed: Status::new(451, (4, 4, 0), "DNS query failed"),
+    dns_expired: QUEUE_EXPIRED,
+    tls_failed: Status::new(454, (4, 7, 5), "Certificate validation failure"),
+    tls_expired: QUEUE_EXPIRED,
+    no_connection: NO_CONNECTION,
+    connection_expired: QUEUE_EXPIRED,
+    expired: QUEUE_EXPIRED,
+    message_expiration: SignedDuration::from_hours(48),
+    forwarding_refused: None,
+    forwards_to_undescribed: false,
+    stops_forwarding_again: false,
+};
+
+const AUTHENTICATION_REQUIRED: Status = Status::new(
+    550,
+    (5, 7, 1),
+    "RESOLVER.RST.AuthRequired; authentication required",
+);
 
 /// Exchange Online and its protection front end (Exchange Online, "Email non-delivery reports and
 /// SMTP errors in Exchange Online").
@@ -323,6 +370,14 @@ pub static EXCHANGE_ONLINE: Profile = Profile {
     expired: Status::new(550, (5, 4, 300), "Message expired"),
     // Choice: a day; headers with two days were seen as well.
     message_expiration: SignedDuration::from_hours(24),
+    forwarding_refused: Some(Status::new(
+        550,
+        (5, 7, 520),
+        "Access denied, Your organization does not allow external forwarding",
+    )),
+    forwards_to_undescribed: true,
+    // Exchange Online, "Loop detection": X-MS-Exchange-ForwardingLoop.
+    stops_forwarding_again: true,
 };
 
 /// A mail host somewhere on the Internet, with plain RFC 5321 manners.
@@ -344,6 +399,9 @@ pub static INTERNET: Profile = Profile {
     expired: Status::new(550, (4, 4, 7), "Delivery time expired"),
     // RFC 5321 §4.5.4.1: generally at least four to five days.
     message_expiration: SignedDuration::from_hours(120),
+    forwarding_refused: None,
+    forwards_to_undescribed: true,
+    stops_forwarding_again: false,
 };
 
 const NO_CONNECTION: Status = Status::new(
@@ -372,6 +430,70 @@ pub mod replies {
         550,
         (5, 4, 6),
         "RESOLVER.FWD.Loop; recipient forwarding loop",
+    );
+    /// A mailbox whose forwarding address is nobody's any more. Choice: status and tail are not
+    /// documented.
+    pub static FORWARDING_NOT_FOUND: Status = Status::new(
+        550,
+        (5, 1, 1),
+        "RESOLVER.FWD.NotFound; misconfigured forwarding address",
+    );
+    /// The query of a dynamic distribution group cannot be run. Choice: the text is not documented.
+    pub static BROKEN_FILTER: Status = Status::new(
+        550,
+        (5, 2, 4),
+        "RESOLVER.GRP.FilterInvalid; misconfigured dynamic distribution group",
+    );
+    /// An encapsulated address of a type that may not be encapsulated.
+    pub static INVALID_IN_SMTP: Status = Status::new(
+        550,
+        (5, 1, 0),
+        "RESOLVER.ADR.InvalidInSmtp; invalid address",
+    );
+    /// An encapsulated X.500 name that no recipient has.
+    pub static EX_NOT_FOUND: Status =
+        Status::new(550, (5, 1, 1), "RESOLVER.ADR.ExRecipNotFound; not found");
+    /// A mailbox without a database.
+    pub static NO_DATABASE: Status =
+        Status::new(420, (4, 2, 0), "Recipient deferred because there is no Mdb");
+    /// A group whose lists do not let the sender write.
+    pub static GROUP_RESTRICTED: Status =
+        Status::new(550, (5, 7, 124), "Sender not in allowed-senders list");
+    /// Anybody else whose lists do not let the sender write. Choice: the tail is not documented.
+    pub static RECIPIENT_RESTRICTED: Status = Status::new(
+        550,
+        (5, 7, 129),
+        "RESOLVER.RST.RestrictedToRecipientsPermission; not authorized to send to recipient because the sender isn't on the recipient's allowed senders list",
+    );
+    /// Above the recipient's size limit, or the organization's for it.
+    pub static RECIPIENT_SIZE: Status = Status::new(
+        550,
+        (5, 2, 3),
+        "RESOLVER.RST.RecipSizeLimit; message too large for this recipient",
+    );
+    /// Above the sender's size limit. Choice: the tail is not documented.
+    pub static SENDER_SIZE: Status = Status::new(
+        550,
+        (5, 2, 3),
+        "RESOLVER.RST.SendSizeLimit.Sender; message too large for this sender",
+    );
+    /// Above the organization's size limit. Choice: the text is not documented.
+    pub static ORGANIZATION_SIZE: Status = Status::new(
+        550,
+        (5, 2, 3),
+        "RESOLVER.RST.SendSizeLimit.Org; message too large for this organization",
+    );
+    /// More recipients than the sender, or the organization, allows.
+    pub static RECIPIENT_COUNT: Status = Status::new(
+        550,
+        (5, 5, 3),
+        "RESOLVER.ADR.RecipLimit; too many recipients",
+    );
+    /// A contact that wants authenticated senders.
+    pub static CONTACT_REFUSES: Status = Status::new(
+        550,
+        (5, 7, 12),
+        "RESOLVER.RST.SenderAuthenticated; Delivery restriction check failed as sender not authenticated",
     );
     /// A mailbox that wants authenticated senders.
     pub static MAILBOX_REFUSES: Status = Status::new(

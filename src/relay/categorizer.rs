@@ -16,7 +16,8 @@ use super::tracking::{Flagged, Noted};
 use super::{bounce, deliver, progress, send};
 use crate::clock;
 use crate::mail::{Mailbox, Status};
-use crate::route::{self, Categorized, Copy, Event, Happened, MailItem, NextHop};
+use crate::model::replies;
+use crate::route::{self, Categorized, Copy, Event, Happened, MailItem, NextHop, Transfer};
 use crate::spool::MessageId;
 
 /// Puts a message that is in the spool on its way. Recipients that are over are left alone.
@@ -63,8 +64,8 @@ pub(super) fn dispatch(
         return;
     }
     for failure in failures {
-        if failure.is_forwarding_loop() {
-            let loops = Flagged::Loop("forwarding");
+        if let Some(looped) = &failure.looped {
+            let loops = Flagged::Loop(looped.kind.as_str());
             shared.flag(&pending.message_id, &failure.recipient, loops);
         }
         shared.track(&pending.message_id, &failure.steps);
@@ -89,15 +90,15 @@ pub(super) fn dispatch(
 
 /// Joins copies that differ in nothing but the recipient, so that one transaction carries them.
 fn bundle(shared: &Shared, pending: &Arc<Pending>, copies: Vec<Copy>) -> Vec<Delivery> {
-    let mut places: HashMap<(Key, Option<crate::mail::AuthAs>), usize> = HashMap::new();
+    let mut places: HashMap<(Key, Transfer), usize> = HashMap::new();
     let mut deliveries: Vec<Delivery> = Vec::new();
     for copy in copies {
         let recipient = copy.transfer.recipients[0].clone();
         // Each mailbox is a place of its own.
         let mailbox = matches!(copy.next_hop, NextHop::Mailbox(_));
-        let key = (Key::of(&copy), copy.transfer.cross_premises);
+        let key = (Key::of(&copy), alike(&copy.transfer));
         match places.get(&key).filter(|_| !mailbox) {
-            Some(index) => deliveries[*index].recipients.push(recipient),
+            Some(index) => join(&mut deliveries[*index], recipient, &copy),
             None => {
                 places.insert(key, deliveries.len());
                 let queue = match copy.next_hop {
@@ -119,6 +120,24 @@ fn bundle(shared: &Shared, pending: &Arc<Pending>, copies: Vec<Copy>) -> Vec<Del
     deliveries
 }
 
+/// What copies in one transaction must have in common: everything but the recipient and what belongs
+/// to it.
+fn alike(transfer: &Transfer) -> Transfer {
+    let mut common = transfer.clone();
+    common.recipients.clear();
+    common.properties.orcpt.clear();
+    common
+}
+
+fn join(delivery: &mut Delivery, recipient: Mailbox, copy: &Copy) {
+    delivery.recipients.push(recipient);
+    let orcpt = &copy.transfer.properties.orcpt;
+    if !orcpt.is_empty() {
+        let joined = &mut Arc::make_mut(&mut delivery.copy).transfer.properties.orcpt;
+        joined.extend(orcpt.clone());
+    }
+}
+
 /// Does what comes back from the queues, as long as the relay runs.
 pub(super) async fn run(shared: Arc<Shared>, mut work: UnboundedReceiver<Work>) {
     while let Some(work) = work.recv().await {
@@ -138,6 +157,10 @@ fn enqueue(shared: &Arc<Shared>, delivery: Delivery) {
         NextHop::Mailbox(id) => {
             let shared = shared.clone();
             tokio::spawn(async move { deliver::deliver(&shared, delivery, id).await });
+        }
+        NextHop::NoDatabase => {
+            let waits = Happened::Reply(replies::NO_DATABASE.clone());
+            progress::put_off(shared, delivery, &waits, None);
         }
         NextHop::Unreachable => progress::put_off(shared, delivery, &Happened::Unreachable, None),
         NextHop::Dns { .. } | NextHop::Servers { .. } | NextHop::SmartHosts { .. } => {

@@ -146,7 +146,9 @@ async fn find(shared: &Shared, copy: &Copy) -> Result<Vec<Reached>, Happened> {
             hosts(shared, targets, false)
         }
         NextHop::SmartHosts { hosts, .. } => smart_hosts(shared, copy, hosts).await,
-        NextHop::Mailbox(_) | NextHop::Unreachable => Err(Happened::Unreachable),
+        NextHop::Mailbox(_) | NextHop::NoDatabase | NextHop::Unreachable => {
+            Err(Happened::Unreachable)
+        }
     }
 }
 

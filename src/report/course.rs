@@ -57,7 +57,9 @@ fn leads_on(step: &Step) -> bool {
         | Event::Dsn
         | Event::DuplicateDeliver
         | Event::DuplicateExpand
+        | Event::DuplicateRedirect
         | Event::Expand
+        | Event::InitMessageCreated
         | Event::Receive
         | Event::Redirect
         | Event::Resolve

@@ -119,7 +119,15 @@ fn deciding_keys(reason: &Reason) -> &'static [&'static str] {
         Reason::DomainIs(..) => &["DomainType"],
         Reason::EchoOff | Reason::EchoOn => &["EchoGroupMessageBackToSubscribedSender"],
         Reason::ExternallySecured => &["AuthMechanism"],
+        Reason::AutoForwardDisabled(_) => &["AutoForwardEnabled"],
+        Reason::AutoForwardingOff => &["AutoForwardingMode"],
+        Reason::AwaitsApproval => &["ModerationEnabled"],
+        Reason::BrokenFilter => &["RecipientFilter"],
+        Reason::ExpansionServer => &["ExpansionServer"],
+        Reason::ForwardingAddress(_) => &["ForwardingAddress", "ForwardingSmtpAddress"],
         Reason::GroupExpanded { .. } => &["Subscribers", "Members"],
+        Reason::MembersExpanded(_) => &["Members"],
+        Reason::NoDatabase => &["Database"],
         Reason::HeadersNotCarried(_) | Reason::Promoted(_) => {
             &["CloudServicesMailEnabled", "TlsDomainCapabilities"]
         }
@@ -131,10 +139,27 @@ fn deciding_keys(reason: &Reason) -> &'static [&'static str] {
         Reason::OutOfScope => &["IsScopedConnector"],
         Reason::PermissionMissing(_) => &["PermissionGroups"],
         Reason::PrimaryAddress(_) => &["PrimarySmtpAddress", "EmailAddresses"],
+        Reason::RecipientLoop(_) => &[
+            "RemoteRoutingAddress",
+            "ExternalEmailAddress",
+            "ForwardingAddress",
+            "ForwardingSmtpAddress",
+        ],
+        Reason::ReportsTo(_) => &["ReportToManagerEnabled", "ReportToOriginatorEnabled"],
+        Reason::SenderNotAllowed => &[
+            "AcceptMessagesOnlyFromSendersOrMembers",
+            "AcceptMessagesOnlyFrom",
+            "AcceptMessagesOnlyFromDLMembers",
+        ],
+        Reason::SenderRejected => &[
+            "RejectMessagesFromSendersOrMembers",
+            "RejectMessagesFrom",
+            "RejectMessagesFromDLMembers",
+        ],
         Reason::SenderNotAuthenticated => &["RequireSenderAuthenticationEnabled"],
         Reason::TargetAddress(_) => &["RemoteRoutingAddress", "ExternalEmailAddress"],
         Reason::TlsMissing => &["RequireTLS", "RequireTls"],
-        Reason::TooLarge { .. } => &["MaxMessageSize"],
+        Reason::TooLarge { .. } => &["MaxMessageSize", "MaxReceiveSize", "MaxSendSize"],
         _ => &[],
     }
 }

@@ -2,11 +2,12 @@
 //! connector selection, what the copy carries.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 
 use super::centralized::{self, Course};
 use super::firewall;
 use super::item::{Categorized, Copy, Failure, MailItem, NextHop, Presented, TlsDemand, Transfer};
-use super::resolve::{self, Place, Resolution, Resolved};
+use super::resolve::{self, Changes, Place, Resolution, Resolved};
 use super::select::{self, NoWinner, Selection};
 use super::sites::{SMTP_PORT, by_way_of_the_site, nearest, port_between};
 use super::step::{Event, Reason, Step, Subject};
@@ -53,15 +54,15 @@ fn before_resolution<'a>(
         recipients: Vec::new(),
         ..item.clone()
     };
+    let mut met = HashSet::new();
     for recipient in &item.recipients {
         match hub {
             Some(hub) => into
                 .copies
                 .push(to_hub(topology, server, item, recipient, hub)),
-            None if !by_way_of_premises(topology, server, item, recipient, into) => {
-                left.recipients.push(recipient.clone());
-            }
-            None => {}
+            None if !met.insert(recipient) => {}
+            None if by_way_of_premises(topology, server, item, recipient, into) => {}
+            None => left.recipients.push(recipient.clone()),
         }
     }
     Cow::Owned(left)
@@ -79,7 +80,11 @@ fn by_way_of_premises(
     if centralized::course(topology, server, item, recipient) == Course::Straight {
         return false;
     }
-    let resolution = resolve::resolve(topology, item, recipient);
+    let alone = MailItem {
+        recipients: vec![recipient.clone()],
+        ..item.clone()
+    };
+    let resolution = resolve::resolve(topology, server, &alone);
     if centralized::is_refused(&resolution) {
         into.failures.extend(resolution.failures);
         return true;
@@ -89,6 +94,7 @@ fn by_way_of_premises(
         recipient: recipient.clone(),
         place: Place::Elsewhere,
         expanded_from: None,
+        changes: Changes::default(),
         steps: vec![step],
     };
     route(topology, server, item, resolved, into);
@@ -97,22 +103,21 @@ fn by_way_of_premises(
 
 /// The stage of resolution: what the envelope recipients become.
 fn resolve_envelope(topology: &Topology, server: ServerId, item: &MailItem) -> Resolution {
-    let mut all = Resolution::default();
-    for recipient in &item.recipients {
-        if !topology.server(server).directory {
-            let resolved = resolve::resolve_without_directory(topology, server, item, recipient);
-            all.resolved.push(resolved);
-        } else if item.resolved {
-            all.resolved
-                .push(resolve::locate(topology, item, recipient));
-        } else {
-            let one = resolve::resolve(topology, item, recipient);
-            all.resolved.extend(one.resolved);
-            all.failures.extend(one.failures);
-            all.suppressed.extend(one.suppressed);
-        }
+    let directory = topology.server(server).directory;
+    if directory && !item.resolved {
+        return resolve::resolve(topology, server, item);
     }
-    all
+    let one = |recipient| {
+        if directory {
+            resolve::locate(topology, item, recipient)
+        } else {
+            resolve::resolve_without_directory(topology, server, item, recipient)
+        }
+    };
+    Resolution {
+        resolved: item.recipients.iter().map(one).collect(),
+        ..Resolution::default()
+    }
 }
 
 /// The hub that a front end hands this message to.
@@ -155,6 +160,7 @@ fn route(
         recipient,
         place,
         expanded_from,
+        changes,
         mut steps,
     } = resolved;
     let next = match place {
@@ -172,10 +178,19 @@ fn route(
             topology, server, item, recipient, holder, id, &mut steps,
         )),
         Place::Elsewhere => elsewhere(topology, server, item, recipient, &mut steps),
+        Place::ExpansionServer(expands) => Ok(to_expansion_server(
+            topology, server, item, recipient, expands,
+        )),
+        Place::NoDatabase => {
+            steps.push(Step::new(Event::Defer, &recipient).because(Reason::NoDatabase));
+            let hop = NextHop::NoDatabase;
+            Ok(inside(topology, server, item, recipient, hop))
+        }
     };
     match next {
         Ok(mut copy) => {
             copy.expanded_from = expanded_from;
+            change(topology, server, item, &mut copy, changes);
             steps.append(&mut copy.steps);
             copy.steps = steps;
             into.copies.push(copy);
@@ -183,8 +198,65 @@ fn route(
         Err(mut failure) => {
             steps.append(&mut failure.steps);
             failure.steps = steps;
+            failure.told = changes.reverse_path;
+            failure.notify_never = changes.notify_never;
             into.failures.push(failure);
         }
+    }
+}
+
+/// A group that only one server expands goes there as it is (Exchange Server, "Recipient
+/// resolution", Expansion).
+fn to_expansion_server(
+    topology: &Topology,
+    server: ServerId,
+    item: &MailItem,
+    recipient: Mailbox,
+    expands: ServerId,
+) -> Copy {
+    let step = Step::new(Event::Send, &recipient)
+        .chosen(Subject::Server(expands))
+        .because(Reason::ExpansionServer);
+    let next_hop = NextHop::Servers {
+        servers: vec![expands],
+        port: port_between(topology, expands),
+        connector: None,
+    };
+    let mut copy = inside(topology, server, item, recipient, next_hop);
+    copy.transfer.resolved = false;
+    copy.steps.push(step);
+    copy
+}
+
+/// What resolution changed about a copy: who gets its reports, the recipient's first address, and at
+/// the first server the size of the message (Exchange Server, "Recipient resolution").
+fn change(
+    topology: &Topology,
+    server: ServerId,
+    item: &MailItem,
+    copy: &mut Copy,
+    changes: Changes,
+) {
+    let transfer = &mut copy.transfer;
+    if let Some(reverse_path) = changes.reverse_path {
+        transfer.reverse_path = reverse_path;
+    }
+    if let Some(auth_as) = changes.auth_as {
+        transfer.organization = Some(auth_as);
+        transfer.cross_premises = transfer.cross_premises.map(|_| auth_as);
+    }
+    transfer.trace.forwarded_for.extend(changes.forwarded_for);
+    let properties = &mut transfer.properties;
+    properties.notify_never |= changes.notify_never;
+    let recipient = transfer.recipients.first();
+    let before = recipient.and_then(|recipient| item.properties.orcpt.get(recipient).cloned());
+    properties.orcpt = recipient
+        .cloned()
+        .zip(changes.original.or(before))
+        .into_iter()
+        .collect();
+    if topology.server(server).directory && !topology.server(server).is_front_end() {
+        properties.original_size.get_or_insert(item.size);
     }
 }
 
@@ -257,10 +329,8 @@ fn elsewhere(
                 .because(Reason::NoConnector)
                 .rejected(rejected);
             Err(Failure {
-                recipient,
-                status: replies::TOO_LARGE.clone(),
-                in_dialogue: false,
                 steps: vec![step],
+                ..Failure::new(recipient, replies::TOO_LARGE.clone())
             })
         }
         (Err(NoWinner::Uncovered), Fallback::Mx) => {

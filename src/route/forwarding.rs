@@ -1,10 +1,20 @@
-//! Mail that goes on to another address: target addresses of those who are elsewhere (Exchange
-//! Server, "Recipient resolution").
+//! Mail that goes on to another address: target addresses of those who are elsewhere, and what
+//! mailboxes forward (Exchange Server, "Recipient resolution"; "Configure email forwarding for a
+//! mailbox"; "Remote domains").
 
-use super::resolve::{Resolver, holders};
+use super::item::LoopKind;
+use super::resolve::{By, Link, Resolver, Way, holders, mailbox_place};
 use super::step::{Event, Reason, Step, Subject};
-use crate::mail::Mailbox;
-use crate::model::RecipientId;
+use crate::mail::{AuthAs, Domain, Mailbox, ReversePath};
+use crate::model::{AutoForwarding, InboxRule, Member, RecipientId, ServerId, replies};
+
+/// What holds automatic forwarding back.
+enum Held {
+    /// An NDR tells the sender.
+    Refused(Reason),
+    /// The copy is not sent, and nobody is told.
+    Dropped(Reason),
+}
 
 impl Resolver<'_> {
     /// Mail for somebody who is elsewhere goes to the target address; if that is another recipient
@@ -14,10 +24,9 @@ impl Resolver<'_> {
         id: RecipientId,
         target: &Mailbox,
         address: &Mailbox,
-        group: Option<RecipientId>,
-        mut steps: Vec<Step>,
+        mut way: Way,
     ) {
-        steps.push(
+        way.steps.push(
             Step::new(Event::Redirect, address)
                 .chosen(Subject::Recipient(id))
                 .because(Reason::TargetAddress(target.clone())),
@@ -26,11 +35,162 @@ impl Resolver<'_> {
             .iter()
             .any(|holder| *holder != id);
         if another {
-            self.redirected.push(id);
-            self.resolve(target, group, steps);
-            self.redirected.pop();
+            way.by = By::Redirect;
+            self.chain.push(Link {
+                id,
+                by: LoopKind::Recipient,
+            });
+            self.resolve(target, way);
+            self.chain.pop();
         } else {
-            self.elsewhere(target, group, steps)
+            self.elsewhere(target, way);
         }
+    }
+
+    /// Mail for a mailbox: into it, on to where it is forwarded, or both.
+    pub(super) fn mailbox(
+        &mut self,
+        id: RecipientId,
+        server: ServerId,
+        address: &Mailbox,
+        mut way: Way,
+    ) {
+        let recipient = self.topology.recipient(id);
+        let forwarding = &recipient.policy().forwarding;
+        let forwards = forwarding.address.is_some() || forwarding.smtp_address.is_some();
+        let again = self.organization().profile.stops_forwarding_again
+            && self.forwarded_before(recipient.primary());
+        if forwards && again {
+            way.steps.push(
+                Step::new(Event::DuplicateRedirect, address)
+                    .chosen(Subject::Recipient(id))
+                    .because(Reason::ForwardedBefore),
+            );
+        }
+        let forwards = forwards && !again;
+        if !forwards || forwarding.deliver_too {
+            let place = mailbox_place(self.topology, id, server);
+            self.go_on(recipient.primary(), place, way.clone());
+            // Somebody has it now, so that mail that comes back here is a harmless loop.
+            let chain = std::mem::take(&mut self.chain);
+            if forwards {
+                self.forward(id, address, way.clone());
+            }
+            for rule in &forwarding.inbox_rules {
+                self.inbox_rule(id, rule, way.clone());
+            }
+            self.chain = chain;
+        } else {
+            self.chain.push(Link {
+                id,
+                by: LoopKind::Forwarding,
+            });
+            self.forward(id, address, way);
+            self.chain.pop();
+        }
+    }
+
+    fn forwarded_before(&self, primary: &Mailbox) -> bool {
+        self.item.trace.forwarded_for.contains(primary)
+    }
+
+    /// `ForwardingAddress`, else `ForwardingSmtpAddress`.
+    fn forward(&mut self, id: RecipientId, address: &Mailbox, mut way: Way) {
+        let recipient = self.topology.recipient(id);
+        let forwarding = &recipient.policy().forwarding;
+        let target = match (&forwarding.address, &forwarding.smtp_address) {
+            (Some(Member::Recipient(to)), _) => self.topology.recipient(*to).primary(),
+            (Some(Member::Nobody(to)), _) | (None, Some(to)) => to,
+            (None, None) => return,
+        };
+        way.steps.push(
+            Step::new(Event::Redirect, address)
+                .chosen(Subject::Recipient(id))
+                .because(Reason::ForwardingAddress(target.clone())),
+        );
+        way.by = By::Redirect;
+        if self.organization().profile.stops_forwarding_again {
+            way.changes.forwarded_for.push(recipient.primary().clone());
+        }
+        match &forwarding.address {
+            Some(Member::Recipient(to)) => self.known(*to, target, way),
+            Some(Member::Nobody(_)) => {
+                let step = Step::new(Event::Fail, target)
+                    .chosen(Subject::Recipient(id))
+                    .because(Reason::NotFound);
+                self.fail(target, replies::FORWARDING_NOT_FOUND.clone(), way, step);
+            }
+            // Choice: an administrator's forwarding to a recipient object is not what the controls of
+            // automatic forwarding are about; an address, which users may set themselves, is.
+            None => self.forward_automatically(id, target, way),
+        }
+    }
+
+    /// What a user's rule sends on once the message is in the mailbox.
+    ///
+    /// Choice: it leaves from the server that resolves the mailbox, which need not be the one that
+    /// holds it; and in both products a mailbox whose rule sent a message on does not do so again,
+    /// though `X-MS-Exchange-Inbox-Rules-Loop` would let it pass three times on premises.
+    fn inbox_rule(&mut self, id: RecipientId, rule: &InboxRule, mut way: Way) {
+        let primary = self.topology.recipient(id).primary().clone();
+        if self.forwarded_before(&primary) {
+            return;
+        }
+        way.steps.push(
+            Step::new(Event::Redirect, &primary)
+                .chosen(Subject::Recipient(id))
+                .because(Reason::InboxRule(rule.target.clone())),
+        );
+        way.by = By::Redirect;
+        way.changes.forwarded_for.push(primary.clone());
+        if !rule.redirects {
+            // A new message, from the owner of the mailbox.
+            way.changes.reverse_path = Some(ReversePath::Mailbox(primary));
+            way.changes.auth_as = Some(AuthAs::Internal);
+            way.changes.notify_never = false;
+            way.original = None;
+        }
+        self.forward_automatically(id, &rule.target, way);
+    }
+
+    fn forward_automatically(&mut self, id: RecipientId, target: &Mailbox, mut way: Way) {
+        let step = |event| Step::new(event, target).chosen(Subject::Recipient(id));
+        match self.held_back(&target.domain) {
+            None => self.resolve(target, way),
+            Some(Held::Refused(reason)) => {
+                let status = self.organization().profile.forwarding_refused.clone();
+                let status = status.unwrap_or_else(|| replies::RECIPIENT_RESTRICTED.clone());
+                self.fail(target, status, way, step(Event::Fail).because(reason));
+            }
+            Some(Held::Dropped(reason)) => {
+                way.steps.push(step(Event::Drop).because(reason));
+                self.suppress(target, way);
+            }
+        }
+    }
+
+    /// Whether something forbids automatic forwarding to a domain: nothing does to an own one.
+    fn held_back(&self, domain: &Domain) -> Option<Held> {
+        let organization = self.organization();
+        let own = self
+            .topology
+            .accepted_domain_for(self.item.organization, domain);
+        if own.is_some() {
+            return None;
+        }
+        // Exchange Online, "Control automatic external email forwarding": whichever control blocks,
+        // blocks; the outbound spam policy answers.
+        if organization.profile.forwarding_refused.is_some()
+            && organization.tenant.auto_forwarding != AutoForwarding::On
+        {
+            return Some(Held::Refused(Reason::AutoForwardingOff));
+        }
+        let remote = self
+            .topology
+            .remote_domain_for(self.item.organization, domain);
+        let allowed = remote.map_or(organization.profile.forwards_to_undescribed, |remote| {
+            remote.auto_forward
+        });
+        (!allowed).then(|| Held::Dropped(Reason::AutoForwardDisabled(domain.clone())))
     }
 }

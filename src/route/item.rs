@@ -10,7 +10,7 @@ use crate::mail::{
 };
 use crate::model::{
     OrganizationId, ReceiveConnectorId, RecipientId, SendConnectorId, ServerId, SmartHost,
-    TlsAuthLevel, replies,
+    TlsAuthLevel,
 };
 
 /// Who is at the other end of a session.
@@ -225,6 +225,8 @@ pub enum NextHop {
         /// The connector.
         connector: SendConnectorId,
     },
+    /// A mailbox without a database: the recipient waits for one.
+    NoDatabase,
     /// The Unreachable queue.
     Unreachable,
 }
@@ -236,7 +238,7 @@ impl NextHop {
         match self {
             Self::Dns { connector, .. } | Self::Servers { connector, .. } => *connector,
             Self::SmartHosts { connector, .. } => Some(*connector),
-            Self::Mailbox(_) | Self::Unreachable => None,
+            Self::Mailbox(_) | Self::NoDatabase | Self::Unreachable => None,
         }
     }
 }
@@ -288,16 +290,65 @@ pub struct Failure {
     pub status: Status,
     /// Whether the peer can be told in the open session instead of by an NDR.
     pub in_dialogue: bool,
+    /// What goes round, where that is why.
+    pub looped: Option<Looped>,
+    /// Who is told, where that is not the sender of the message.
+    pub told: Option<ReversePath>,
+    /// Whether nobody is told.
+    pub notify_never: bool,
     /// Why.
     pub steps: Vec<Step>,
 }
 
 impl Failure {
-    /// Whether the recipient's mail goes round in the directory, by target addresses that lead to
-    /// each other (Exchange Server, "Recipient resolution", broken recipient loops).
+    /// A recipient that fails, of which the sender is told by an NDR.
+    #[must_use]
+    pub fn new(recipient: Mailbox, status: Status) -> Self {
+        Self {
+            recipient,
+            status,
+            in_dialogue: false,
+            looped: None,
+            told: None,
+            notify_never: false,
+            steps: Vec::new(),
+        }
+    }
+
+    /// Whether the recipient's mail goes round in the directory, by target addresses or forwarding
+    /// that lead to each other (Exchange Server, "Recipient resolution", broken recipient loops).
     #[must_use]
     pub fn is_forwarding_loop(&self) -> bool {
-        self.status == replies::FORWARDING_LOOP
+        self.looped.is_some()
+    }
+}
+
+/// Recipients of one organization whose mail goes to each other and to nobody else.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Looped {
+    /// By what it goes round.
+    pub kind: LoopKind,
+    /// The primary addresses, each once, in the order of the round.
+    pub cycle: Vec<Mailbox>,
+}
+
+/// By what the mail of recipients goes round.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum LoopKind {
+    /// Forwarding of mailboxes; target addresses may take part.
+    Forwarding,
+    /// Target addresses alone.
+    Recipient,
+}
+
+impl LoopKind {
+    /// The word, as metrics and flags spell it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Forwarding => "forwarding",
+            Self::Recipient => "recipient",
+        }
     }
 }
 

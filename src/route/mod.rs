@@ -11,9 +11,12 @@
 //! every copy has exactly one recipient.
 //! Invariant: the order of the world's objects decides nothing.
 //!
-//! Recipients of one message are expanded each on its own, so somebody who is addressed and a
-//! subscriber as well has two copies here; the mailbox takes the first one only, which is for those to
-//! know who see both (`flow`, `relay`).
+//! The recipients of one message are expanded together, so somebody who is addressed and a member as
+//! well has one copy. Copies that servers make of each other's copies are theirs alone: a mailbox
+//! takes the first one only, which is for those to know who see both (`flow`, `relay`).
+//!
+//! Bugs: the history of an expansion does not travel, so groups that contain each other and have two
+//! expansion servers go round until a hop count ends it.
 //!
 //! Sources: Exchange Server, "Mail routing in Exchange Server", "Recipient resolution", "Connector
 //! selection in external message routing", "Receive connectors", "Header firewall".
@@ -25,6 +28,7 @@ mod centralized;
 mod expand;
 mod firewall;
 mod forwarding;
+mod imcea;
 mod item;
 mod lookup;
 mod loops;
@@ -42,8 +46,9 @@ mod tls;
 pub use accept::{accept, admit, endpoint, may_begin, peer, recognises};
 pub use categorize::categorize;
 pub use item::{
-    Admission, Arrival, Categorized, ClientCertificate, Connection, Copy, Failure, MailItem,
-    NextHop, Peer, Presented, Properties, Refusal, Suppressed, TlsDemand, Trace, Transfer, Verdict,
+    Admission, Arrival, Categorized, ClientCertificate, Connection, Copy, Failure, LoopKind,
+    Looped, MailItem, NextHop, Peer, Presented, Properties, Refusal, Suppressed, TlsDemand, Trace,
+    Transfer, Verdict,
 };
 pub use outcome::{Happened, Outcome, outcome, retry_after};
 pub use report::{default_domain, report, reporter, reports_to};

@@ -2,9 +2,12 @@
 //! Server, "Recipient resolution"; "Configure Microsoft 365 Groups with on-premises Exchange
 //! hybrid").
 
-use super::item::{Failure, MailItem, Suppressed};
+use std::collections::HashSet;
+
+use super::imcea::{self, Encapsulated};
+use super::item::{Failure, LoopKind, Looped, MailItem, Suppressed};
 use super::step::{Event, Reason, Step, Subject};
-use crate::mail::{Mailbox, Status};
+use crate::mail::{AuthAs, Mailbox, ReversePath, Status};
 use crate::model::{
     DomainType, Organization, Recipient, RecipientId, RecipientKind, ServerId, Topology, replies,
 };
@@ -18,6 +21,25 @@ pub(super) enum Place {
     Elsewhere,
     /// On this host, which takes every address of its domains.
     AnyoneHere,
+    /// A group that this server alone expands.
+    ExpansionServer(ServerId),
+    /// In a mailbox that has no database.
+    NoDatabase,
+}
+
+/// What a copy has that its message has not.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Changes {
+    /// Who gets its failure reports instead of the sender.
+    pub(super) reverse_path: Option<ReversePath>,
+    /// Who vouches for its sender, where it is a message of its own.
+    pub(super) auth_as: Option<AuthAs>,
+    /// Whether nobody gets failure reports.
+    pub(super) notify_never: bool,
+    /// The address that was rewritten.
+    pub(super) original: Option<Mailbox>,
+    /// The mailboxes that forwarded it and would not do so again.
+    pub(super) forwarded_for: Vec<Mailbox>,
 }
 
 /// A recipient that goes on.
@@ -29,11 +51,13 @@ pub(super) struct Resolved {
     pub(super) place: Place,
     /// The group it comes from.
     pub(super) expanded_from: Option<RecipientId>,
+    /// What its copy has differently.
+    pub(super) changes: Changes,
     /// What was decided on the way.
     pub(super) steps: Vec<Step>,
 }
 
-/// Everything that a recipient of a message becomes.
+/// Everything that the recipients of a message become.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Resolution {
     /// What goes on.
@@ -44,18 +68,52 @@ pub(super) struct Resolution {
     pub(super) suppressed: Vec<Suppressed>,
 }
 
-/// Resolves one recipient at a server that has the directory.
+/// Resolves the envelope of a message at a server that has the directory: one expansion for all of
+/// its recipients, in their order, each address once.
 #[must_use]
-pub(super) fn resolve(topology: &Topology, item: &MailItem, recipient: &Mailbox) -> Resolution {
+pub(super) fn resolve(topology: &Topology, server: ServerId, item: &MailItem) -> Resolution {
     let mut resolver = Resolver {
         topology,
+        server,
         item,
-        seen: Vec::new(),
-        redirected: Vec::new(),
+        sender: sender(topology, item),
+        seen: HashSet::new(),
+        chain: Vec::new(),
         resolution: Resolution::default(),
     };
-    resolver.resolve(recipient, None, Vec::new());
+    let mut met = HashSet::new();
+    let envelope: Vec<&Mailbox> = item
+        .recipients
+        .iter()
+        .filter(|each| met.insert(*each))
+        .collect();
+    let refusal = resolver.refused_as_a_whole(envelope.len());
+    for recipient in envelope {
+        let way = Way {
+            original: Some(recipient.clone()),
+            ..Way::default()
+        };
+        match &refusal {
+            None => resolver.resolve(recipient, way),
+            Some((status, reason)) => {
+                let step = Step::new(Event::Fail, recipient).because(reason.clone());
+                resolver.refuse(recipient, status.clone(), way, step);
+            }
+        }
+    }
     resolver.resolution
+}
+
+/// The sender as a recipient of the organization: only one who is vouched for is looked up.
+fn sender(topology: &Topology, item: &MailItem) -> Option<RecipientId> {
+    let address = item
+        .reverse_path
+        .mailbox()
+        .filter(|_| item.auth_as == AuthAs::Internal)?;
+    match holders(topology, item, address).as_slice() {
+        [id] => Some(*id),
+        _ => None,
+    }
 }
 
 /// A recipient that another server of the organization resolved: only its mailbox is looked for.
@@ -63,7 +121,7 @@ pub(super) fn resolve(topology: &Topology, item: &MailItem, recipient: &Mailbox)
 pub(super) fn locate(topology: &Topology, item: &MailItem, recipient: &Mailbox) -> Resolved {
     let place = match holders(topology, item, recipient).as_slice() {
         [id] => match topology.recipient(*id).kind {
-            RecipientKind::Mailbox { server, .. } => Place::Mailbox(server, *id),
+            RecipientKind::Mailbox { server, .. } => mailbox_place(topology, *id, server),
             RecipientKind::MailUser { .. }
             | RecipientKind::DistributionGroup(_)
             | RecipientKind::Group { .. }
@@ -75,6 +133,7 @@ pub(super) fn locate(topology: &Topology, item: &MailItem, recipient: &Mailbox) 
         recipient: recipient.clone(),
         place,
         expanded_from: None,
+        changes: Changes::default(),
         steps: Vec::new(),
     }
 }
@@ -101,7 +160,17 @@ pub(super) fn resolve_without_directory(
         recipient: recipient.clone(),
         place,
         expanded_from: None,
+        changes: Changes::default(),
         steps: Vec::new(),
+    }
+}
+
+/// Where the copy for a mailbox goes.
+pub(super) fn mailbox_place(topology: &Topology, id: RecipientId, server: ServerId) -> Place {
+    if topology.recipient(id).policy().has_database {
+        Place::Mailbox(server, id)
+    } else {
+        Place::NoDatabase
     }
 }
 
@@ -126,37 +195,102 @@ fn is_not_mail_enabled(topology: &Topology, id: RecipientId) -> bool {
     )
 }
 
+/// By what a recipient is come to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum By {
+    /// It is in the envelope.
+    #[default]
+    Envelope,
+    /// It is a member of a group.
+    Member,
+    /// Somebody's mail goes to it.
+    Redirect,
+}
+
+/// The way to a recipient.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Way {
+    pub(super) by: By,
+    /// The group it was expanded from.
+    pub(super) group: Option<RecipientId>,
+    /// The envelope recipient whose mail it is, unless a group was expanded since.
+    pub(super) original: Option<Mailbox>,
+    pub(super) changes: Changes,
+    pub(super) steps: Vec<Step>,
+}
+
+/// A recipient whose mail goes to another one and to nobody else.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Link {
+    pub(super) id: RecipientId,
+    pub(super) by: LoopKind,
+}
+
 /// A resolution under way; expansion, forwarding and restrictions are files of their own.
 pub(super) struct Resolver<'a> {
     pub(super) topology: &'a Topology,
+    pub(super) server: ServerId,
     pub(super) item: &'a MailItem,
+    /// The sender, where it is known who that is.
+    pub(super) sender: Option<RecipientId>,
     /// Recipients met in this expansion.
-    pub(super) seen: Vec<RecipientId>,
-    /// Recipients whose target addresses led to the present one.
-    pub(super) redirected: Vec<RecipientId>,
+    pub(super) seen: HashSet<RecipientId>,
+    /// Recipients whose mail goes on to the present one alone.
+    pub(super) chain: Vec<Link>,
     pub(super) resolution: Resolution,
 }
 
 impl Resolver<'_> {
-    pub(super) fn resolve(
-        &mut self,
-        address: &Mailbox,
-        group: Option<RecipientId>,
-        steps: Vec<Step>,
-    ) {
-        match holders(self.topology, self.item, address).as_slice() {
-            [] => self.unknown(address, group, steps),
-            [id] => self.known(*id, address, group, steps),
+    pub(super) fn resolve(&mut self, address: &Mailbox, way: Way) {
+        match imcea::decapsulate(self.topology, self.item.organization, address) {
+            Some(encapsulated) => self.encapsulated(encapsulated, address, way),
+            None => self.held_by(&holders(self.topology, self.item, address), address, way),
+        }
+    }
+
+    fn held_by(&mut self, holders: &[RecipientId], address: &Mailbox, way: Way) {
+        match holders {
+            [] => self.unknown(address, way),
+            [id] => self.known(*id, address, way),
             several => {
                 let step = Step::new(Event::Fail, address)
                     .because(Reason::AmbiguousAddress(several.len()));
-                self.fail(address, replies::AMBIGUOUS.clone(), false, steps, step);
+                self.fail(address, replies::AMBIGUOUS.clone(), way, step);
             }
         }
     }
 
+    /// An address of another type (Exchange Server, "Recipient resolution", Encapsulated addresses).
+    fn encapsulated(&mut self, encapsulated: Encapsulated, address: &Mailbox, way: Way) {
+        let Encapsulated {
+            kind,
+            address: inner,
+        } = encapsulated;
+        let reason = Reason::Encapsulated(kind.clone(), inner.clone());
+        match kind.as_str() {
+            "SMTP" | "X500" => {
+                let step = Step::new(Event::Fail, address).because(reason);
+                self.fail(address, replies::INVALID_IN_SMTP.clone(), way, step);
+            }
+            "EX" => {
+                match imcea::holders(self.topology, self.item.organization, &inner).as_slice() {
+                    [] => {
+                        let step = Step::new(Event::Fail, address)
+                            .because(Reason::NotFound)
+                            .because(reason);
+                        self.fail(address, replies::EX_NOT_FOUND.clone(), way, step);
+                    }
+                    found => self.held_by(found, address, way),
+                }
+            }
+            // Choice: nothing here holds addresses of other types, so the address is looked for as it
+            // stands.
+            _ => self.held_by(&holders(self.topology, self.item, address), address, way),
+        }
+    }
+
     /// Nobody here has the address: the accepted domain decides.
-    fn unknown(&mut self, address: &Mailbox, group: Option<RecipientId>, steps: Vec<Step>) {
+    fn unknown(&mut self, address: &Mailbox, mut way: Way) {
         // Whoever holds the address all the same is not mail-enabled.
         let held = self.topology.recipients_at(self.item.organization, address);
         let why = if held.is_empty() {
@@ -167,10 +301,10 @@ impl Resolver<'_> {
         let accepted = self
             .topology
             .accepted_domain_for(self.item.organization, &address.domain);
-        let Some(id) = accepted else {
-            return self.elsewhere(address, group, steps);
+        let kind = accepted.map(|id| (id, self.topology.accepted_domain(id).kind));
+        let Some((id, kind)) = kind else {
+            return self.outside(address, way);
         };
-        let kind = self.topology.accepted_domain(id).kind;
         match kind {
             DomainType::Authoritative => {
                 let step = Step::new(Event::Fail, address)
@@ -178,154 +312,186 @@ impl Resolver<'_> {
                     .because(why)
                     .because(Reason::DomainIs(address.domain.clone(), kind));
                 let status = self.organization().profile.recipient_not_found.clone();
-                self.fail(address, status, false, steps, step);
+                self.fail(address, status, way, step);
             }
             DomainType::ExternalRelay | DomainType::InternalRelay => {
-                let mut steps = steps;
-                steps.push(
+                way.steps.push(
                     Step::new(Event::Resolve, address)
                         .chosen(Subject::AcceptedDomain(id))
                         .because(why)
                         .because(Reason::DomainIs(address.domain.clone(), kind)),
                 );
-                self.elsewhere(address, group, steps);
+                self.outside(address, way);
             }
         }
     }
 
-    pub(super) fn known(
-        &mut self,
-        id: RecipientId,
-        address: &Mailbox,
-        group: Option<RecipientId>,
-        mut steps: Vec<Step>,
-    ) {
+    /// Somebody who is no recipient here.
+    fn outside(&mut self, address: &Mailbox, way: Way) {
+        match self.too_large_to_leave() {
+            Some((status, reason)) => {
+                let step = Step::new(Event::Fail, address).because(reason);
+                self.refuse(address, status, way, step);
+            }
+            None => self.elsewhere(address, way),
+        }
+    }
+
+    pub(super) fn known(&mut self, id: RecipientId, address: &Mailbox, mut way: Way) {
         let recipient = self.topology.recipient(id);
-        if self.redirected.contains(&id) {
-            // Exchange Server "Recipient resolution", broken recipient loops.
-            let step = Step::new(Event::Fail, address)
-                .chosen(Subject::Recipient(id))
-                .because(Reason::AlreadyExpanded);
-            return self.fail(
-                address,
-                replies::FORWARDING_LOOP.clone(),
-                false,
-                steps,
-                step,
-            );
+        if let Some(at) = self.chain.iter().position(|link| link.id == id) {
+            return self.round(at, address, way);
         }
         if self.seen.contains(&id) {
-            let step = Step::new(Event::DuplicateExpand, address)
-                .chosen(Subject::Recipient(id))
-                .because(Reason::AlreadyExpanded);
-            steps.push(step);
-            self.resolution.suppressed.push(Suppressed {
-                recipient: address.clone(),
-                steps,
-            });
-            return;
+            return self.again(id, address, way);
         }
-        self.seen.push(id);
-        // A copy that a group makes was judged when the group was.
-        if group.is_none()
-            && let Some((status, reason)) = self.restricted(recipient)
-        {
+        if let Some((status, reason)) = self.refused(recipient, &way) {
             let step = Step::new(Event::Fail, address)
                 .chosen(Subject::Recipient(id))
                 .because(reason);
-            return self.fail(address, status, self.in_dialogue(), steps, step);
+            return self.refuse(address, status, way, step);
+        }
+        self.seen.insert(id);
+        if let Some(moderation) = self.moderated(recipient) {
+            return self.hold(id, moderation, address, way);
         }
         if recipient.primary() != address {
             let step = Step::new(Event::Resolve, address)
                 .chosen(Subject::Recipient(id))
                 .because(Reason::PrimaryAddress(recipient.primary().clone()));
-            steps.push(step);
+            way.steps.push(step);
         }
-        self.follow(id, recipient, address, group, steps);
+        self.follow(id, recipient, address, way);
+    }
+
+    /// Met before in this expansion: nothing more becomes of it.
+    fn again(&mut self, id: RecipientId, address: &Mailbox, mut way: Way) {
+        let event = match way.by {
+            By::Envelope | By::Member => Event::DuplicateExpand,
+            By::Redirect => Event::DuplicateRedirect,
+        };
+        way.steps.push(
+            Step::new(event, address)
+                .chosen(Subject::Recipient(id))
+                .because(Reason::AlreadyExpanded),
+        );
+        self.suppress(address, way);
+    }
+
+    /// Recipients whose mail goes to each other and to nobody else (Exchange Server, "Recipient
+    /// resolution", broken recipient loops).
+    fn round(&mut self, at: usize, address: &Mailbox, way: Way) {
+        let links = &self.chain[at..];
+        let forwards = links.iter().any(|link| link.by == LoopKind::Forwarding);
+        let kind = if forwards {
+            LoopKind::Forwarding
+        } else {
+            LoopKind::Recipient
+        };
+        let primary = |link: &Link| self.topology.recipient(link.id).primary().clone();
+        let cycle: Vec<Mailbox> = links.iter().map(primary).collect();
+        let step = Step::new(Event::Fail, address)
+            .chosen(Subject::Recipient(links[0].id))
+            .because(Reason::RecipientLoop(cycle.clone()));
+        self.push_failure(
+            Failure {
+                looped: Some(Looped { kind, cycle }),
+                ..Failure::new(address.clone(), replies::FORWARDING_LOOP.clone())
+            },
+            way,
+            step,
+        );
     }
 
     /// What the kind of recipient makes of it.
-    fn follow(
-        &mut self,
-        id: RecipientId,
-        recipient: &Recipient,
-        address: &Mailbox,
-        group: Option<RecipientId>,
-        steps: Vec<Step>,
-    ) {
+    fn follow(&mut self, id: RecipientId, recipient: &Recipient, address: &Mailbox, mut way: Way) {
         match &recipient.kind {
-            RecipientKind::Mailbox { server, .. } => self.resolution.resolved.push(Resolved {
-                recipient: recipient.primary().clone(),
-                place: Place::Mailbox(*server, id),
-                expanded_from: group,
-                steps,
-            }),
+            RecipientKind::Mailbox { server, .. } => self.mailbox(id, *server, address, way),
             RecipientKind::MailUser { target_address, .. } => match target_address {
-                Some(target) => self.redirect(id, target, address, group, steps),
+                Some(target) => self.redirect(id, target, address, way),
                 // Choice: an object without a target address is no recipient.
                 None => {
                     let step = Step::new(Event::Fail, address)
                         .chosen(Subject::Recipient(id))
                         .because(Reason::NotFound);
                     let status = self.organization().profile.recipient_not_found.clone();
-                    self.fail(address, status, false, steps, step);
+                    self.fail(address, status, way, step);
                 }
             },
             // Never expanded on premises: its members are the cloud's business.
             RecipientKind::RemoteGroup { target_address, .. } => match target_address {
-                Some(target) => self.redirect(id, target, address, group, steps),
+                Some(target) => self.redirect(id, target, address, way),
                 None => {
-                    let mut steps = steps;
-                    steps.push(
+                    way.steps.push(
                         Step::new(Event::Resolve, address)
                             .chosen(Subject::Recipient(id))
                             .because(Reason::PrimaryAddress(recipient.primary().clone())),
                     );
-                    self.elsewhere(recipient.primary(), group, steps);
+                    self.elsewhere(recipient.primary(), way);
                 }
             },
             RecipientKind::Group {
                 members,
                 subscribers,
-                ..
-            } => {
-                self.expand(id, recipient, members.len(), subscribers, steps);
-            }
-            RecipientKind::DistributionGroup(members) => {
-                self.expand_distribution_group(id, recipient, members, steps);
+                details,
+            } => self.expand(id, members, subscribers, details, way),
+            RecipientKind::DistributionGroup(group) => {
+                self.distribution_group(id, group, address, way);
             }
         }
     }
 
-    pub(super) fn elsewhere(
-        &mut self,
-        address: &Mailbox,
-        group: Option<RecipientId>,
-        steps: Vec<Step>,
-    ) {
-        let resolved = Resolved {
-            recipient: address.clone(),
-            place: Place::Elsewhere,
-            expanded_from: group,
-            steps,
-        };
-        self.resolution.resolved.push(resolved);
+    pub(super) fn elsewhere(&mut self, address: &Mailbox, way: Way) {
+        self.go_on(address, Place::Elsewhere, way);
     }
 
-    pub(super) fn fail(
-        &mut self,
-        address: &Mailbox,
-        status: Status,
-        in_dialogue: bool,
-        mut steps: Vec<Step>,
-        step: Step,
-    ) {
+    pub(super) fn go_on(&mut self, recipient: &Mailbox, place: Place, way: Way) {
+        let mut changes = way.changes;
+        // RFC 3461 §4.2: the address under which the sender knows the recipient stays known.
+        if let Some(original) = way.original {
+            let first = self.item.properties.orcpt.get(&original);
+            changes.original = first
+                .or(Some(&original))
+                .filter(|original| *original != recipient)
+                .cloned();
+        }
+        self.resolution.resolved.push(Resolved {
+            recipient: recipient.clone(),
+            place,
+            expanded_from: way.group,
+            changes,
+            steps: way.steps,
+        });
+    }
+
+    pub(super) fn suppress(&mut self, recipient: &Mailbox, way: Way) {
+        self.resolution.suppressed.push(Suppressed {
+            recipient: recipient.clone(),
+            steps: way.steps,
+        });
+    }
+
+    pub(super) fn fail(&mut self, address: &Mailbox, status: Status, way: Way, step: Step) {
+        self.push_failure(Failure::new(address.clone(), status), way, step);
+    }
+
+    /// A failure of which the peer hears at the end of DATA, where its server answers so.
+    pub(super) fn refuse(&mut self, address: &Mailbox, status: Status, way: Way, step: Step) {
+        let failure = Failure {
+            in_dialogue: self.in_dialogue(),
+            ..Failure::new(address.clone(), status)
+        };
+        self.push_failure(failure, way, step);
+    }
+
+    fn push_failure(&mut self, failure: Failure, way: Way, step: Step) {
+        let mut steps = way.steps;
         steps.push(step);
         self.resolution.failures.push(Failure {
-            recipient: address.clone(),
-            status,
-            in_dialogue,
+            told: way.changes.reverse_path,
+            notify_never: way.changes.notify_never,
             steps,
+            ..failure
         });
     }
 

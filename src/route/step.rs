@@ -24,10 +24,14 @@ pub enum Event {
     DuplicateDeliver,
     /// Met again in one expansion, and dropped.
     DuplicateExpand,
+    /// Met again where mail was forwarded, and dropped.
+    DuplicateRedirect,
     /// A group became its recipients.
     Expand,
     /// A recipient failed for good.
     Fail,
+    /// Kept until a moderator approves it.
+    InitMessageCreated,
     /// Taken over from a client or another server.
     Receive,
     /// Sent to another address than the one used.
@@ -53,8 +57,10 @@ impl Event {
             Self::Dsn => "DSN",
             Self::DuplicateDeliver => "DUPLICATEDELIVER",
             Self::DuplicateExpand => "DUPLICATEEXPAND",
+            Self::DuplicateRedirect => "DUPLICATEREDIRECT",
             Self::Expand => "EXPAND",
             Self::Fail => "FAIL",
+            Self::InitMessageCreated => "INITMESSAGECREATED",
             Self::Receive => "RECEIVE",
             Self::Redirect => "REDIRECT",
             Self::Resolve => "RESOLVE",
@@ -129,6 +135,37 @@ pub enum Reason {
     AlreadyOnPremises,
     /// Several recipients hold the address.
     AmbiguousAddress(usize),
+    /// A distribution group of so many members.
+    MembersExpanded(usize),
+    /// An Inbox rule sends it on.
+    InboxRule(Mailbox),
+    /// The mailbox has no database.
+    NoDatabase,
+    /// A report that came to a group, which hides those of its members.
+    ReportToGroup,
+    /// Failures of members are reported to this one; `None`: to nobody.
+    ReportsTo(Option<Mailbox>),
+    /// Mail goes round between these recipients.
+    RecipientLoop(Vec<Mailbox>),
+    /// The sender is not among those who alone may write.
+    SenderNotAllowed,
+    /// The sender is among those who may not write.
+    SenderRejected,
+    /// More recipients than a limit allows.
+    TooManyRecipients {
+        /// In the message.
+        count: usize,
+        /// The limit.
+        limit: u32,
+    },
+    /// The remote domain that this one falls under does not take what is forwarded automatically.
+    AutoForwardDisabled(Domain),
+    /// The outbound spam policy does not allow automatic forwarding to others.
+    AutoForwardingOff,
+    /// A moderator has to approve it first.
+    AwaitsApproval,
+    /// The query of the dynamic group cannot be run.
+    BrokenFilter,
     /// No certificate of the peer has a name that satisfies the connector.
     CertificateDoesNotMatch(String),
     /// The certificate matches, but neither its domain nor the sender's is an accepted domain.
@@ -153,6 +190,14 @@ pub enum Reason {
     EdgeTakesInside(Domain),
     /// The route of target addresses out of an Edge server.
     EdgeTargetDelivery(Domain),
+    /// An address of another type in the form of an SMTP address: type and address.
+    Encapsulated(String, String),
+    /// Only this server expands the group.
+    ExpansionServer,
+    /// `ForwardingAddress` or `ForwardingSmtpAddress`.
+    ForwardingAddress(Mailbox),
+    /// The mailbox forwarded this message before.
+    ForwardedBefore,
     /// A front end hands the session on.
     FrontEnd,
     /// A group and how many get copies.
@@ -290,6 +335,44 @@ impl fmt::Display for Reason {
                 "RouteAllMessagesViaOnPremises, and the message came from the on-premises organization",
             ),
             Self::AmbiguousAddress(count) => write!(f, "{count} recipients hold the address"),
+            Self::AutoForwardDisabled(domain) => {
+                write!(f, "AutoForwardEnabled is false for `{domain}`")
+            }
+            Self::AutoForwardingOff => {
+                f.write_str("AutoForwardingMode does not allow automatic forwarding to others")
+            }
+            Self::AwaitsApproval => f.write_str("waits until a moderator approves it"),
+            Self::BrokenFilter => f.write_str("its RecipientFilter cannot be run"),
+            Self::Encapsulated(kind, address) => {
+                write!(f, "encapsulated address `{kind}:{address}`")
+            }
+            Self::ExpansionServer => f.write_str("the expansion server of the group"),
+            Self::ForwardingAddress(target) => write!(f, "forwarded to `{target}`"),
+            Self::ForwardedBefore => f.write_str("the mailbox forwarded this message before"),
+            Self::InboxRule(target) => write!(f, "an Inbox rule sends it on to `{target}`"),
+            Self::NoDatabase => f.write_str("the mailbox has no database"),
+            Self::ReportToGroup => {
+                f.write_str("a report sent to a group, which keeps reports from its members")
+            }
+            Self::ReportsTo(Some(manager)) => write!(f, "failures are reported to `{manager}`"),
+            Self::ReportsTo(None) => f.write_str("failures are reported to nobody"),
+            Self::RecipientLoop(cycle) => {
+                let round: Vec<String> = cycle
+                    .iter()
+                    .chain(cycle.first())
+                    .map(|each| format!("`{each}`"))
+                    .collect();
+                write!(f, "mail goes round: {}", round.join(" to "))
+            }
+            Self::SenderNotAllowed => {
+                f.write_str("AcceptMessagesOnlyFromSendersOrMembers does not name the sender")
+            }
+            Self::SenderRejected => {
+                f.write_str("RejectMessagesFromSendersOrMembers names the sender")
+            }
+            Self::TooManyRecipients { count, limit } => {
+                write!(f, "{count} recipients, and {limit} are allowed")
+            }
             Self::CertificateDoesNotMatch(wanted) => {
                 write!(
                     f,
@@ -340,6 +423,10 @@ impl fmt::Display for Reason {
                     plural(*copies),
                     plural(*unsubscribed)
                 )
+            }
+            Self::MembersExpanded(count) => {
+                let plural = if *count == 1 { "" } else { "s" };
+                write!(f, "{count} member{plural}")
             }
             Self::HigherCost { cost, best } => write!(f, "cost {cost} is above {best}"),
             Self::HigherRank => f.write_str("connectors of type OnPremises go first"),

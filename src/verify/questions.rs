@@ -596,7 +596,21 @@ fn size_limits(topology: &Topology) -> BTreeSet<ByteSize> {
                 Matcher::Endpoint { .. } => Some(connector.max_message_size),
                 Matcher::Peer { .. } => None,
             });
-    send.chain(receive).collect()
+    let bytes = |limit| match limit {
+        Limit::Bytes(size) => Some(size),
+        Limit::Unlimited => None,
+    };
+    let organizations = topology.organizations().flat_map(|(_, organization)| {
+        let transport = &organization.transport;
+        [transport.max_send_size, transport.max_receive_size]
+    });
+    let recipients = topology.recipients().flat_map(|(_, recipient)| {
+        let policy = recipient.exceptions.as_deref();
+        let limits = policy.map(|policy| [policy.max_send_size, policy.max_receive_size]);
+        limits.into_iter().flatten()
+    });
+    let policies = organizations.chain(recipients).filter_map(bytes);
+    send.chain(receive).chain(policies).collect()
 }
 
 /// Walks one question in every range of sizes and joins neighbours that end alike.

@@ -595,6 +595,7 @@ macro_rules! agreements {
 
 agreements! {
     contoso_agrees: "contoso",
+    recipients_of_every_sort_agree: "contoso-recipients",
     disabled_headers_agree: "broken-cloud-services-mail-disabled",
     an_mx_elsewhere_agrees: "broken-group-domain-mx-elsewhere",
     a_missing_mx_agrees: "broken-group-domain-mx-missing",

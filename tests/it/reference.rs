@@ -12,6 +12,7 @@ mod certificates;
 mod connectors;
 mod laws;
 mod names;
+mod policies;
 mod recipients;
 mod words;
 

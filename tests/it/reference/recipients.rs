@@ -2,23 +2,26 @@
 //! Server"; Exchange hybrid, "Configure Microsoft 365 Groups with on-premises Exchange hybrid"), and
 //! where each recipient goes next. Answers are lines of text.
 
-use hybridmx::mail::{AuthAs, Directionality, Domain, Mailbox, ReversePath, Status};
+use hybridmx::mail::{AuthAs, Directionality, Domain, Mailbox, MessageKind, ReversePath, Status};
 use hybridmx::model::{
-    DomainType, Fallback, Member, Parts, Recipient, RecipientKind, Routing, SendConnector, Server,
-    ServerId, ServerRole, TlsAuthLevel, replies,
+    DistributionGroup, DomainType, EXCHANGE_ONLINE, Fallback, InboxRule, Member, Moderation, Parts,
+    Recipient, RecipientKind, Routing, SendConnector, Server, ServerId, ServerRole, TlsAuthLevel,
+    UnifiedGroup, replies,
 };
 use hybridmx::route::{Arrival, MailItem};
 
 use super::certificates::presented;
 use super::connectors::{Choice, choose, choose_among, choose_on_edge};
 use super::names::{accepted, domain_type};
+use super::policies::Policies;
 
 /// One message at one server, and what was said about it so far.
 struct Desk<'a> {
     parts: &'a Parts,
     server: ServerId,
     item: &'a MailItem,
-    /// Recipients met while the present envelope recipient is expanded, by position.
+    policies: Policies<'a>,
+    /// Recipients met while the envelope is expanded, by position.
     met: Vec<usize>,
     lines: Vec<String>,
 }
@@ -28,8 +31,18 @@ struct Desk<'a> {
 struct Way {
     /// The group it was expanded from.
     group: Option<usize>,
-    /// The mail users whose target addresses led here.
+    /// Whose mail goes here and to nobody else.
     chain: Vec<usize>,
+    /// Whether a target address led here.
+    targeted: bool,
+    /// The address in the envelope, as long as no group was expanded.
+    written: Option<Mailbox>,
+    /// Who is told of failures, where that is another one than the sender; `Null`: nobody.
+    told: Option<ReversePath>,
+    /// Who vouches for a new message.
+    vouched: Option<AuthAs>,
+    /// The mailboxes that forwarded it.
+    forwarded: Vec<Mailbox>,
 }
 
 /// What becomes of every recipient of a message, one line each, sorted.
@@ -38,12 +51,30 @@ pub(crate) fn fates(parts: &Parts, server: ServerId, item: &MailItem) -> Vec<Str
         parts,
         server,
         item,
+        policies: Policies {
+            parts,
+            item,
+            sender: None,
+        },
         met: Vec::new(),
         lines: Vec::new(),
     };
+    if let (AuthAs::Internal, Some(sender)) = (item.auth_as, item.reverse_path.mailbox())
+        && let [only] = desk.holders(sender).as_slice()
+    {
+        desk.policies.sender = Some(*only);
+    }
+    let mut written: Vec<&Mailbox> = Vec::new();
     for recipient in &item.recipients {
-        desk.met.clear();
-        desk.envelope(recipient);
+        if !desk.resolves() || !written.contains(&recipient) {
+            written.push(recipient);
+        }
+    }
+    // Nobody is met yet while it is found out who goes by way of the premises.
+    written.retain(|recipient| !desk.centralized(recipient));
+    let count = written.len();
+    for recipient in written {
+        desk.envelope(recipient, count);
     }
     desk.lines.sort();
     desk.lines
@@ -58,12 +89,39 @@ impl Desk<'_> {
         self.lines.push(line);
     }
 
-    fn fail(&mut self, recipient: &Mailbox, status: &Status, in_dialogue: bool) {
-        let told = if in_dialogue { " in dialogue" } else { "" };
+    fn fail(&mut self, recipient: &Mailbox, status: &Status, way: &Way) {
+        let told = match &way.told {
+            None => String::new(),
+            Some(ReversePath::Null) => " never".to_owned(),
+            Some(told) => format!(" told {told}"),
+        };
         self.say(format!(
             "failure {recipient} {} {}{told}",
             status.code, status.enhanced
         ));
+    }
+
+    /// A failure that some servers answer in the open session.
+    fn refuse(&mut self, recipient: &Mailbox, status: &Status, way: &Way) {
+        self.fail(recipient, status, way);
+        let waits = self.parts.organizations[self.item.organization.index()]
+            .profile
+            .restrictions_in_dialogue
+            && self.item.arrival != Arrival::Submission;
+        if let Some(last) = self.lines.last_mut().filter(|_| waits) {
+            last.push_str(" in dialogue");
+        }
+    }
+
+    /// Whether recipients are looked up here.
+    fn resolves(&self) -> bool {
+        let role = self.here().role;
+        let hands_on = self
+            .here()
+            .front_end_for
+            .iter()
+            .any(|(tenant, _)| *tenant == self.item.organization);
+        role != ServerRole::Host && role != ServerRole::Edge && !hands_on && !self.item.resolved
     }
 
     fn suppress(&mut self, recipient: &Mailbox) {
@@ -74,28 +132,42 @@ impl Desk<'_> {
     }
 
     /// One RCPT TO at whatever kind of server this is.
-    fn envelope(&mut self, recipient: &Mailbox) {
+    fn envelope(&mut self, recipient: &Mailbox, count: usize) {
+        let plain = Way::default();
         let tenant = self
             .here()
             .front_end_for
             .iter()
             .find(|(tenant, _)| *tenant == self.item.organization);
         if let Some((_, hub)) = tenant {
-            let line = format!("{} {}", self.inside(&[*hub], None), self.trust());
-            self.say(format!("copy {recipient} {line}"));
+            let line = format!("{} {}", self.inside(&[*hub], None), self.trust(&plain));
+            self.copy(recipient, &line, &plain);
         } else if self.here().role == ServerRole::Host {
             let organization = self.here().organization;
             if accepted(self.parts, organization, &recipient.domain).is_some() {
-                self.say(format!("copy {recipient} any mailbox {}", self.trust()));
+                let line = format!("any mailbox {}", self.trust(&plain));
+                self.copy(recipient, &line, &plain);
             } else {
-                self.by_domain(recipient, &Way::default());
+                self.by_domain(recipient, &plain);
             }
         } else if self.here().role == ServerRole::Edge {
-            self.by_domain(recipient, &Way::default());
+            self.by_domain(recipient, &plain);
         } else if self.item.resolved {
             self.resolved_before(recipient);
-        } else if !self.centralized(recipient) {
-            self.address(recipient, &Way::default());
+        } else {
+            self.written(recipient, count);
+        }
+    }
+
+    /// A recipient of a message with so many, as the sender wrote it.
+    fn written(&mut self, recipient: &Mailbox, count: usize) {
+        let way = Way {
+            written: Some(recipient.clone()),
+            ..Way::default()
+        };
+        match self.policies.whole(count) {
+            Some(status) => self.refuse(recipient, &status, &way),
+            None => self.address(recipient, &way),
         }
     }
 
@@ -113,7 +185,7 @@ impl Desk<'_> {
                 switched_on |= connector.via_on_premises;
             }
         }
-        if !from_outside || !switched_on {
+        if !self.resolves() || !from_outside || !switched_on {
             return false;
         }
         let choice = choose(self.parts, self.server, &recipient.domain, self.item.size);
@@ -122,19 +194,92 @@ impl Desk<'_> {
         {
             return false;
         }
-        let mut trial = Desk {
-            met: Vec::new(),
-            lines: Vec::new(),
-            ..*self
-        };
-        trial.address(recipient, &Way::default());
+        let before = std::mem::take(&mut self.lines);
+        self.written(recipient, 1);
+        self.met.clear();
+        let trial = std::mem::replace(&mut self.lines, before);
         let refused = |line: &String| line.ends_with(" in dialogue");
-        if !trial.lines.is_empty() && trial.lines.iter().all(refused) {
-            self.lines.append(&mut trial.lines);
+        if !trial.is_empty() && trial.iter().all(refused) {
+            self.lines.extend(trial);
         } else {
             self.by_domain(recipient, &Way::default());
         }
         true
+    }
+
+    /// A line for a copy: what is said of it, and what it takes along.
+    fn copy(&mut self, recipient: &Mailbox, line: &str, way: &Way) {
+        let item = self.item;
+        let told = match &way.told {
+            None => format!(" <{}>", item.reverse_path),
+            Some(ReversePath::Null) => format!(" <{}> never", item.reverse_path),
+            Some(told) => format!(" <{told}>"),
+        };
+        let before = |address: &Mailbox| item.properties.orcpt.get(address).cloned();
+        let written = way.written.as_ref();
+        let mut original = written
+            .and_then(|written| before(written))
+            .or(written.cloned());
+        if original.as_ref() == Some(recipient) || original.is_none() {
+            original = before(recipient);
+        }
+        let original = original.map_or(String::new(), |original| format!(" orcpt {original}"));
+        let mut forwarded = item.trace.forwarded_for.clone();
+        forwarded.extend(way.forwarded.clone());
+        let forwarded = if forwarded.is_empty() {
+            String::new()
+        } else {
+            format!(" forwarded {forwarded:?}")
+        };
+        self.say(format!(
+            "copy {recipient} {line}{told}{original}{forwarded}"
+        ));
+    }
+
+    /// Something in the form of an SMTP address that is none: type and address.
+    fn encapsulated(&self, address: &Mailbox) -> Option<(String, String)> {
+        let default = self.parts.accepted_domains.iter().any(|domain| {
+            domain.organization == self.item.organization
+                && domain.default
+                && domain.domain == address.domain
+        });
+        let decisive = accepted(self.parts, self.item.organization, &address.domain)?;
+        let text = address.local_part.as_str();
+        if !default || !decisive.default || !text.to_uppercase().starts_with("IMCEA") {
+            return None;
+        }
+        let (kind, code) = text[5..].split_once('-')?;
+        let mut plain = String::new();
+        let mut rest = code.chars();
+        while let Some(c) = rest.next() {
+            match c {
+                '_' => plain.push('/'),
+                '+' => {
+                    let digits: String = rest.by_ref().take(2).collect();
+                    let code = u8::from_str_radix(&digits, 16).expect("two digits");
+                    plain.push(char::from(code));
+                }
+                c => plain.push(c),
+            }
+        }
+        Some((kind.to_uppercase(), plain))
+    }
+
+    /// The recipients with an X.500 name.
+    fn named(&self, name: &str) -> Vec<usize> {
+        let having = |own: &dyn Fn(&Recipient) -> bool| -> Vec<usize> {
+            let all = 0..self.parts.recipients.len();
+            all.filter(|index| {
+                let recipient = &self.parts.recipients[*index];
+                recipient.organization == self.item.organization && own(recipient)
+            })
+            .collect()
+        };
+        let first = having(&|one| one.policy().legacy_dn.as_deref() == Some(name));
+        if !first.is_empty() {
+            return first;
+        }
+        having(&|one| one.policy().x500.iter().any(|own| own == name))
     }
 
     /// A recipient that another server resolved: it is not resolved a second time.
@@ -176,56 +321,68 @@ impl Desk<'_> {
 
     /// An address: nobody's, somebody's, or several people's.
     fn address(&mut self, address: &Mailbox, way: &Way) {
-        let holders = self.holders(address);
+        let mut holders = self.holders(address);
+        if let Some((kind, name)) = self.encapsulated(address) {
+            if kind == "SMTP" || kind == "X500" {
+                return self.fail(address, &replies::INVALID_IN_SMTP, way);
+            }
+            if kind == "EX" {
+                holders = self.named(&name);
+                if holders.is_empty() {
+                    return self.fail(address, &replies::EX_NOT_FOUND, way);
+                }
+            }
+        }
         match holders.as_slice() {
-            [] if way.chain.is_empty() => self.nobody(address, way),
+            [] if !way.targeted => self.nobody(address, way),
             // A target address needs no recipient here, whatever the type of its domain.
             [] => self.by_domain(address, way),
             [only] => self.object(*only, address, way),
-            _ => self.fail(address, &replies::AMBIGUOUS, false),
+            _ => self.fail(address, &replies::AMBIGUOUS, way),
         }
     }
 
     /// Nobody has the address: the type of its accepted domain decides.
     fn nobody(&mut self, address: &Mailbox, way: &Way) {
         match domain_type(self.parts, self.item.organization, &address.domain) {
-            Some(DomainType::Authoritative) => self.not_found(address),
+            Some(DomainType::Authoritative) => self.not_found(address, way),
             Some(DomainType::InternalRelay | DomainType::ExternalRelay) | None => {
-                self.by_domain(address, way);
+                if self.policies.too_large_to_leave() {
+                    self.refuse(address, &replies::ORGANIZATION_SIZE, way);
+                } else {
+                    self.by_domain(address, way);
+                }
             }
         }
     }
 
-    fn not_found(&mut self, address: &Mailbox) {
+    fn not_found(&mut self, address: &Mailbox, way: &Way) {
         let profile = self.parts.organizations[self.item.organization.index()].profile;
-        self.fail(address, &profile.recipient_not_found, false);
+        self.fail(address, &profile.recipient_not_found, way);
     }
 
     /// One recipient object.
     fn object(&mut self, index: usize, address: &Mailbox, way: &Way) {
         let recipient = &self.parts.recipients[index];
         if way.chain.contains(&index) {
-            return self.fail(address, &replies::FORWARDING_LOOP, false);
+            return self.fail(address, &replies::FORWARDING_LOOP, way);
         }
         if self.met.contains(&index) {
             return self.suppress(address);
         }
+        if let Some(status) = self.policies.refusal(recipient, way.group.is_none()) {
+            return self.refuse(address, &status, way);
+        }
         self.met.push(index);
-        if way.group.is_none()
-            && let Some(status) = self.restriction(recipient)
-        {
-            let waits = self.parts.organizations[recipient.organization.index()]
-                .profile
-                .restrictions_in_dialogue
-                && self.item.arrival != Arrival::Submission;
-            return self.fail(address, &status, waits);
+        if let Some(moderation) = self.policies.moderation(recipient) {
+            return self.moderate(moderation, address);
         }
         match &recipient.kind {
-            RecipientKind::Mailbox { .. } => self.deliver(index, recipient.primary(), way),
+            RecipientKind::Mailbox { .. } => self.mailbox(index, recipient, way),
             RecipientKind::MailUser {
                 target_address: None,
                 ..
-            } => self.not_found(address),
+            } => self.not_found(address, way),
             RecipientKind::MailUser {
                 target_address: Some(target),
                 ..
@@ -234,10 +391,98 @@ impl Desk<'_> {
                 Some(target) => self.redirect(index, target, way),
                 None => self.by_domain(recipient.primary(), way),
             },
-            RecipientKind::Group { subscribers, .. } => {
-                self.group(index, recipient, subscribers);
+            RecipientKind::Group {
+                subscribers,
+                details,
+                ..
+            } => self.group(index, recipient, subscribers, details, way),
+            RecipientKind::DistributionGroup(group) => {
+                self.distribution_group(index, group, address, way);
             }
-            RecipientKind::DistributionGroup(group) => self.members(index, &group.members),
+        }
+    }
+
+    /// A message that waits for approval lies in the arbitration mailbox.
+    fn moderate(&mut self, moderation: &Moderation, address: &Mailbox) {
+        self.suppress(address);
+        let Some(arbitration) = &moderation.arbitration_mailbox else {
+            return;
+        };
+        let mut keepers = Vec::new();
+        for (index, recipient) in self.parts.recipients.iter().enumerate() {
+            if recipient.organization == self.item.organization
+                && recipient.addresses.contains(arbitration)
+            {
+                keepers.push(index);
+            }
+        }
+        let [keeper] = *keepers.as_slice() else {
+            return;
+        };
+        let recipient = &self.parts.recipients[keeper];
+        if matches!(recipient.kind, RecipientKind::Mailbox { .. }) && !self.met.contains(&keeper) {
+            self.met.push(keeper);
+            self.deliver(keeper, recipient.primary(), &Way::default());
+        }
+    }
+
+    /// A mailbox, and whoever else gets its mail.
+    fn mailbox(&mut self, index: usize, recipient: &Recipient, way: &Way) {
+        let forwarding = &recipient.policy().forwarding;
+        let cloud = std::ptr::eq(
+            self.parts.organizations[self.item.organization.index()].profile,
+            &raw const EXCHANGE_ONLINE,
+        );
+        let before = self.item.trace.forwarded_for.contains(recipient.primary());
+        let forwards = (forwarding.address.is_some() || forwarding.smtp_address.is_some())
+            && !(cloud && before);
+        let keeps = forwarding.deliver_too || !forwards;
+        if keeps {
+            self.deliver(index, recipient.primary(), way);
+        }
+        let mut further = way.clone();
+        further.targeted = false;
+        if keeps {
+            further.chain.clear();
+        } else {
+            further.chain.push(index);
+        }
+        if forwards {
+            let mut onward = further.clone();
+            if cloud {
+                onward.forwarded.push(recipient.primary().clone());
+            }
+            match (&forwarding.address, &forwarding.smtp_address) {
+                (Some(Member::Recipient(id)), _) => {
+                    let primary = self.parts.recipients[id.index()].primary();
+                    self.object(id.index(), primary, &onward);
+                }
+                (Some(Member::Nobody(address)), _) => {
+                    self.fail(address, &replies::FORWARDING_NOT_FOUND, &onward);
+                }
+                (None, Some(address)) => self.automatically(address, &onward),
+                (None, None) => {}
+            }
+        }
+        if keeps && !before {
+            for InboxRule { target, redirects } in &forwarding.inbox_rules {
+                let mut onward = further.clone();
+                onward.forwarded.push(recipient.primary().clone());
+                if !redirects {
+                    onward.told = Some(ReversePath::Mailbox(recipient.primary().clone()));
+                    onward.vouched = Some(AuthAs::Internal);
+                    onward.written = None;
+                }
+                self.automatically(target, &onward);
+            }
+        }
+    }
+
+    fn automatically(&mut self, target: &Mailbox, way: &Way) {
+        match self.policies.forwarding_stopped(target) {
+            None => self.address(target, way),
+            Some(Some(status)) => self.fail(target, &status, way),
+            Some(None) => self.suppress(target),
         }
     }
 
@@ -248,47 +493,49 @@ impl Desk<'_> {
         }
         let mut further = way.clone();
         further.chain.push(index);
+        further.targeted = true;
         self.address(target, &further);
     }
 
-    /// Whether the recipient refuses this sender.
-    fn restriction(&self, recipient: &Recipient) -> Option<Status> {
-        let always = matches!(recipient.kind, RecipientKind::RemoteGroup { .. });
-        if self.item.auth_as == AuthAs::Internal
-            || !(recipient.require_sender_authentication || always)
-        {
-            return None;
-        }
-        let profile = self.parts.organizations[recipient.organization.index()].profile;
-        let own =
-            self.item.reverse_path.domain().is_some_and(|domain| {
-                accepted(self.parts, recipient.organization, domain).is_some()
-            });
-        Some(match &recipient.kind {
-            RecipientKind::Mailbox { .. } => replies::MAILBOX_REFUSES.clone(),
-            RecipientKind::MailUser { .. } => replies::MAIL_USER_REFUSES.clone(),
-            RecipientKind::DistributionGroup(_)
-            | RecipientKind::Group { .. }
-            | RecipientKind::RemoteGroup { .. }
-                if own =>
-            {
-                profile.group_refuses_own.clone()
-            }
-            RecipientKind::DistributionGroup(_)
-            | RecipientKind::Group { .. }
-            | RecipientKind::RemoteGroup { .. } => profile.group_refuses_foreign.clone(),
-        })
-    }
-
     /// The group's own mailbox, then every subscriber once.
-    fn group(&mut self, index: usize, group: &Recipient, subscribers: &[Member]) {
-        let way = Way {
-            group: Some(index),
-            chain: Vec::new(),
+    fn group(
+        &mut self,
+        index: usize,
+        group: &Recipient,
+        subscribers: &[Member],
+        details: &UnifiedGroup,
+        way: &Way,
+    ) {
+        let own = Way {
+            group: None,
+            ..way.clone()
         };
-        self.deliver(index, group.primary(), &Way::default());
+        self.deliver(index, group.primary(), &own);
+        let mut wanted: Vec<Member> = subscribers.to_vec();
+        if let (MessageKind::Invitation, Some(events)) =
+            (self.item.properties.kind, &details.event_subscribers)
+        {
+            // Who is elsewhere and no guest has no choice about events.
+            let bound = wanted.into_iter().filter(|member| match member {
+                Member::Nobody(_) => false,
+                Member::Recipient(id) => {
+                    let recipient = &self.parts.recipients[id.index()];
+                    matches!(recipient.kind, RecipientKind::MailUser { .. })
+                        && !recipient.policy().guest
+                        && !events.contains(member)
+                }
+            });
+            let mut once: Vec<Member> = Vec::new();
+            for member in bound {
+                if !once.contains(&member) {
+                    once.push(member);
+                }
+            }
+            wanted = events.iter().cloned().chain(once).collect();
+        }
+        let way = member_of(index, way);
         let mut named: Vec<&Member> = Vec::new();
-        for subscriber in subscribers {
+        for subscriber in &wanted {
             let again = named.contains(&subscriber);
             named.push(subscriber);
             // Named twice, a stranger gets one copy; a recipient met twice is a matter of `object`.
@@ -298,15 +545,60 @@ impl Desk<'_> {
         }
     }
 
-    /// Every member of a distribution group.
-    fn members(&mut self, index: usize, members: &[Member]) {
-        let way = Way {
-            group: Some(index),
-            chain: Vec::new(),
-        };
-        for member in members {
+    /// A distribution group: expanded on its own server, unless its query is broken or a report came.
+    fn distribution_group(
+        &mut self,
+        index: usize,
+        group: &DistributionGroup,
+        address: &Mailbox,
+        way: &Way,
+    ) {
+        let primary = self.parts.recipients[index].primary();
+        let manager = group.managed_by.first().map(|manager| match manager {
+            Member::Nobody(address) => address,
+            Member::Recipient(id) => self.parts.recipients[id.index()].primary(),
+        });
+        let manager = manager.filter(|_| group.report_to_manager);
+        match group.expansion_server {
+            Some(server) if server != self.server => {
+                let from = self.expanded(way);
+                let hop = self.inside(&[server], None);
+                let line = format!("{hop} {}{from}", self.trust(way));
+                return self.copy(primary, &line, way);
+            }
+            Some(_) | None => {}
+        }
+        if group.broken {
+            return self.fail(address, &replies::BROKEN_FILTER, way);
+        }
+        if self.item.reverse_path == ReversePath::Null {
+            let mut further = way.clone();
+            further.targeted = false;
+            match manager {
+                Some(manager) => self.address(manager, &further),
+                None => self.suppress(address),
+            }
+            return;
+        }
+        if group.members.is_empty() {
+            return self.suppress(primary);
+        }
+        let mut way = member_of(index, way);
+        if group.report_to_manager || !group.report_to_originator {
+            way.told = Some(
+                manager
+                    .cloned()
+                    .map_or(ReversePath::Null, ReversePath::Mailbox),
+            );
+        }
+        let mut strangers = Vec::new();
+        for member in &group.members {
             match member {
-                Member::Nobody(address) => self.address(address, &way),
+                Member::Nobody(address) if strangers.contains(&address) => {}
+                Member::Nobody(address) => {
+                    strangers.push(address);
+                    self.address(address, &way);
+                }
                 Member::Recipient(id) => {
                     let primary = self.parts.recipients[id.index()].primary();
                     self.object(id.index(), primary, &way);
@@ -354,14 +646,18 @@ impl Desk<'_> {
             | RecipientKind::MailUser { .. }
             | RecipientKind::RemoteGroup { .. } => self.server,
         };
-        let place = if home == self.server {
+        let mailbox = matches!(recipient.kind, RecipientKind::Mailbox { .. });
+        let place = if mailbox && !recipient.policy().has_database {
+            let line = format!("no database{}", self.expanded(way));
+            return self.copy(address, &line, way);
+        } else if home == self.server {
             format!("mailbox {}", recipient.name)
         } else {
             self.inside(&[home], None)
         };
         let from = self.expanded(way);
-        let trust = self.trust();
-        self.say(format!("copy {address} {place} {trust}{from}"));
+        let trust = self.trust(way);
+        self.copy(address, &format!("{place} {trust}{from}"), way);
     }
 
     /// Somebody who is not here: by the connector that the domain chooses.
@@ -387,26 +683,26 @@ impl Desk<'_> {
         let from = self.expanded(way);
         match choice {
             Choice::Connector(connector) => {
-                let place = self.through(connector, address);
-                self.say(format!("copy {address} {place}{from}"));
+                let place = self.through(connector, address, way);
+                self.copy(address, &format!("{place}{from}"), way);
             }
-            Choice::TooLarge => self.fail(address, &replies::TOO_LARGE, false),
+            Choice::TooLarge => self.fail(address, &replies::TOO_LARGE, way),
             Choice::Nothing => {
                 let organization = self.here().organization;
                 let place = match self.parts.organizations[organization.index()].fallback {
                     Fallback::Mx => format!("mx of {} None None", address.domain),
                     Fallback::Unreachable => "unreachable".to_owned(),
                 };
-                self.say(format!("copy {address} {place}{from}"));
+                self.copy(address, &format!("{place}{from}"), way);
             }
         }
     }
 
     /// The next hop of a connector from this server.
-    fn through(&self, connector: &SendConnector, address: &Mailbox) -> String {
+    fn through(&self, connector: &SendConnector, address: &Mailbox, way: &Way) -> String {
         if !connector.sources.contains(&self.server) {
             let hop = self.inside(&self.towards(&connector.sources), Some(connector));
-            return format!("{hop} {}", self.trust());
+            return format!("{hop} {}", self.trust(way));
         }
         let hop = match &connector.routing {
             Routing::Dns => format!("mx of {}", address.domain),
@@ -416,14 +712,14 @@ impl Desk<'_> {
                 return format!(
                     "servers {names:?} 25 via {} {}",
                     connector.name,
-                    self.trust()
+                    self.trust(way)
                 );
             }
         };
         let in_scope = connector.via_on_premises
             || accepted(self.parts, connector.organization, &address.domain).is_some();
         let crosses = connector.cloud_services_mail_enabled && in_scope;
-        let cross_premises = crosses.then_some(self.item.auth_as);
+        let cross_premises = crosses.then_some(way.vouched.unwrap_or(self.item.auth_as));
         let tls = tls(connector, &address.domain);
         let shown = presented(self.parts, self.server, connector);
         format!(
@@ -492,14 +788,25 @@ impl Desk<'_> {
     }
 
     /// The headers of a copy that stays in the organization.
-    fn trust(&self) -> String {
-        format!("Some({}) None", self.item.auth_as)
+    fn trust(&self, way: &Way) -> String {
+        format!("Some({}) None", way.vouched.unwrap_or(self.item.auth_as))
     }
 
     fn expanded(&self, way: &Way) -> String {
         way.group.map_or_else(String::new, |index| {
             format!(" from {}", self.parts.recipients[index].name)
         })
+    }
+}
+
+/// The way to the members of a group, to whom nothing redirects.
+fn member_of(group: usize, way: &Way) -> Way {
+    Way {
+        group: Some(group),
+        chain: Vec::new(),
+        targeted: false,
+        written: None,
+        ..way.clone()
     }
 }
 

@@ -53,6 +53,20 @@ pub(crate) const KINDS: &[&str] = &[
     "552 5.3.4",
     "550 5.4.6",
     "suppressed",
+    "no database",
+    " never",
+    " told ",
+    " orcpt ",
+    " forwarded ",
+    "550 5.1.0\n",
+    "550 5.1.1\n",
+    "550 5.2.3",
+    "550 5.2.4",
+    "550 5.5.3",
+    "550 5.7.12\n",
+    "550 5.7.124",
+    "550 5.7.129",
+    "550 5.7.520",
     // Certificates.
     "TLS None",
     "TLS Some(false)",
@@ -138,13 +152,18 @@ pub(crate) fn fates(topology: &Topology, result: &Categorized) -> Vec<String> {
         .map(|each| copy(topology, each))
         .collect();
     for failure in &result.failures {
-        let told = if failure.in_dialogue {
+        let told = match (&failure.told, failure.notify_never) {
+            (_, true) => " never".to_owned(),
+            (Some(told), false) => format!(" told {told}"),
+            (None, false) => String::new(),
+        };
+        let waits = if failure.in_dialogue {
             " in dialogue"
         } else {
             ""
         };
         lines.push(format!(
-            "failure {} {} {}{told}",
+            "failure {} {} {}{told}{waits}",
             failure.recipient, failure.status.code, failure.status.enhanced
         ));
     }
@@ -174,8 +193,9 @@ fn copy(topology: &Topology, copy: &Copy) -> String {
     });
     let recipients = recipients.join(" and ");
     let hop = hop(topology, &copy.next_hop);
-    if copy.next_hop == NextHop::Unreachable {
-        return format!("copy {recipients} {hop}{from}");
+    let along = along(copy);
+    if matches!(copy.next_hop, NextHop::NoDatabase | NextHop::Unreachable) {
+        return format!("copy {recipients} {hop}{from}{along}");
     }
     let organization = transfer
         .organization
@@ -195,9 +215,26 @@ fn copy(topology: &Topology, copy: &Copy) -> String {
         _ => String::new(),
     };
     format!(
-        "copy {recipients} {hop} {organization} {:?}{tls}{from}",
+        "copy {recipients} {hop} {organization} {:?}{tls}{from}{along}",
         transfer.cross_premises
     )
+}
+
+/// What a copy takes along: who is told of failures, the recipient's first address, who forwarded it.
+fn along(copy: &Copy) -> String {
+    let transfer = &copy.transfer;
+    let mut text = format!(" <{}>", transfer.reverse_path);
+    if transfer.properties.notify_never {
+        text.push_str(" never");
+    }
+    if let Some(original) = transfer.properties.orcpt.get(&transfer.recipients[0]) {
+        write!(text, " orcpt {original}").expect("a string takes everything");
+    }
+    let forwarded = &transfer.trace.forwarded_for;
+    if !forwarded.is_empty() {
+        write!(text, " forwarded {forwarded:?}").expect("a string takes everything");
+    }
+    text
 }
 
 fn hop(topology: &Topology, hop: &NextHop) -> String {
@@ -224,6 +261,7 @@ fn hop(topology: &Topology, hop: &NextHop) -> String {
         NextHop::SmartHosts { hosts, connector } => {
             format!("hosts {hosts:?}{}", via(&Some(*connector)))
         }
+        NextHop::NoDatabase => "no database".to_owned(),
         NextHop::Unreachable => "unreachable".to_owned(),
     }
 }

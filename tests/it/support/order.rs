@@ -84,6 +84,24 @@ impl Reordered {
         for recipient in &mut parts.recipients {
             recipient.organization = self.organization(recipient.organization);
             self.renumber_kind(&mut recipient.kind);
+            if let Some(policy) = &mut recipient.exceptions {
+                self.members_in(policy.forwarding.address.iter_mut());
+                self.members_in(policy.accept_only_from.iter_mut());
+                self.members_in(policy.reject_from.iter_mut());
+                if let Some(moderation) = &mut policy.moderation {
+                    self.members_in(moderation.moderators.iter_mut());
+                    self.members_in(moderation.bypass.iter_mut());
+                }
+            }
+        }
+    }
+
+    /// Their order is what the directory says, and tells which of two equals is dropped.
+    fn members_in<'a>(&self, members: impl Iterator<Item = &'a mut Member>) {
+        for member in members {
+            if let Member::Recipient(id) = member {
+                *id = RecipientId::new(self.recipients[id.index()]);
+            }
         }
     }
 
@@ -109,23 +127,18 @@ impl Reordered {
             RecipientKind::Group {
                 members,
                 subscribers,
-                ..
+                details,
             } => {
-                // Their order is what the directory says, and tells which of two equals is dropped.
-                for member in members.iter_mut().chain(subscribers) {
-                    if let Member::Recipient(id) = member {
-                        *id = RecipientId::new(self.recipients[id.index()]);
-                    }
-                }
+                self.members_in(members.iter_mut().chain(subscribers));
+                self.members_in(details.owners.iter_mut());
+                self.members_in(details.event_subscribers.iter_mut().flatten());
             }
             RecipientKind::DistributionGroup(group) => {
-                for member in &mut group.members {
-                    if let Member::Recipient(id) = member {
-                        *id = RecipientId::new(self.recipients[id.index()]);
-                    }
-                }
+                self.members_in(group.members.iter_mut().chain(&mut group.managed_by));
+                group.expansion_server = group.expansion_server.map(|id| self.server(id));
             }
-            RecipientKind::MailUser { .. } | RecipientKind::RemoteGroup { .. } => {}
+            RecipientKind::RemoteGroup { members, .. } => self.members_in(members.iter_mut()),
+            RecipientKind::MailUser { .. } => {}
         }
     }
 

@@ -1,6 +1,8 @@
 //! Random questions about a world: sessions, envelopes and messages.
 
-use hybridmx::mail::{AuthAs, ByteSize, Directionality, Domain, Mailbox, ReversePath};
+use hybridmx::mail::{
+    AuthAs, ByteSize, Directionality, Domain, LocalPart, Mailbox, MessageKind, ReversePath,
+};
 use hybridmx::model::{OrganizationId, Parts, ServerId, TlsAuthLevel};
 use hybridmx::route::{
     Arrival, ClientCertificate, Connection, MailItem, Peer, Properties, TlsDemand, Trace, Transfer,
@@ -34,11 +36,45 @@ fn address(dice: &mut Dice, parts: &Parts, organization: OrganizationId) -> Mail
         .filter(|recipient| recipient.organization == organization)
         .flat_map(|recipient| &recipient.addresses)
         .collect();
-    if held.is_empty() || dice.percent(40) {
+    if let Some(encapsulated) = encapsulated(dice, parts, organization) {
+        encapsulated
+    } else if held.is_empty() || dice.percent(40) {
         mailbox(dice)
     } else {
         (*dice.pick(&held)).clone()
     }
+}
+
+/// Now and then an address of another type in the form of an SMTP address.
+fn encapsulated(dice: &mut Dice, parts: &Parts, organization: OrganizationId) -> Option<Mailbox> {
+    if !dice.percent(4) {
+        return None;
+    }
+    let names: Vec<&str> = parts
+        .recipients
+        .iter()
+        .flat_map(|recipient| {
+            let policy = recipient.policy();
+            policy.legacy_dn.iter().chain(&policy.x500)
+        })
+        .map(String::as_str)
+        .chain(["/o=nobody"])
+        .collect();
+    let kind = *dice.pick(&["EX", "ex", "EX", "SMTP", "X500", "FAX"]);
+    let name = dice.pick(&names).replace('/', "_").replace(' ', "+20");
+    let own = parts
+        .accepted_domains
+        .iter()
+        .find(|domain| domain.organization == organization && domain.default)?;
+    let domain = if dice.percent(85) {
+        own.domain.clone()
+    } else {
+        domain(dice)
+    };
+    Some(Mailbox {
+        local_part: LocalPart::parse(&format!("IMCEA{kind}-{name}")).expect("a local-part"),
+        domain,
+    })
 }
 
 /// A recipient domain.
@@ -108,18 +144,38 @@ pub(crate) fn item(dice: &mut Dice, parts: &Parts, server: ServerId) -> MailItem
         0 => ReversePath::Null,
         _ => ReversePath::Mailbox(address(dice, parts, organization)),
     };
+    let recipients = dice.list(1, 3, |dice| address(dice, parts, organization));
+    let mut trace = trace(dice, parts, server);
+    trace.forwarded_for = dice.list(0, 1, |dice| address(dice, parts, organization));
     MailItem {
         reverse_path,
-        recipients: dice.list(1, 3, |dice| address(dice, parts, organization)),
         size: size(dice),
         auth_as: auth_as(dice),
         directionality: directionality(dice),
         arrival: *dice.pick(&[Arrival::External, Arrival::Internal, Arrival::Submission]),
         organization,
         resolved: dice.percent(15),
-        properties: Properties::default(),
-        trace: trace(dice, parts, server),
+        properties: properties(dice, &recipients),
+        recipients,
+        trace,
     }
+}
+
+/// What goes with a message whose recipients these are.
+fn properties(dice: &mut Dice, recipients: &[Mailbox]) -> Properties {
+    let mut properties = Properties::default();
+    if dice.percent(25) {
+        properties.kind = MessageKind::Invitation;
+    }
+    if dice.percent(20) {
+        properties.original_size = Some(size(dice));
+    }
+    for recipient in recipients {
+        if dice.percent(10) {
+            properties.orcpt.insert(recipient.clone(), mailbox(dice));
+        }
+    }
+    properties
 }
 
 /// What a connector may demand of the next hop; a level only where TLS is demanded at all.

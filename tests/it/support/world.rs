@@ -2,16 +2,18 @@
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
+use std::ops::Range;
 use std::sync::LazyLock;
 
 use hybridmx::mail::{ByteSize, Domain, Limit, LocalPart, Mailbox, NamePattern};
 use hybridmx::model::{
-    AcceptedDomain, AddressSpace, Certificate, DomainPattern, DomainType, EXCHANGE_ONLINE,
-    EXCHANGE_SERVER, Fallback, INTERNET, IpRange, MailUserFlavour, Matcher, Member, Organization,
-    OrganizationId, OrganizationKind, Parts, PermissionGroup, ReceiveConnector, Recipient,
-    RecipientId, RecipientKind, RecipientValidation, RemoteDomain, Routing, SendConnector, Server,
-    ServerId, ServerRole, Service, Settings, SmartHost, TlsAuthLevel, TlsDomainCapability,
-    TransportRole,
+    AcceptedDomain, AddressSpace, AutoForwarding, Certificate, DistributionGroup, DomainPattern,
+    DomainType, EXCHANGE_ONLINE, EXCHANGE_SERVER, Fallback, Forwarding, INTERNET, InboxRule,
+    IpRange, MailUserFlavour, Matcher, Member, Moderation, Organization, OrganizationId,
+    OrganizationKind, Parts, PermissionGroup, Policy, ReceiveConnector, Recipient, RecipientId,
+    RecipientKind, RecipientValidation, RemoteDomain, Routing, SendConnector, Server, ServerId,
+    ServerRole, Service, Settings, SmartHost, TlsAuthLevel, TlsDomainCapability, TransportRole,
+    UnifiedGroup,
 };
 use jiff::{SignedDuration, Timestamp};
 
@@ -206,10 +208,22 @@ impl Builder<'_> {
                 Shape::Tenant => vec![OrganizationId::new(0)],
                 Shape::Outside => Vec::new(),
             };
+            let mut organization = Organization::new(format!("organization{index}"), kind, profile);
+            let limits = &mut organization.transport;
+            limits.max_send_size = some_limit(self.dice, 25);
+            limits.max_receive_size = some_limit(self.dice, 25);
+            limits.max_recipients = self.dice.maybe(15, |_| 2);
+            limits.external_postmaster = self.dice.maybe(20, mailbox);
+            organization.tenant.auto_forwarding = *self.dice.pick(&[
+                AutoForwarding::Automatic,
+                AutoForwarding::Off,
+                AutoForwarding::On,
+                AutoForwarding::On,
+            ]);
             self.parts.organizations.push(Organization {
                 fallback,
                 partners,
-                ..Organization::new(format!("organization{index}"), kind, profile)
+                ..organization
             });
         }
     }
@@ -336,10 +350,24 @@ impl Builder<'_> {
         }
         for domain in self.dice.subset(&DOMAINS, 2, 6) {
             let target_delivery_domain = self.dice.percent(80);
+            let auto_forward = self.dice.percent(60);
+            let pattern = if self.dice.percent(75) {
+                DomainPattern::Exact(domain)
+            } else {
+                DomainPattern::WithSubdomains(domain)
+            };
             self.parts.remote_domains.push(RemoteDomain {
-                name: format!("{}/{domain}", organization.index()),
+                name: format!("{}/{pattern}", organization.index()),
                 target_delivery_domain,
-                ..RemoteDomain::new(organization, DomainPattern::Exact(domain))
+                auto_forward,
+                ..RemoteDomain::new(organization, pattern)
+            });
+        }
+        if self.dice.percent(40) {
+            let auto_forward = self.dice.percent(50);
+            self.parts.remote_domains.push(RemoteDomain {
+                auto_forward,
+                ..RemoteDomain::new(organization, DomainPattern::Any)
             });
         }
     }
@@ -557,8 +585,12 @@ impl Builder<'_> {
                 }
             }
             let require = matches!(kind, RecipientKind::RemoteGroup { .. });
+            let exceptions = self.dice.maybe(45, |dice| {
+                Box::new(policy(dice, &(first..first + count), index))
+            });
             self.parts.recipients.push(Recipient {
                 name: format!("recipient{}.{index}", organization.index()),
+                exceptions,
                 require_sender_authentication: require || self.dice.percent(30),
                 ..Recipient::new(organization, addresses, kind)
             });
@@ -584,7 +616,7 @@ impl Builder<'_> {
                 RecipientKind::Group {
                     members,
                     subscribers,
-                    ..
+                    details,
                 } => {
                     let exists = |member: &Member| match member {
                         Member::Nobody(address) => !held.contains(address),
@@ -592,6 +624,9 @@ impl Builder<'_> {
                     };
                     members.retain(exists);
                     subscribers.retain(exists);
+                    if let Some(events) = &mut details.event_subscribers {
+                        events.retain(exists);
+                    }
                 }
                 RecipientKind::DistributionGroup(_) | RecipientKind::Mailbox { .. } => {}
             }
@@ -610,36 +645,136 @@ impl Builder<'_> {
             Shape::Tenant => self.servers_of(organization, ServerRole::Hub),
         };
         let dice = &mut *self.dice;
-        match (dice.below(10), shape) {
+        let all = first..first + count;
+        match (dice.below(12), shape) {
+            (10.., _) => {
+                RecipientKind::DistributionGroup(Box::new(distribution_group(dice, &all, &homes)))
+            }
             (0..3, _) => RecipientKind::Mailbox {
                 server: *dice.pick(&homes),
                 echo: dice.percent(40),
             },
             (3..6, _) => RecipientKind::MailUser {
-                flavour: *dice.pick(&[MailUserFlavour::MailUser, MailUserFlavour::RemoteMailbox]),
+                flavour: *dice.pick(&[
+                    MailUserFlavour::Contact,
+                    MailUserFlavour::MailUser,
+                    MailUserFlavour::RemoteMailbox,
+                ]),
                 target_address: dice.maybe(85, mailbox),
                 echo: dice.percent(40),
             },
             (6.., Shape::Tenant) => {
-                let mut member = |dice: &mut Dice| {
-                    if dice.percent(20) {
-                        Member::Nobody(mailbox(dice))
-                    } else {
-                        Member::Recipient(RecipientId::new(first + dice.below(count)))
-                    }
+                let members = members(dice, &all, 5);
+                let subscribers = members_again(dice, &all, &members);
+                let details = UnifiedGroup {
+                    owners: self::members(dice, &all, 2),
+                    event_subscribers: dice.maybe(40, |dice| self::members(dice, &all, 4)),
+                    ..UnifiedGroup::default()
                 };
                 RecipientKind::Group {
-                    members: dice.list(0, 5, &mut member),
-                    subscribers: dice.list(0, 5, &mut member),
-                    details: Box::default(),
+                    members,
+                    subscribers,
+                    details: Box::new(details),
                 }
             }
             (6.., Shape::Forest | Shape::Outside) => RecipientKind::RemoteGroup {
                 target_address: dice.maybe(40, mailbox),
                 mail_enabled: dice.percent(65),
-                members: Vec::new(),
+                members: members(dice, &all, 3),
             },
         }
+    }
+}
+
+/// Somebody of the organization, or an address.
+fn member(dice: &mut Dice, all: &Range<usize>) -> Member {
+    if dice.percent(20) {
+        Member::Nobody(mailbox(dice))
+    } else {
+        Member::Recipient(RecipientId::new(all.start + dice.below(all.len())))
+    }
+}
+
+fn members(dice: &mut Dice, all: &Range<usize>, most: usize) -> Vec<Member> {
+    dice.list(0, most, |dice| member(dice, all))
+}
+
+/// A list that often has in it who is in another one.
+fn members_again(dice: &mut Dice, all: &Range<usize>, others: &[Member]) -> Vec<Member> {
+    dice.list(0, 5, |dice| {
+        if others.is_empty() || dice.percent(40) {
+            member(dice, all)
+        } else {
+            dice.pick(others).clone()
+        }
+    })
+}
+
+fn some_limit(dice: &mut Dice, percent: usize) -> Limit {
+    dice.maybe(percent, size_limit)
+        .map_or(Limit::Unlimited, Limit::Bytes)
+}
+
+/// A group without restrictions, with what it says of its members and of reports.
+fn distribution_group(
+    dice: &mut Dice,
+    all: &Range<usize>,
+    homes: &[ServerId],
+) -> DistributionGroup {
+    let (report_to_originator, report_to_manager) =
+        *dice.pick(&[(true, false), (true, false), (false, true), (false, false)]);
+    DistributionGroup {
+        members: members(dice, all, 4),
+        dynamic: dice.percent(30),
+        broken: dice.percent(10),
+        expansion_server: dice.maybe(20, |dice| *dice.pick(homes)),
+        report_to_originator,
+        report_to_manager,
+        managed_by: members(dice, all, 2),
+    }
+}
+
+/// What is particular about a recipient: little, mostly.
+fn policy(dice: &mut Dice, all: &Range<usize>, index: usize) -> Policy {
+    let forwarding = Forwarding {
+        address: dice.maybe(20, |dice| member(dice, all)),
+        smtp_address: dice.maybe(20, mailbox),
+        deliver_too: dice.percent(50),
+        inbox_rules: dice.list(0, 1, |dice| InboxRule {
+            target: mailbox(dice),
+            redirects: dice.percent(50),
+        }),
+    };
+    let moderation = dice.maybe(15, |dice| Moderation {
+        moderators: members(dice, all, 2),
+        bypass: members(dice, all, 2),
+        arbitration_mailbox: dice.maybe(60, mailbox),
+    });
+    Policy {
+        forwarding,
+        moderation,
+        max_send_size: some_limit(dice, 15),
+        max_receive_size: some_limit(dice, 15),
+        recipient_limit: dice.maybe(15, |dice| u32::try_from(dice.between(1, 3)).expect("small")),
+        accept_only_from: if dice.percent(20) {
+            members(dice, all, 3)
+        } else {
+            Vec::new()
+        },
+        reject_from: if dice.percent(15) {
+            members(dice, all, 3)
+        } else {
+            Vec::new()
+        },
+        legacy_dn: dice.maybe(30, |_| format!("/o=org/cn={index}")),
+        x500: if dice.percent(30) {
+            vec![format!("/o=old/cn={}", index / 2)]
+        } else {
+            Vec::new()
+        },
+        guest: dice.percent(20),
+        has_database: dice.percent(85),
+        ..Policy::PLAIN
     }
 }
 
