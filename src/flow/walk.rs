@@ -405,6 +405,8 @@ impl Walk<'_> {
         if let (Some(id), Some(group)) = (id, path.group)
             && let Some(sender) = copy.transfer.reverse_path.mailbox()
             && self.topology.recipient(id).addresses.contains(sender)
+            // A distribution group always sends its members their own posts.
+            && matches!(self.topology.recipient(group).kind, RecipientKind::Group { .. })
         {
             let expected = self.asked_for_echo(group, sender);
             path.raise(

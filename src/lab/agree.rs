@@ -14,7 +14,7 @@ use super::build::{Lab, LabError, PASSWORD, is_third_party};
 use super::mailboxes::Stored;
 use super::outside::{self, Handover, Told};
 use crate::dns::{NoHost, Target, Targets};
-use crate::flow::{Disposition, FlagKind, Fork, Question, Submission};
+use crate::flow::{Disposition, Fork, Question, Submission};
 use crate::mail::{EnhancedStatus, Mailbox, Status, read_report};
 use crate::model::{ServerId, Topology};
 use crate::relay::Pace;
@@ -426,10 +426,8 @@ fn predicted(topology: &Topology, question: &Question, fork: &Fork) -> Ending {
             .filter(|_| delivered)
             .map(|trust| trust.to_string()),
         echo: delivered
-            && fork
-                .flags
-                .iter()
-                .any(|flag| flag.kind == FlagKind::EchoBack),
+            && !writes_to_self(topology, question)
+            && question.from.mailbox() == Some(to),
     }
 }
 

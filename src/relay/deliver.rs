@@ -187,11 +187,16 @@ fn flag_echo(
     };
     // Mail to oneself is no echo: the message must have been elsewhere, or come out of a group here.
     let travelled = delivery.pending.message.headers.all("Received").count() > 2;
-    if delivery.copy.expanded_from.is_none() && !travelled {
+    // A distribution group always sends its members their own posts.
+    let topology = &shared.topology;
+    let group = delivery
+        .copy
+        .expanded_from
+        .is_some_and(|group| matches!(topology.recipient(group).kind, RecipientKind::Group { .. }));
+    if !group && !travelled {
         return;
     }
     let _ = id;
-    let topology = &shared.topology;
     let asked = topology.organizations().any(|(organization, _)| {
         topology
             .recipients_at(organization, sender)

@@ -8,7 +8,7 @@ use super::finding::Finding;
 use super::questions::Asked;
 use crate::diag::{Diagnostic, Location};
 use crate::flow::{Disposition, FlagKind, Flow, Fork};
-use crate::route::Subject;
+use crate::route::{Event, Reason, Subject};
 
 /// The built-in intents, on the flows that no other rule explains.
 pub(super) fn check(context: &Context<'_>) -> Vec<Found> {
@@ -50,7 +50,10 @@ fn trouble(context: &Context<'_>, asked: &Asked) -> Option<(&'static str, String
     for fork in &flow.forks {
         let code = match fork.disposition {
             Disposition::Unknown => "unknown-fact",
-            _ if fork.disposition.is_failure() && !context.is_wanted(asked, fork) => {
+            _ if fork.disposition.is_failure()
+                && !context.is_wanted(asked, fork)
+                && !is_on_purpose(fork) =>
+            {
                 "mail-not-delivered"
             }
             _ => continue,
@@ -67,6 +70,20 @@ fn trouble(context: &Context<'_>, asked: &Asked) -> Option<(&'static str, String
     let larger = asked.answers[1..].iter().flat_map(|(_, flow)| &flow.forks);
     let strays = larger.clone().any(|fork| has(fork, FlagKind::Misrouted));
     strays.then(|| ("mail-misrouted-by-size", String::new()))
+}
+
+/// Whether somebody set a policy that says exactly this: a list of senders, or no forwarding to others.
+fn is_on_purpose(fork: &Fork) -> bool {
+    let steps = fork.hops.last().map(|hop| hop.steps.as_slice());
+    let last = steps.and_then(|steps| steps.iter().rfind(|step| step.event == Event::Fail));
+    last.is_some_and(|step| {
+        step.because.iter().any(|reason| {
+            matches!(
+                reason,
+                Reason::SenderNotAllowed | Reason::SenderRejected | Reason::AutoForwardingOff
+            )
+        })
+    })
 }
 
 fn has(fork: &Fork, kind: FlagKind) -> bool {

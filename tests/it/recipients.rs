@@ -1,6 +1,8 @@
 //! Single messages to recipients of every sort: what a shipped world has no place for, because it
 //! would be a fault there.
 
+use std::path::{Path, PathBuf};
+
 use hybridmx::config::{self, World};
 use hybridmx::flow::{Disposition, FlagKind, Flow, Question, origin, walk};
 use hybridmx::mail::{ByteSize, Mailbox, MessageKind, ReversePath};
@@ -8,13 +10,22 @@ use hybridmx::route::{self, Arrival, LoopKind, MailItem};
 
 use crate::files::{now, read_text};
 
-/// The shipped world of recipients, with more objects at its end.
-fn world(more: &str) -> World {
-    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("testnet");
-    let text = read_text(&folder.join("contoso-recipients/world.toml"));
+/// The world of recipients, with more objects at its end.
+pub(crate) fn world(more: &str) -> World {
+    let text = read_text(&folder().join("world.toml"));
     let (world, diagnostics) = config::read("world.toml", &format!("{text}\n{more}"), now());
     assert!(diagnostics.is_empty(), "{diagnostics:#?}");
     world.expect("a world without diagnostics is loaded")
+}
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/worlds/recipients")
+}
+
+#[test]
+fn messages_go_where_the_documents_say() {
+    let file = folder().join("flows.toml");
+    assert_eq!(crate::testnet::check_flows(&world(""), &file), 13);
 }
 
 fn mailbox(text: &str) -> Mailbox {
@@ -227,6 +238,10 @@ MaxReceiveSize = "30MB"
         "large@contoso.com Delivered"
     );
     assert_eq!(
+        end("large@contoso.com", "tiny@contoso.com"),
+        "tiny@contoso.com Bounced 5.2.3"
+    );
+    assert_eq!(
         end("large@contoso.com", "carol@contoso.com"),
         "carol@contoso.com Bounced 5.2.3"
     );
@@ -314,7 +329,7 @@ fn reports_of_a_group_go_to_its_manager() {
     let topology = &world.topology;
     let server = topology.server_named("EX02").expect("a server");
     let mut item = submitted(&world, "carol@contoso.com", &["branch@contoso.com"]);
-    item.size = ByteSize(10_240);
+    item.size = ByteSize(30 << 10);
     let categorized = route::categorize(topology, server, &item);
     let manager = Some(ReversePath::Mailbox(mailbox("david@contoso.com")));
     assert_eq!(categorized.failures[0].told, manager);
