@@ -152,6 +152,8 @@ pub struct Fork {
     pub hops: Vec<Hop>,
     /// What repeats, where it loops.
     pub cycle: Cycle,
+    /// The last server that took responsibility; `None` where the submitter has it still.
+    pub held_by: Option<ServerId>,
     /// The server that tells the sender, where one does.
     pub reported_by: Option<ServerId>,
     /// The notification, where one was followed.

@@ -273,6 +273,13 @@ impl Walk<'_> {
             return self.end(path, end);
         };
         let mut connection = self.connection(copy, from, next, port);
+        if let Some(name) = self.own_greeting(from, next, &connection) {
+            let step = Step::new(Event::Fail, recipient)
+                .chosen(Subject::Server(next))
+                .because(Reason::OwnGreeting(name));
+            path.record([step]);
+            return self.fall_short(recipient, &Happened::OwnGreeting, path);
+        }
         match self.secure(copy, next, &connection) {
             Ok(tls) => connection.tls = tls,
             Err(what) => {
@@ -319,6 +326,22 @@ impl Walk<'_> {
             tls: false,
             certificate: None,
         }
+    }
+
+    /// The name by which the next hop greets, where it is the sending server's own.
+    fn own_greeting(
+        &self,
+        from: ServerId,
+        next: ServerId,
+        connection: &Connection,
+    ) -> Option<Domain> {
+        let (id, _) = route::endpoint(self.topology, next, connection);
+        let connector = self.topology.receive_connector(id?);
+        let name = connector
+            .fqdn
+            .as_ref()
+            .unwrap_or(&self.topology.server(next).fqdn);
+        (*name == self.topology.server(from).fqdn).then(|| name.clone())
     }
 
     /// Whether the session has TLS, or what is wrong with the next hop's.
@@ -560,6 +583,7 @@ impl Walk<'_> {
             flags: path.flags,
             hops: path.hops,
             cycle,
+            held_by: path.holder,
             reported_by: report.as_ref().map(|report| report.server),
             report,
         });

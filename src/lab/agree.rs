@@ -191,7 +191,7 @@ fn predicted_of(lab: &Lab, sent: &Sent<'_>) -> Vec<Ending> {
     // Nor does a failure of which the sender's report gets lost, or is not written.
     let hushed = |fork: &Fork| {
         fork.disposition.is_failure()
-            && fork.disposition != Disposition::Rejected
+            && fork.held_by.is_some()
             && !fork.report.as_ref().is_some_and(|report| report.arrives())
     };
     let forks = sent

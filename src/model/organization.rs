@@ -530,6 +530,9 @@ pub mod replies {
         (5, 4, 4),
         "SMTPSEND.DNS.MxLoopback; DNS records for this domain are configured in a loop",
     );
+    /// The next hop greets by the sending server's own name (Exchange Server, "DSNs and NDRs in
+    /// Exchange Server", 5.3.5).
+    pub static OWN_GREETING: Status = Status::new(550, (5, 3, 5), "System incorrectly configured");
     /// The domain takes no mail (RFC 7505). Choice: Exchange's own words are not documented.
     pub static NULL_MX: Status = Status::new(556, (5, 1, 10), "Recipient address has null MX");
     /// No Send connector covers the recipient.

@@ -41,6 +41,8 @@ pub enum Happened {
     NoConnection,
     /// The domain takes no mail.
     NullMx,
+    /// The next hop greets by this server's own name.
+    OwnGreeting,
     /// The next hop replied.
     Reply(Status),
     /// The demanded TLS cannot be had.
@@ -122,6 +124,7 @@ fn by_policy(
 fn plainly(profile: &Profile, happened: &Happened) -> Outcome {
     match happened {
         Happened::BestMxIsSelf => Outcome::Fail(replies::MX_LOOPBACK.clone()),
+        Happened::OwnGreeting => Outcome::Fail(replies::OWN_GREETING.clone()),
         Happened::NullMx => Outcome::Fail(replies::NULL_MX.clone()),
         // A smart host whose name is gone never fails the message at once.
         Happened::DomainNotFound { smart_host: false } => {

@@ -315,6 +315,8 @@ pub enum Reason {
     AnyoneHere,
     /// The source server of the chosen connector.
     SourceServer,
+    /// The next hop greets by the name of the sending server.
+    OwnGreeting(Domain),
 }
 
 impl fmt::Display for Reason {
@@ -507,6 +509,9 @@ impl fmt::Display for Reason {
             Self::OutsideWorld(host) => write!(f, "{host} is outside the described world"),
             Self::UnknownFact(fact) => f.write_str(fact),
             Self::AnyoneHere => f.write_str("this host takes every address of its domains"),
+            Self::OwnGreeting(name) => {
+                write!(f, "the next hop greets as `{name}`, which is this server's own name")
+            }
             Self::SourceServer => f.write_str("source server of the chosen connector"),
         }
     }

@@ -274,6 +274,22 @@ fn recipients_that_lead_to_each_other_are_a_loop_without_a_network() {
     assert_eq!(cycle, ["mike@contoso.com", "julie@contoso.com"]);
 }
 
+/// Exchange Server, "DSNs and NDRs in Exchange Server", 5.3.5.
+#[test]
+fn a_next_hop_with_the_own_name_is_misconfigured() {
+    let place = changed("contoso", |parts| {
+        let cloud = parts.servers.iter().find(|server| server.name == "EXO");
+        let name = cloud.expect("a server").fqdn.clone();
+        for connector in &mut parts.receive_connectors {
+            if connector.name == "Default Frontend EX01" {
+                connector.fqdn = Some(name.clone());
+            }
+        }
+    });
+    let way = "EXO: Bounced 5.3.5";
+    assert_ways(&place, "julie@contoso.com", "david@contoso.com", &[way]);
+}
+
 /// Exchange Server, "DSNs and NDRs in Exchange Server"; "Remote domains", `NDREnabled`.
 #[test]
 fn a_report_is_a_flow_of_its_own_and_can_be_lost() {
