@@ -148,8 +148,8 @@ pub enum NoHost {
     BestIsSelf,
     /// The name does not exist.
     NameError,
-    /// There is no usable answer now.
-    NoAnswer,
+    /// There is no usable answer now, and why.
+    NoAnswer(Failure),
     /// The domain takes no mail.
     NullMx,
     /// Nobody can say: the world does not describe this name, or no name server answers for it.
@@ -171,9 +171,9 @@ impl Targets {
             Self::Hosts(hosts) => hosts,
             Self::NullMx => return Err(NoHost::NullMx),
             Self::Failed(Failure::NameError) => return Err(NoHost::NameError),
-            Self::Failed(Failure::NoData | Failure::AliasLoop | Failure::ServerFailure) => {
-                return Err(NoHost::NoAnswer);
-            }
+            Self::Failed(
+                why @ (Failure::NoData | Failure::AliasLoop | Failure::ServerFailure(_)),
+            ) => return Err(NoHost::NoAnswer(why)),
             Self::Failed(Failure::Unknown(name)) => return Err(NoHost::Unknown(name)),
         };
         // RFC 5321 §5.1: the server's own record and those after it are not used.
@@ -192,12 +192,13 @@ impl Targets {
                 None => break,
             }
         }
+        let why = before.iter().find_map(|host| host.failure.clone());
         let usable: Vec<Target> = before
             .into_iter()
             .filter(|host| !host.addresses.is_empty())
             .collect();
         if usable.is_empty() {
-            Err(NoHost::NoAnswer)
+            Err(NoHost::NoAnswer(why.unwrap_or(Failure::NoData)))
         } else {
             Ok(usable)
         }

@@ -118,8 +118,8 @@ pub enum Failure {
     NoData,
     /// CNAME records lead round in a ring.
     AliasLoop,
-    /// The name server cannot answer now.
-    ServerFailure,
+    /// The name server gives no answer now.
+    ServerFailure(FaultKind),
     /// The world does not describe the name's zone.
     Unknown(Domain),
 }
@@ -142,6 +142,18 @@ pub enum FaultKind {
     ServerFailure,
     /// Nothing comes back.
     Timeout,
+}
+
+impl FaultKind {
+    /// What a reader calls it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Refused => "REFUSED",
+            Self::ServerFailure => "SERVFAIL",
+            Self::Timeout => "a time-out",
+        }
+    }
 }
 
 /// A query that goes wrong, whatever the zones say.
@@ -216,20 +228,38 @@ impl Zones {
             .or(Some(internal))
     }
 
+    /// What goes wrong with a query of a view, whatever the zones say. Where several faults are stated
+    /// for it, the most particular one counts: a type before every type, a view before both.
+    #[must_use]
+    pub fn fault(&self, view: View, name: &Domain, kind: RecordType) -> Option<FaultKind> {
+        let concerns = |fault: &&Fault| {
+            fault.name == *name
+                && fault.kind.is_none_or(|own| own == kind)
+                && fault.view.is_none_or(|own| own == view)
+        };
+        let faults = self.faults.iter().filter(concerns);
+        faults
+            .min_by_key(|fault| (fault.kind.is_none(), fault.view.is_none(), fault.fault))
+            .map(|fault| fault.fault)
+    }
+
     /// Asks for records of a type (RFC 1034 §4.3.2).
     #[must_use]
     pub fn query(&self, view: View, name: &Domain, kind: RecordType) -> Answer<'_> {
         let mut name = name.clone();
         // RFC 1034 §3.6.2: aliases are followed; a ring must not hang the resolver.
         for _ in 0..=8 {
+            if let Some(fault) = self.fault(view, &name, kind) {
+                return Answer::Failed(Failure::ServerFailure(fault));
+            }
             let Some(zone) = self.zone_of(view, &name) else {
                 return Answer::Failed(Failure::Unknown(name));
             };
-            let (apex, view) = (&zone.name, zone.view);
+            let (apex, seen) = (&zone.name, zone.view);
             let records: Vec<&Record> = self
                 .zones
                 .iter()
-                .filter(|other| other.name == *apex && other.view == view)
+                .filter(|other| other.name == *apex && other.view == seen)
                 .flat_map(|other| &other.records)
                 .collect();
             let at = |owner: &Domain, wildcard: bool| -> Vec<&Record> {
@@ -303,4 +333,63 @@ fn closest_wildcard(records: &[&Record], name: &Domain, apex: &Domain) -> Option
         encloser = parent.parent();
     }
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn domain(name: &str) -> Domain {
+        Domain::parse(name).expect("a domain")
+    }
+
+    /// `contoso.com` with an alias `www`, and one fault.
+    fn zones(name: &str, kind: Option<RecordType>, view: Option<View>) -> Zones {
+        let record = |name: &str, data| Record {
+            owner: Owner {
+                wildcard: false,
+                domain: domain(name),
+            },
+            ttl_seconds: 60,
+            data,
+            location: None,
+        };
+        let zone = Zone {
+            name: domain("contoso.com"),
+            view: View::Public,
+            records: vec![
+                record("contoso.com", RecordData::A(Ipv4Addr::LOCALHOST)),
+                record("www.contoso.com", RecordData::Cname(domain("contoso.com"))),
+            ],
+            location: None,
+        };
+        let fault = Fault {
+            name: domain(name),
+            kind,
+            view,
+            fault: FaultKind::Timeout,
+            location: None,
+        };
+        Zones::new(vec![zone]).with_faults(vec![fault])
+    }
+
+    /// RFC 2308 §7: a server failure is neither NXDOMAIN nor NODATA.
+    #[test]
+    fn a_stated_fault_goes_before_what_the_zones_say() {
+        let failed = Answer::Failed(Failure::ServerFailure(FaultKind::Timeout));
+        let ask = |zones: &Zones, name: &str, kind| {
+            zones.query(View::Public, &domain(name), kind) == failed
+        };
+        let all = zones("contoso.com", None, None);
+        assert!(ask(&all, "contoso.com", RecordType::A));
+        assert!(ask(&all, "contoso.com", RecordType::Mx));
+        assert!(ask(&all, "www.contoso.com", RecordType::A), "an alias");
+        let addresses = zones("contoso.com", Some(RecordType::A), None);
+        assert!(ask(&addresses, "contoso.com", RecordType::A));
+        assert!(!ask(&addresses, "contoso.com", RecordType::Mx));
+        let inside = zones("contoso.com", None, Some(View::Internal));
+        assert!(!ask(&inside, "contoso.com", RecordType::A));
+        let unstated = zones("fabrikam.com", None, None);
+        assert!(ask(&unstated, "fabrikam.com", RecordType::A), "no zone");
+    }
 }

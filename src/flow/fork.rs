@@ -152,6 +152,8 @@ pub struct Fork {
     pub hops: Vec<Hop>,
     /// What repeats, where it loops.
     pub cycle: Cycle,
+    /// The last server that took responsibility; `None` where the submitter has it still.
+    pub held_by: Option<ServerId>,
     /// The server that tells the sender, where one does.
     pub reported_by: Option<ServerId>,
     /// The notification, where one was followed.
@@ -179,6 +181,15 @@ impl Cycle {
             Self::Servers(servers) => servers,
         }
     }
+
+    /// The recipients that lead to each other.
+    #[must_use]
+    pub fn recipients(&self) -> &[Mailbox] {
+        match self {
+            Self::Recipients(recipients) => recipients,
+            Self::Servers(_) => &[],
+        }
+    }
 }
 
 /// A delivery status notification on its way to the sender.
@@ -186,10 +197,23 @@ impl Cycle {
 pub struct Report {
     /// The server that writes it.
     pub server: ServerId,
+    /// Its author.
+    pub from: Mailbox,
+    /// Who is told.
+    pub to: Mailbox,
     /// What it says.
     pub status: Status,
     /// How it ends.
     pub forks: Vec<Fork>,
+}
+
+impl Report {
+    /// Whether somebody gets it.
+    #[must_use]
+    pub fn arrives(&self) -> bool {
+        let there = |fork: &Fork| fork.disposition == Disposition::Delivered;
+        self.forks.iter().any(there)
+    }
 }
 
 /// The answer to a question.

@@ -59,9 +59,14 @@ pub fn misroutes(
                     .any(|(tenant, _)| *tenant == owner)
         })
     };
+    // Centralized mail transport prescribes the way through the own premises for groups as well.
+    let centralized = copy
+        .next_hop
+        .connector()
+        .is_some_and(|id| topology.send_connector(id).via_on_premises);
     if topology
         .group_domain_owner(domain)
-        .is_some_and(|owner| !serves(owner))
+        .is_some_and(|owner| !serves(owner) && !centralized)
     {
         reasons.push("group_domain_not_eop");
     }

@@ -2,8 +2,8 @@
 
 use super::flag::{Flag, FlagKind};
 use super::fork::{Cycle, Disposition, Hop};
-use crate::mail::{AuthAs, Mailbox, Status};
-use crate::model::{RecipientId, ServerId};
+use crate::mail::{AuthAs, Directionality, Mailbox, ReversePath, Status};
+use crate::model::{RecipientId, SendConnectorId, ServerId};
 use crate::route::{Event, Reason, Step};
 
 /// What a fork has behind it.
@@ -18,10 +18,22 @@ pub(super) struct Path {
     pub(super) group: Option<RecipientId>,
     /// Every group it was expanded from.
     pub(super) expanded: Vec<RecipientId>,
+    /// The connector by which the holder sent it on.
+    pub(super) leaving: Option<SendConnectorId>,
+    /// Who is told of a failure.
+    pub(super) told: ReversePath,
+    /// Whether the sender asked not to be told.
+    pub(super) notify_never: bool,
+    /// For whom, and in which direction, each server on the way had it.
+    states: Vec<State>,
 }
 
+/// What makes two visits to a server the same: the recipient, and the direction of the message.
+type State = (ServerId, Mailbox, Directionality);
+
 impl Path {
-    pub(super) fn begin(server: ServerId) -> Self {
+    /// A message of this sender at its first server.
+    pub(super) fn begin(server: ServerId, told: ReversePath) -> Self {
         let hop = Hop {
             server,
             connector: None,
@@ -35,7 +47,25 @@ impl Path {
             flags: Vec::new(),
             group: None,
             expanded: Vec::new(),
+            leaving: None,
+            told,
+            notify_never: false,
+            states: Vec::new(),
         }
+    }
+
+    /// Notes that a server has it for a recipient in a direction; whether the very same was so before,
+    /// so that the message goes round.
+    pub(super) fn comes_again(
+        &mut self,
+        server: ServerId,
+        recipient: &Mailbox,
+        directionality: Directionality,
+    ) -> bool {
+        let state = (server, recipient.clone(), directionality);
+        let again = self.states.contains(&state);
+        self.states.push(state);
+        again
     }
 
     /// The server the message is at.

@@ -2,10 +2,10 @@
 
 use std::net::IpAddr;
 
-use crate::dns::{self, NoHost, Target, Targets, View, Zones};
+use crate::dns::{self, Failure, NoHost, Target, Targets, View, Zones};
 use crate::mail::Domain;
 use crate::model::{DnsView, SendConnectorId, ServerId, SmartHost, Topology};
-use crate::route::Happened;
+use crate::route::{Happened, Reason};
 
 /// A next hop with an address.
 pub(super) struct Reached {
@@ -19,8 +19,32 @@ pub(super) struct Reached {
 /// Why no next hop was found.
 pub(super) enum Miss {
     Happened(Happened),
+    /// DNS gives no usable answer, and why.
+    NoAnswer(Failure),
     /// The world does not describe this name.
     Unknown(Domain),
+}
+
+/// Why a name leads nowhere.
+pub(super) fn why(name: &Domain, miss: &Miss) -> Reason {
+    match miss {
+        Miss::Happened(Happened::BestMxIsSelf) => Reason::MxIsSelf(name.clone()),
+        Miss::Happened(Happened::NullMx) => Reason::NullMx(name.clone()),
+        Miss::Happened(_) => Reason::Dns(format!("`{name}` does not exist (NXDOMAIN)")),
+        Miss::NoAnswer(Failure::AliasLoop) => Reason::Dns(format!(
+            "the CNAME records of `{name}` lead round in a ring"
+        )),
+        Miss::NoAnswer(Failure::ServerFailure(fault)) => {
+            let fault = fault.as_str();
+            Reason::Dns(format!("the query for `{name}` ends with {fault}"))
+        }
+        Miss::NoAnswer(Failure::NameError | Failure::NoData | Failure::Unknown(_)) => {
+            Reason::Dns(format!("`{name}` has no MX record and no address"))
+        }
+        Miss::Unknown(unknown) => Reason::UnknownFact(format!(
+            "the world does not describe the DNS zone of `{unknown}`"
+        )),
+    }
 }
 
 /// The DNS that a server asks for a connector.
@@ -51,7 +75,7 @@ pub(super) fn best(
     let hosts = targets.usable(own, smart_host).map_err(|why| match why {
         NoHost::BestIsSelf => Miss::Happened(Happened::BestMxIsSelf),
         NoHost::NameError => Miss::Happened(Happened::DomainNotFound { smart_host }),
-        NoHost::NoAnswer => Miss::Happened(Happened::NoAnswer),
+        NoHost::NoAnswer(why) => Miss::NoAnswer(why),
         NoHost::NullMx => Miss::Happened(Happened::NullMx),
         NoHost::Unknown(name) => Miss::Unknown(name),
     })?;

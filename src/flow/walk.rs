@@ -1,13 +1,13 @@
 //! The walker: at each server it asks `route`, follows every copy to the server that owns the next
 //! address, and ends each fork in a disposition.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::net::IpAddr;
 
 use jiff::SignedDuration;
 
 use super::flag::{Flag, FlagKind};
-use super::fork::{Cycle, Disposition, Flow, Fork, Hop, Question, Submission};
+use super::fork::{Cycle, Disposition, Flow, Fork, Hop, Question, Report, Submission};
 use super::misroute::misroutes;
 use super::path::{End, Path, minimal_cycle};
 use super::reach::{self, Miss, Reached};
@@ -30,12 +30,10 @@ pub fn walk(topology: &Topology, zones: &Zones, question: &Question) -> Flow {
         Submission::User(server) => Some(topology.server(server).organization),
         Submission::Anonymous { .. } | Submission::Host(_) => None,
     };
-    let reported = question.from != ReversePath::Null;
     let mut walk = Walk {
         topology,
         zones,
         sender,
-        reported,
         delivered: HashSet::new(),
         forks: Vec::new(),
     };
@@ -58,8 +56,6 @@ struct Walk<'a> {
     zones: &'a Zones,
     /// The organization of the user who sent it.
     sender: Option<OrganizationId>,
-    /// Whether anybody is told of failures: not of those of a message with the null reverse-path.
-    reported: bool,
     /// The mailboxes that have it.
     delivered: HashSet<RecipientId>,
     forks: Vec<Fork>,
@@ -69,7 +65,7 @@ impl Walk<'_> {
     fn submit(&mut self, question: &Question, recipient: &Mailbox) {
         match question.submission {
             Submission::User(server) | Submission::Host(server) => {
-                let mut path = Path::begin(server);
+                let mut path = Path::begin(server, question.from.clone());
                 let user = matches!(question.submission, Submission::User(_));
                 path.holder = user.then_some(server);
                 let item = self.submitted(question, recipient, server);
@@ -106,7 +102,7 @@ impl Walk<'_> {
                     server,
                     &connection,
                     &transfer,
-                    Path::begin(server),
+                    Path::begin(server, question.from.clone()),
                     Hand::First,
                 );
             }
@@ -138,6 +134,8 @@ impl Walk<'_> {
     /// What becomes of a message at the server that has it.
     fn visit(&mut self, item: &MailItem, mut path: Path) {
         let server = path.server();
+        path.told = item.reverse_path.clone();
+        path.notify_never = item.properties.notify_never;
         let categorized = route::categorize(self.topology, server, item);
         let refused = categorized.refusal(item.arrival).is_some();
         let submitter = self.topology.server(server).role == ServerRole::Host
@@ -150,16 +148,25 @@ impl Walk<'_> {
             path.record(copy.steps.iter().cloned());
             path.group = path.group.or(copy.expanded_from);
             path.expanded.extend(copy.expanded_from);
+            path.told = copy.transfer.reverse_path.clone();
+            path.notify_never = copy.transfer.properties.notify_never;
             self.follow(&copy, path);
         }
         for failure in categorized.failures {
             let mut path = path.clone();
-            if let Some(looped) = &failure.looped {
-                let server = path.server();
-                path.raise(FlagKind::Loop, false, server, looped.kind.as_str());
+            if let Some(told) = failure.told {
+                path.told = *told;
             }
+            path.notify_never |= failure.notify_never;
             path.record(failure.steps);
-            self.fail(failure.recipient, failure.status, path);
+            match failure.looped {
+                Some(looped) => {
+                    let cycle = Cycle::Recipients(looped.cycle);
+                    let kind = looped.kind.as_str();
+                    self.looped(&failure.recipient, failure.status, kind, cycle, path);
+                }
+                None => self.fail(failure.recipient, failure.status, path),
+            }
         }
         for suppressed in categorized.suppressed {
             let mut path = path.clone();
@@ -173,8 +180,11 @@ impl Walk<'_> {
     }
 
     /// One copy to its next hop.
-    fn follow(&mut self, copy: &Copy, path: Path) {
+    fn follow(&mut self, copy: &Copy, mut path: Path) {
         let server = path.server();
+        if path.holder == Some(server) {
+            path.leaving = copy.next_hop.connector();
+        }
         let recipient = &copy.transfer.recipients[0];
         match &copy.next_hop {
             NextHop::Mailbox(id) => self.deliver(*id, copy, path),
@@ -217,35 +227,23 @@ impl Walk<'_> {
     /// No next hop was found.
     fn miss(&mut self, copy: &Copy, name: &Domain, miss: Miss, mut path: Path) {
         let recipient = &copy.transfer.recipients[0];
-        match miss {
-            Miss::Happened(happened) => {
-                let reason = match &happened {
-                    Happened::BestMxIsSelf => Reason::MxIsSelf(name.clone()),
-                    Happened::NullMx => Reason::NullMx(name.clone()),
-                    Happened::DomainNotFound { .. } => {
-                        Reason::Dns(format!("`{name}` does not exist (NXDOMAIN)"))
-                    }
-                    _ => Reason::Dns(format!("`{name}` has no MX record and no address")),
-                };
-                path.record([Step::new(Event::Fail, recipient).because(reason)]);
-                if happened == Happened::BestMxIsSelf {
-                    let server = path.server();
-                    path.raise(FlagKind::Loop, false, server, "mx_self");
-                    self.flag_group_domain(copy, &mut path);
-                }
-                self.fall_short(recipient, &happened, path);
+        let reason = reach::why(name, &miss);
+        let happened = match miss {
+            Miss::Happened(happened) => happened,
+            Miss::NoAnswer(_) => Happened::NoAnswer,
+            Miss::Unknown(_) => {
+                path.record([Step::new(Event::Defer, recipient).because(reason)]);
+                let end = End::new(recipient.clone(), Disposition::Unknown, None);
+                return self.end(path, end);
             }
-            Miss::Unknown(unknown) => {
-                let fact = format!("the world does not describe the DNS zone of `{unknown}`");
-                path.record(
-                    [Step::new(Event::Defer, recipient).because(Reason::UnknownFact(fact))],
-                );
-                self.end(
-                    path,
-                    End::new(recipient.clone(), Disposition::Unknown, None),
-                );
-            }
+        };
+        path.record([Step::new(Event::Fail, recipient).because(reason)]);
+        if happened == Happened::BestMxIsSelf {
+            let server = path.server();
+            path.raise(FlagKind::Loop, false, server, "mx_self");
+            self.flag_group_domain(copy, &mut path);
         }
+        self.fall_short(recipient, &happened, path);
     }
 
     /// Connects, demands TLS, and hands the message over.
@@ -275,6 +273,13 @@ impl Walk<'_> {
             return self.end(path, end);
         };
         let mut connection = self.connection(copy, from, next, port);
+        if let Some(name) = self.own_greeting(from, next, &connection) {
+            let step = Step::new(Event::Fail, recipient)
+                .chosen(Subject::Server(next))
+                .because(Reason::OwnGreeting(name));
+            path.record([step]);
+            return self.fall_short(recipient, &Happened::OwnGreeting, path);
+        }
         match self.secure(copy, next, &connection) {
             Ok(tls) => connection.tls = tls,
             Err(what) => {
@@ -323,6 +328,22 @@ impl Walk<'_> {
         }
     }
 
+    /// The name by which the next hop greets, where it is the sending server's own.
+    fn own_greeting(
+        &self,
+        from: ServerId,
+        next: ServerId,
+        connection: &Connection,
+    ) -> Option<Domain> {
+        let (id, _) = route::endpoint(self.topology, next, connection);
+        let connector = self.topology.receive_connector(id?);
+        let name = connector
+            .fqdn
+            .as_ref()
+            .unwrap_or(&self.topology.server(next).fqdn);
+        (*name == self.topology.server(from).fqdn).then(|| name.clone())
+    }
+
     /// Whether the session has TLS, or what is wrong with the next hop's.
     fn secure(&self, copy: &Copy, next: ServerId, connection: &Connection) -> Result<bool, String> {
         let (id, _) = route::endpoint(self.topology, next, connection);
@@ -368,6 +389,7 @@ impl Walk<'_> {
                 return self.refuse(recipient, status, path);
             }
         };
+        let again = path.comes_again(next, recipient, admission.directionality);
         match route::admit(self.topology, next, connection, &admission, transfer) {
             Ok((item, step)) => {
                 let mut received = verdict.step;
@@ -379,22 +401,14 @@ impl Walk<'_> {
             }
             Err(refusal) => {
                 let route::Refusal { status, step } = *refusal;
-                let looped = step.because.iter().any(|reason| {
-                    matches!(
-                        reason,
-                        Reason::HopCount { .. } | Reason::TooManyAttributions { .. }
-                    )
-                });
-                let kind = match step.because.last() {
-                    Some(Reason::HopCount { local: true, .. }) => "local_hop_count",
-                    Some(Reason::TooManyAttributions { .. }) => "attribution",
-                    _ => "hop_count",
-                };
+                let kind = loop_detector(&step);
                 arrive(&mut path, vec![verdict.step, step]);
-                if looped {
-                    self.looped(recipient, status, kind, path)
-                } else {
-                    self.refuse(recipient, status, path)
+                match kind.filter(|_| again) {
+                    Some(kind) => {
+                        let cycle = minimal_cycle(&path.hops);
+                        self.looped(recipient, status, kind, cycle, path);
+                    }
+                    None => self.refuse(recipient, status, path),
                 }
             }
         }
@@ -457,11 +471,17 @@ impl Walk<'_> {
         self.fall_short(recipient, &Happened::Reply(status), path);
     }
 
-    /// A loop detector ended the journey.
-    fn looped(&mut self, recipient: &Mailbox, status: Status, kind: &'static str, mut path: Path) {
+    /// A loop detector ended the journey, or the directory leads round.
+    fn looped(
+        &mut self,
+        recipient: &Mailbox,
+        status: Status,
+        kind: &'static str,
+        cycle: Cycle,
+        mut path: Path,
+    ) {
         let server = path.server();
         path.raise(FlagKind::Loop, false, server, kind);
-        let cycle = minimal_cycle(&path.hops);
         let mut end = End::new(recipient.clone(), Disposition::Looped, Some(status.clone()));
         end.final_status = Some(status);
         self.tell(recipient, &mut path);
@@ -475,7 +495,11 @@ impl Walk<'_> {
             .topology
             .organization(self.topology.server(judge).organization)
             .profile;
-        match route::outcome(profile, happened, SignedDuration::ZERO) {
+        let none = BTreeSet::new();
+        let policies = path
+            .leaving
+            .map_or(&none, |id| &self.topology.send_connector(id).error_policies);
+        match route::outcome(profile, policies, happened, SignedDuration::ZERO) {
             Outcome::Delivered => unreachable!("a success is followed, not judged"),
             Outcome::Fail(status) => self.fail(recipient.clone(), status, path),
             Outcome::Defer {
@@ -507,19 +531,49 @@ impl Walk<'_> {
 
     /// The sender is told, where anybody is.
     fn tell(&self, recipient: &Mailbox, path: &mut Path) {
-        if self.reported {
-            report_flow::report_failure(recipient, path);
+        report_flow::report_failure(self.topology, recipient, path);
+    }
+
+    /// The notification of a failure, which is a flow of its own from the server that gives up.
+    fn report(&self, path: &Path, end: &End) -> Option<Box<Report>> {
+        let status = end.final_status.as_ref().or(end.status.as_ref())?;
+        if !end.disposition.is_failure() {
+            return None;
         }
+        let (server, to) = report_flow::told(self.topology, path)?;
+        let mut walk = Walk {
+            topology: self.topology,
+            zones: self.zones,
+            sender: Some(self.topology.server(server).organization),
+            delivered: HashSet::new(),
+            forks: Vec::new(),
+        };
+        let item = route::report(self.topology, server, to, report_flow::REPORT_SIZE);
+        let mut path = Path::begin(server, ReversePath::Null);
+        path.holder = Some(server);
+        path.trust = Some(item.auth_as);
+        path.record([Step::new(Event::Dsn, to).chosen(Subject::Server(server))]);
+        walk.visit(&item, path);
+        Some(Box::new(Report {
+            server,
+            from: route::reporter(self.topology, server, to),
+            to: to.clone(),
+            status: status.clone(),
+            forks: walk.forks,
+        }))
     }
 
     fn end(&mut self, path: Path, end: End) {
         self.push(path, end, Cycle::NONE);
     }
 
-    fn push(&mut self, path: Path, end: End, cycle: Cycle) {
-        let reported_by = path
-            .holder
-            .filter(|_| self.reported && end.disposition.is_failure());
+    fn push(&mut self, mut path: Path, end: End, cycle: Cycle) {
+        let report = self.report(&path, &end);
+        if let Some(report) = &report
+            && report_flow::is_lost(&report.forks)
+        {
+            path.raise(FlagKind::Lost, false, report.server, "report");
+        }
         self.forks.push(Fork {
             recipient: end.recipient,
             disposition: end.disposition,
@@ -529,8 +583,9 @@ impl Walk<'_> {
             flags: path.flags,
             hops: path.hops,
             cycle,
-            reported_by,
-            report: None,
+            held_by: path.holder,
+            reported_by: report.as_ref().map(|report| report.server),
+            report,
         });
     }
 
@@ -613,6 +668,16 @@ impl Walk<'_> {
             }
         }
     }
+}
+
+/// The word for the loop detector that refused a message, where one did.
+fn loop_detector(step: &Step) -> Option<&'static str> {
+    step.because.iter().find_map(|reason| match reason {
+        Reason::HopCount { local: true, .. } => Some("local_hop_count"),
+        Reason::HopCount { local: false, .. } => Some("hop_count"),
+        Reason::TooManyAttributions { .. } => Some("attribution"),
+        _ => None,
+    })
 }
 
 /// What a question says of its message.

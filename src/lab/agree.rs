@@ -192,7 +192,16 @@ fn predicted_of(lab: &Lab, sent: &Sent<'_>) -> Vec<Ending> {
     let silent = |fork: &Fork| {
         fork.disposition == Disposition::Suppressed && delivered.contains(&fork.recipient)
     };
-    let forks = sent.forks.iter().filter(|fork| !silent(fork));
+    // Nor does a failure of which the sender's report gets lost, or is not written.
+    let hushed = |fork: &Fork| {
+        fork.disposition.is_failure()
+            && fork.held_by.is_some()
+            && !fork.report.as_ref().is_some_and(|report| report.arrives())
+    };
+    let forks = sent
+        .forks
+        .iter()
+        .filter(|fork| !silent(fork) && !hushed(fork));
     sorted(forks.map(|fork| predicted(lab.topology(), sent.question, fork)))
 }
 
@@ -371,7 +380,7 @@ async fn foreign(
                 NoHost::NameError => Happened::DomainNotFound { smart_host: false },
                 NoHost::NullMx => Happened::NullMx,
                 NoHost::BestIsSelf => Happened::BestMxIsSelf,
-                NoHost::NoAnswer | NoHost::Unknown(_) => Happened::NoAnswer,
+                NoHost::NoAnswer(_) | NoHost::Unknown(_) => Happened::NoAnswer,
             }));
         }
     };
@@ -535,6 +544,7 @@ fn turned_away(topology: &Topology, sent: &Sent<'_>) -> Option<Ending> {
         .organization;
     let outcome = route::outcome(
         topology.organization(origin).profile,
+        &BTreeSet::new(),
         &happened,
         SignedDuration::ZERO,
     );

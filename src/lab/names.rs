@@ -3,24 +3,28 @@
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
+use std::pin::Pin;
 use std::str::FromStr as _;
 use std::sync::Arc;
 use std::time::Duration;
 
+use hickory_proto::op::{Header, HeaderCounts, Metadata, ResponseCode};
 use hickory_proto::rr::rdata::{A, AAAA, CNAME, MX, NS, SOA};
 use hickory_proto::rr::{LowerName, Name, RData, Record};
 use hickory_server::Server;
+use hickory_server::net::runtime::Time;
+use hickory_server::server::{Request, RequestHandler, ResponseHandler, ResponseInfo};
 use hickory_server::store::in_memory::InMemoryZoneHandler;
-use hickory_server::zone_handler::{AxfrPolicy, Catalog, ZoneType};
+use hickory_server::zone_handler::{AxfrPolicy, Catalog, MessageResponseBuilder, ZoneType};
 
-use crate::dns::{RecordData, View, Zone, Zones};
+use crate::dns::{Answer, Failure, FaultKind, RecordData, RecordType, View, Zone, Zones};
 use crate::mail::Domain;
 use crate::net;
 use crate::relay::AddressBook;
 
 /// A running name server.
 pub(super) struct NameServer {
-    server: Server<Catalog>,
+    server: Server<Answers>,
     /// Where it answers, over UDP and TCP.
     pub(super) address: SocketAddr,
 }
@@ -44,7 +48,11 @@ impl NameServer {
         book: &AddressBook,
         address: SocketAddr,
     ) -> std::io::Result<Self> {
-        let mut server = Server::new(catalog(zones, view, book));
+        let mut server = Server::new(Answers {
+            catalog: catalog(zones, view, book),
+            zones: zones.clone(),
+            view,
+        });
         server.register_socket(net::bind_udp(address).await?);
         server.register_listener(net::listen(address)?, Duration::from_secs(5), 128);
         Ok(Self { server, address })
@@ -54,6 +62,80 @@ impl NameServer {
     pub(super) async fn stop(mut self) {
         // A name server that fails while it stops has stopped.
         let _ = self.server.shutdown_gracefully().await;
+    }
+}
+
+/// What the name server says: the catalog, but for queries that the world lets go wrong.
+struct Answers {
+    catalog: Catalog,
+    zones: Zones,
+    view: View,
+}
+
+impl Answers {
+    /// What goes wrong with a query, if anything does.
+    fn fault(&self, request: &Request) -> Option<FaultKind> {
+        let query = request.request_info().ok()?.query;
+        let name = Domain::parse(query.name().to_string().trim_end_matches('.')).ok()?;
+        let kind = match query.query_type() {
+            hickory_proto::rr::RecordType::A => RecordType::A,
+            hickory_proto::rr::RecordType::AAAA => RecordType::Aaaa,
+            hickory_proto::rr::RecordType::CNAME => RecordType::Cname,
+            hickory_proto::rr::RecordType::MX => RecordType::Mx,
+            _ => return None,
+        };
+        // The catalog follows aliases within a zone, so a fault of their target counts too.
+        match self.zones.query(self.view, &name, kind) {
+            Answer::Failed(Failure::ServerFailure(fault)) => Some(fault),
+            Answer::Failed(_) | Answer::Records(_) => None,
+        }
+    }
+}
+
+/// A response that says only that there is none.
+async fn refuse<R: ResponseHandler>(
+    request: &Request,
+    code: ResponseCode,
+    mut handle: R,
+) -> ResponseInfo {
+    let builder = MessageResponseBuilder::from_message_request(request);
+    let response = builder.error_msg(&request.metadata, code);
+    match handle.send_response(response).await {
+        Ok(info) => info,
+        Err(_) => unsent(request),
+    }
+}
+
+/// Nothing was sent.
+fn unsent(request: &Request) -> ResponseInfo {
+    ResponseInfo::from(Header {
+        metadata: Metadata::response_from_request(&request.metadata),
+        counts: HeaderCounts::default(),
+    })
+}
+
+// The trait is written with `async_trait`, of which this is the long form.
+impl RequestHandler for Answers {
+    fn handle_request<'handler, 'request, 'answer, R, T>(
+        &'handler self,
+        request: &'request Request,
+        handle: R,
+    ) -> Pin<Box<dyn Future<Output = ResponseInfo> + Send + 'answer>>
+    where
+        R: ResponseHandler + 'answer,
+        T: Time + 'answer,
+        'handler: 'answer,
+        'request: 'answer,
+        Self: 'answer,
+    {
+        match self.fault(request) {
+            None => self.catalog.handle_request::<R, T>(request, handle),
+            Some(FaultKind::Timeout) => Box::pin(async move { unsent(request) }),
+            Some(FaultKind::Refused) => Box::pin(refuse(request, ResponseCode::Refused, handle)),
+            Some(FaultKind::ServerFailure) => {
+                Box::pin(refuse(request, ResponseCode::ServFail, handle))
+            }
+        }
     }
 }
 

@@ -228,6 +228,10 @@ pub struct Profile {
     pub tls_failed: Status,
     /// What the sender is told when [`Profile::tls_failed`] lasted until expiry.
     pub tls_expired: Status,
+    /// Nothing listens at the next hop.
+    pub no_connection: Status,
+    /// What the sender is told when [`Profile::no_connection`] lasted until expiry.
+    pub connection_expired: Status,
     /// What the sender is told when any other transient failure lasted until expiry.
     pub expired: Status,
     /// How long a message is tried: `MessageExpirationTimeout` on premises.
@@ -272,6 +276,8 @@ pub static EXCHANGE_SERVER: Profile = Profile {
     // Choice: the words of this LastError are not documented; the status is.
     tls_failed: Status::new(454, (4, 7, 5), "Certificate validation failure"),
     tls_expired: QUEUE_EXPIRED,
+    no_connection: NO_CONNECTION,
+    connection_expired: QUEUE_EXPIRED,
     expired: QUEUE_EXPIRED,
     message_expiration: SignedDuration::from_hours(48),
     forwarding_refused: None,
@@ -298,6 +304,8 @@ pub static EXCHANGE_2013: Profile = Profile {
     dns_expired: QUEUE_EXPIRED,
     tls_failed: Status::new(454, (4, 7, 5), "Certificate validation failure"),
     tls_expired: QUEUE_EXPIRED,
+    no_connection: NO_CONNECTION,
+    connection_expired: QUEUE_EXPIRED,
     expired: QUEUE_EXPIRED,
     message_expiration: SignedDuration::from_hours(48),
     forwarding_refused: None,
@@ -349,6 +357,16 @@ pub static EXCHANGE_ONLINE: Profile = Profile {
         (5, 4, 317),
         "Message expired, cannot connect to remote server",
     ),
+    no_connection: Status::new(
+        450,
+        (4, 4, 316),
+        "Connection refused [Message=Socket error code 10061]",
+    ),
+    connection_expired: Status::new(
+        550,
+        (5, 4, 316),
+        "Message expired, connection refused(Socket error code 10061)",
+    ),
     expired: Status::new(550, (5, 4, 300), "Message expired"),
     // Choice: a day; headers with two days were seen as well.
     message_expiration: SignedDuration::from_hours(24),
@@ -376,6 +394,8 @@ pub static INTERNET: Profile = Profile {
     dns_expired: Status::new(550, (4, 4, 7), "Delivery time expired"),
     tls_failed: Status::new(454, (4, 7, 0), "TLS not available"),
     tls_expired: Status::new(550, (4, 4, 7), "Delivery time expired"),
+    no_connection: NO_CONNECTION,
+    connection_expired: Status::new(550, (4, 4, 7), "Delivery time expired"),
     expired: Status::new(550, (4, 4, 7), "Delivery time expired"),
     // RFC 5321 §4.5.4.1: generally at least four to five days.
     message_expiration: SignedDuration::from_hours(120),
@@ -384,6 +404,11 @@ pub static INTERNET: Profile = Profile {
     stops_forwarding_again: false,
 };
 
+const NO_CONNECTION: Status = Status::new(
+    441,
+    (4, 4, 1),
+    "Error encountered while communicating with primary target IP address",
+);
 const QUEUE_EXPIRED: Status = Status::new(550, (4, 4, 7), "QUEUE.Expired; message expired");
 
 const SENDER_NOT_AUTHENTICATED_FOR_GROUP: Status = Status::new(
@@ -505,6 +530,9 @@ pub mod replies {
         (5, 4, 4),
         "SMTPSEND.DNS.MxLoopback; DNS records for this domain are configured in a loop",
     );
+    /// The next hop greets by the sending server's own name (Exchange Server, "DSNs and NDRs in
+    /// Exchange Server", 5.3.5).
+    pub static OWN_GREETING: Status = Status::new(550, (5, 3, 5), "System incorrectly configured");
     /// The domain takes no mail (RFC 7505). Choice: Exchange's own words are not documented.
     pub static NULL_MX: Status = Status::new(556, (5, 1, 10), "Recipient address has null MX");
     /// No Send connector covers the recipient.
@@ -512,12 +540,6 @@ pub mod replies {
         451,
         (4, 4, 0),
         "A matching connector cannot be found to route the external recipient",
-    );
-    /// Nothing listens at the next hop.
-    pub static NO_CONNECTION: Status = Status::new(
-        441,
-        (4, 4, 1),
-        "Error encountered while communicating with primary target IP address",
     );
     /// The certificate that the Send connector names is not on the server.
     pub static CERTIFICATE_MISSING: Status = Status::new(

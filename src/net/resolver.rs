@@ -13,7 +13,7 @@ use hickory_resolver::config::{
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::net::{DnsError, NetError};
 
-use crate::dns::{self, Exchange, Failure, Names, Targets};
+use crate::dns::{self, Exchange, Failure, FaultKind, Names, Targets};
 use crate::mail::Domain;
 
 /// Asks one name server, or those of this machine.
@@ -179,8 +179,10 @@ fn failure(error: &NetError) -> Failure {
         NetError::Dns(DnsError::NoRecordsFound(none)) => match none.response_code {
             ResponseCode::NXDomain => Failure::NameError,
             ResponseCode::NoError => Failure::NoData,
-            _ => Failure::ServerFailure,
+            ResponseCode::Refused => Failure::ServerFailure(FaultKind::Refused),
+            _ => Failure::ServerFailure(FaultKind::ServerFailure),
         },
-        _ => Failure::ServerFailure,
+        NetError::Timeout => Failure::ServerFailure(FaultKind::Timeout),
+        _ => Failure::ServerFailure(FaultKind::ServerFailure),
     }
 }

@@ -9,10 +9,9 @@ use super::shared::Shared;
 use super::tracking::Noted;
 use crate::clock;
 use crate::mail::{
-    Action, AuthAs, ByteSize, Directionality, HeaderSection, Mailbox, Notification,
-    ReportedRecipient, ReversePath, Status,
+    Action, ByteSize, HeaderSection, Mailbox, Notification, ReportedRecipient, ReversePath, Status,
 };
-use crate::route::{Arrival, Event, MailItem, Properties, Trace};
+use crate::route::{self, Event, MailItem};
 
 /// The notification that tells the sender of a message which recipients failed; `None` where nobody
 /// is to be told.
@@ -29,6 +28,9 @@ pub(super) fn compose(
     let Ok(ReversePath::Mailbox(sender)) = reverse_path.parse() else {
         return None;
     };
+    if !route::reports_to(&shared.topology, shared.server, &sender) {
+        return None;
+    }
     let recipients: Vec<ReportedRecipient> = failures
         .into_iter()
         .map(|(recipient, status, remote)| ReportedRecipient {
@@ -40,7 +42,7 @@ pub(super) fn compose(
         .collect();
     let message = Notification {
         action: Action::Failed,
-        from: &postmaster(shared),
+        from: &route::reporter(&shared.topology, shared.server, &sender),
         to: &sender,
         reporting: &shared.this().fqdn,
         arrived: &clock::rfc5322(pending.arrived),
@@ -52,38 +54,11 @@ pub(super) fn compose(
     .compose();
     shared.note(&pending.message_id, &Noted::of(Event::Dsn, &sender));
     let (mut headers, body) = HeaderSection::split(&message);
-    let item = MailItem {
-        reverse_path: ReversePath::Null,
-        recipients: vec![sender],
-        size: ByteSize(message.len() as u64),
-        auth_as: AuthAs::Internal,
-        directionality: Directionality::Originating,
-        arrival: Arrival::Submission,
-        organization: shared.this().organization,
-        resolved: false,
-        properties: Properties::default(),
-        trace: Trace::default(),
-    };
+    let size = ByteSize(message.len() as u64);
+    let item = route::report(&shared.topology, shared.server, &sender, size);
     headers.set(
         "X-MS-Exchange-Organization-AuthAs",
         &item.auth_as.to_string(),
     );
     Some((item, Message { headers, body }))
-}
-
-/// `postmaster@` the default accepted domain; at a server without one, its own name.
-pub(super) fn postmaster(shared: &Shared) -> Mailbox {
-    let organization = shared.this().organization;
-    let mut own: Vec<_> = shared
-        .topology
-        .accepted_domains()
-        .map(|(_, accepted)| accepted)
-        .filter(|accepted| accepted.organization == organization)
-        .collect();
-    own.sort_by_key(|accepted| !accepted.default);
-    let domain = own
-        .first()
-        .map_or(&shared.this().fqdn, |accepted| &accepted.domain);
-    Mailbox::parse(&format!("postmaster@{domain}"))
-        .unwrap_or_else(|_| unreachable!("a domain makes an address"))
 }

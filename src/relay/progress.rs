@@ -1,6 +1,7 @@
 //! How far a message is: recipients that have it, that failed, or that are tried again. What is to be
 //! done then goes back to the categorizer as [`Work`].
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use jiff::SignedDuration;
@@ -28,6 +29,10 @@ pub(super) fn put_off(
         .organization(shared.this().organization)
         .profile;
     let connector = delivery.copy.next_hop.connector();
+    let none = BTreeSet::new();
+    let policies = connector.map_or(&none, |id| {
+        &shared.topology.send_connector(id).error_policies
+    });
     if *happened == Happened::BestMxIsSelf {
         shared.flag(
             &delivery.pending.message_id,
@@ -35,7 +40,7 @@ pub(super) fn put_off(
             Flagged::Loop("mx_self"),
         );
     }
-    match route::outcome(profile, happened, age) {
+    match route::outcome(profile, policies, happened, age) {
         Outcome::Delivered => {
             for recipient in std::mem::take(&mut delivery.recipients) {
                 delivered(shared, &delivery.pending, &recipient);
@@ -44,7 +49,7 @@ pub(super) fn put_off(
         }
         Outcome::Fail(status) => {
             // What would be tried again if the message were younger.
-            let fresh = route::outcome(profile, happened, SignedDuration::ZERO);
+            let fresh = route::outcome(profile, policies, happened, SignedDuration::ZERO);
             let expired = matches!(fresh, Outcome::Defer { .. });
             for recipient in std::mem::take(&mut delivery.recipients) {
                 shared.count("messages_bounced_total", connector, Some(&status));

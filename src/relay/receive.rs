@@ -15,7 +15,9 @@ use super::send::{self, Outgoing, ProxyDelivery};
 use super::shared::Shared;
 use super::tracking::{Flagged, Noted};
 use crate::clock;
-use crate::mail::{AuthAs, ByteSize, Directionality, Mailbox, NamePattern, ReversePath, Status};
+use crate::mail::{
+    AuthAs, ByteSize, Directionality, Domain, Mailbox, NamePattern, ReversePath, Status,
+};
 use crate::model::{PermissionGroup, ReceiveConnector, ReceiveConnectorId, RecipientKind, replies};
 use crate::net::Connected;
 use crate::route::{
@@ -123,7 +125,7 @@ fn config(shared: &Shared, connector: &ReceiveConnector, port: u16, peer: Peer) 
     } else {
         connector.max_message_size.0
     });
-    config.postmaster_domain = super::bounce::postmaster(shared).domain;
+    config.postmaster_domain = route::default_domain(&shared.topology, shared.server).clone();
     config.starttls = connector.offers_tls;
     config.require_tls = connector.require_tls;
     config.auth = port == SUBMISSION_PORT
@@ -465,7 +467,7 @@ impl Receive {
                 Ok(item)
             }
             Err(refusal) => {
-                self.flag_loop(message_id, &transfer.recipients[0], &refusal.step.because);
+                self.flag_loop(message_id, transfer, &refusal.step.because);
                 shared.track(message_id, &[refusal.step]);
                 Err(refusal.status)
             }
@@ -604,7 +606,14 @@ impl Receive {
         names.iter().enumerate().map(field).collect()
     }
 
-    fn flag_loop(&self, message_id: &str, recipient: &Mailbox, because: &[Reason]) {
+    /// A loop detector refused a message that was here before; a legal way over a low limit is none.
+    fn flag_loop(&self, message_id: &str, transfer: &Transfer, because: &[Reason]) {
+        let services = &self.shared.this().services;
+        let here = |name: &Domain| services.iter().any(|service| service.received_by == *name);
+        if !transfer.trace.received_by.iter().any(here) {
+            return;
+        }
+        let recipient = &transfer.recipients[0];
         let kind = because.iter().find_map(|reason| match reason {
             Reason::HopCount { local: true, .. } => Some("local_hop_count"),
             Reason::HopCount { .. } => Some("hop_count"),

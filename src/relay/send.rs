@@ -200,7 +200,7 @@ fn hosts(shared: &Shared, targets: Targets, smart_host: bool) -> Result<Vec<Reac
     let hosts = targets.usable(own, smart_host).map_err(|why| match why {
         NoHost::BestIsSelf => Happened::BestMxIsSelf,
         NoHost::NameError => Happened::DomainNotFound { smart_host },
-        NoHost::NoAnswer | NoHost::Unknown(_) => Happened::NoAnswer,
+        NoHost::NoAnswer(_) | NoHost::Unknown(_) => Happened::NoAnswer,
         NoHost::NullMx => Happened::NullMx,
     })?;
     let mut reached = Vec::new();
@@ -376,8 +376,18 @@ impl Session {
 
     /// Greeting, EHLO, STARTTLS; the certificate is judged before anything is sent.
     async fn hello(&mut self, shared: &Arc<Shared>, copy: &Copy) -> Result<(), Happened> {
+        let own = shared.this().fqdn.as_str();
         loop {
             match self.event().await {
+                // Whoever greets as ourselves is this server, or has its name.
+                ClientEvent::WantTls | ClientEvent::Ready
+                    if self
+                        .machine
+                        .greeting()
+                        .is_some_and(|name| name.eq_ignore_ascii_case(own)) =>
+                {
+                    return Err(Happened::OwnGreeting);
+                }
                 ClientEvent::WantTls => {
                     let certificate = self.handshake(shared, copy).await?;
                     let certificate = certificate.map(|peer| as_certificate(&peer));

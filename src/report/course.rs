@@ -145,6 +145,7 @@ mod tests {
             flags: Vec::new(),
             hops: servers.iter().map(hop).collect(),
             cycle: Cycle::Servers(cycle.iter().map(|index| ServerId::new(*index)).collect()),
+            held_by: None,
             reported_by: None,
             report: None,
         }

@@ -114,6 +114,7 @@ fn deciding_keys(reason: &Reason) -> &'static [&'static str] {
         Reason::CertificateDoesNotMatch(_)
         | Reason::CertificateDomainNotAccepted(_)
         | Reason::Attributed => &["TlsSenderCertificateName", "SenderIPAddresses"],
+        Reason::AlreadyOnPremises => &["RouteAllMessagesViaOnPremises"],
         Reason::Disabled => &["Enabled"],
         Reason::DomainIs(..) => &["DomainType"],
         Reason::EchoOff | Reason::EchoOn => &["EchoGroupMessageBackToSubscribedSender"],

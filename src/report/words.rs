@@ -84,6 +84,14 @@ pub(super) fn round(topology: &Topology, servers: &[ServerId]) -> String {
     names.join(" → ")
 }
 
+/// `cycle ann@contoso.com → bob@contoso.com → ann@contoso.com`, where recipients lead to each other.
+pub(super) fn recipients(fork: &Fork) -> Option<String> {
+    let cycle = fork.cycle.recipients();
+    let round = cycle.iter().chain(cycle.first()).map(ToString::to_string);
+    let round: Vec<String> = round.collect();
+    (!round.is_empty()).then(|| format!("cycle {}", round.join(" → ")))
+}
+
 /// The name of a server.
 pub(super) fn name(topology: &Topology, server: ServerId) -> &str {
     &topology.server(server).name
@@ -155,6 +163,8 @@ fn words(flag: &Flag) -> &str {
         "internal_expected_anonymous" => "arrives as Internal, and should as Anonymous",
         "local_hop_count" => "more Received fields of this server than MaxLocalHopCount",
         "mx_self" => "the best MX host is the sending server",
+        "forwarding" => "recipients whose mail goes to each other",
+        "report" => "the sender is not told: the report fails itself",
         "not_hybrid_connector" => "to the other organization, not by a hybrid connector",
         "third_party" => "through a third party",
         "false" | "true" if flag.kind == FlagKind::EchoBack => "",

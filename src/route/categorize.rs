@@ -1,6 +1,10 @@
 //! Where does each recipient go next, and why? The stages in their order: resolution and expansion,
 //! connector selection, what the copy carries.
 
+use std::borrow::Cow;
+use std::collections::HashSet;
+
+use super::centralized::{self, Course};
 use super::firewall;
 use super::item::{Categorized, Copy, Failure, MailItem, NextHop, Presented, TlsDemand, Transfer};
 use super::resolve::{self, Changes, Place, Resolution, Resolved};
@@ -17,39 +21,84 @@ use crate::model::{
 /// is routed.
 #[must_use]
 pub fn categorize(topology: &Topology, server: ServerId, item: &MailItem) -> Categorized {
-    if let Some(categorized) = before_resolution(topology, server, item) {
-        return categorized;
-    }
+    let mut categorized = Categorized::default();
+    let left = before_resolution(topology, server, item, &mut categorized);
+    let item = &*left;
     let Resolution {
         resolved,
         failures,
         suppressed,
     } = resolve_envelope(topology, server, item);
-    let mut categorized = Categorized {
-        copies: Vec::new(),
-        failures,
-        suppressed,
-    };
+    categorized.failures.extend(failures);
+    categorized.suppressed.extend(suppressed);
     for resolved in resolved {
         route(topology, server, item, resolved, &mut categorized);
     }
     categorized
 }
 
-/// The stage before resolution: a front end hands the message to its tenant's hub.
-fn before_resolution(
+/// The stage before resolution: a front end hands the message to its tenant's hub, and a hub with
+/// centralized mail transport to the on-premises organization. What is left is to be resolved.
+fn before_resolution<'a>(
+    topology: &Topology,
+    server: ServerId,
+    item: &'a MailItem,
+    into: &mut Categorized,
+) -> Cow<'a, MailItem> {
+    let centralized = centralized::applies(topology, server, item);
+    let hub = hub_behind(topology, server, item);
+    if hub.is_none() && !centralized {
+        return Cow::Borrowed(item);
+    }
+    let mut left = MailItem {
+        recipients: Vec::new(),
+        ..item.clone()
+    };
+    let mut met = HashSet::new();
+    for recipient in &item.recipients {
+        match hub {
+            Some(hub) => into
+                .copies
+                .push(to_hub(topology, server, item, recipient, hub)),
+            None if !met.insert(recipient) => {}
+            None if by_way_of_premises(topology, server, item, recipient, into) => {}
+            None => left.recipients.push(recipient.clone()),
+        }
+    }
+    Cow::Owned(left)
+}
+
+/// Sends a recipient's copy through the on-premises organization, address unchanged, unless the
+/// recipient refuses the message; whether that was all there is to do.
+fn by_way_of_premises(
     topology: &Topology,
     server: ServerId,
     item: &MailItem,
-) -> Option<Categorized> {
-    let hub = hub_behind(topology, server, item)?;
-    let copies = item.recipients.iter();
-    Some(Categorized {
-        copies: copies
-            .map(|recipient| to_hub(topology, server, item, recipient, hub))
-            .collect(),
-        ..Categorized::default()
-    })
+    recipient: &Mailbox,
+    into: &mut Categorized,
+) -> bool {
+    if centralized::course(topology, server, item, recipient) == Course::Straight {
+        return false;
+    }
+    let alone = MailItem {
+        recipients: vec![recipient.clone()],
+        ..item.clone()
+    };
+    let resolution = resolve::resolve(topology, server, &alone);
+    if centralized::is_refused(&resolution) {
+        into.failures.extend(resolution.failures);
+        return true;
+    }
+    let step = Step::new(Event::Resolve, recipient).because(Reason::Centralized);
+    let resolved = Resolved {
+        recipient: recipient.clone(),
+        place: Place::Elsewhere,
+        expanded_from: None,
+        changes: Changes::default(),
+        steps: vec![step],
+    };
+    route(topology, server, item, resolved, into);
+    true
 }
 
 /// The stage of resolution: what the envelope recipients become.
@@ -255,7 +304,7 @@ fn elsewhere(
 ) -> Result<Copy, Failure> {
     let domain = &recipient.domain;
     let selection = if topology.server(server).directory {
-        select::select(topology, server, domain, item.size)
+        select::select_for(topology, server, item, domain)
     } else {
         select::select_on_edge(topology, server, item, domain)
     };

@@ -10,7 +10,7 @@ use crate::model::{OrganizationId, SendConnector, Topology};
 ///
 /// `CloudServicesMailEnabled` governs the headers of messages between the accepted domains of the
 /// two organizations, so a recipient domain that the sender's organization does not accept is outside
-/// its scope.
+/// its scope. With centralized mail transport every message of the tenant is in it, wherever it goes.
 ///
 /// # Errors
 /// The reason why they stay behind.
@@ -30,10 +30,8 @@ pub(super) fn carries(
             "CloudServicesMailEnabled is false".to_owned(),
         ));
     }
-    if topology
-        .accepted_domain_for(organization, recipient_domain)
-        .is_none()
-    {
+    let accepted = topology.accepted_domain_for(organization, recipient_domain);
+    if accepted.is_none() && !connector.via_on_premises {
         return Err(Reason::HeadersNotCarried(format!(
             "`{recipient_domain}` is not an accepted domain of the sender's organization"
         )));

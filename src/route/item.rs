@@ -157,6 +157,13 @@ impl MailItem {
     pub fn is_from_inside(&self) -> bool {
         self.arrival == Arrival::Internal
     }
+
+    /// Whether a front end handed it on and knew its sender for the organization's own: then it comes
+    /// from the on-premises organization.
+    #[must_use]
+    pub fn has_been_on_premises(&self) -> bool {
+        self.arrival == Arrival::Internal && self.directionality == Directionality::Originating
+    }
 }
 
 /// TLS as a Send connector demands it of the next hop.

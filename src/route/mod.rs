@@ -24,6 +24,7 @@
 mod accept;
 mod attribute;
 mod categorize;
+mod centralized;
 mod expand;
 mod firewall;
 mod forwarding;
@@ -33,6 +34,7 @@ mod lookup;
 mod loops;
 mod outcome;
 mod permissions;
+mod report;
 mod resolve;
 mod restrict;
 mod select;
@@ -49,6 +51,7 @@ pub use item::{
     Transfer, Verdict,
 };
 pub use outcome::{Happened, Outcome, outcome, retry_after};
+pub use report::{default_domain, report, reporter, reports_to};
 pub use select::{NoWinner, Selection, covers, select};
 pub use sender::may_send_as;
 pub use step::{Event, Reason, Rejected, Step, Subject};

@@ -16,10 +16,12 @@
 //! The server that gives up writes the NDR to the reverse-path; nobody is told of a message with the
 //! null reverse-path (RFC 5321 §6.1).
 
+use std::collections::BTreeSet;
+
 use jiff::SignedDuration;
 
 use crate::mail::Status;
-use crate::model::{Profile, replies};
+use crate::model::{ErrorPolicy, Profile, replies};
 
 /// What happened when a copy was to be sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,6 +41,8 @@ pub enum Happened {
     NoConnection,
     /// The domain takes no mail.
     NullMx,
+    /// The next hop greets by this server's own name.
+    OwnGreeting,
     /// The next hop replied.
     Reply(Status),
     /// The demanded TLS cannot be had.
@@ -63,11 +67,64 @@ pub enum Outcome {
     Fail(Status),
 }
 
-/// Decides, for a message of this age.
+/// Decides, for a message of this age that a connector with these error policies was to send.
 #[must_use]
-pub fn outcome(profile: &Profile, happened: &Happened, age: SignedDuration) -> Outcome {
-    let fresh = match happened {
+pub fn outcome(
+    profile: &Profile,
+    policies: &BTreeSet<ErrorPolicy>,
+    happened: &Happened,
+    age: SignedDuration,
+) -> Outcome {
+    match by_policy(profile, policies, happened, plainly(profile, happened)) {
+        Outcome::Defer { final_status, .. } if age >= profile.message_expiration => {
+            Outcome::Fail(final_status)
+        }
+        other => other,
+    }
+}
+
+/// What `ErrorPolicies` of the connector make of it (Exchange PowerShell, "Set-SendConnector").
+///
+/// Choice: which replies `DowngradeCustomFailures` and `UpgradeCustomFailures` mean is said in a file
+/// of the server that a world does not describe; here they mean every reply of the next hop. A reply
+/// keeps its words, and the sender is told what was said in the end.
+fn by_policy(
+    profile: &Profile,
+    policies: &BTreeSet<ErrorPolicy>,
+    happened: &Happened,
+    outcome: Outcome,
+) -> Outcome {
+    let has = |policy| policies.contains(&policy);
+    match (happened, outcome) {
+        (Happened::DomainNotFound { .. }, Outcome::Fail(_))
+            if has(ErrorPolicy::DowngradeDnsFailures) =>
+        {
+            defer(&profile.dns_failed, &profile.dns_expired)
+        }
+        (Happened::BestMxIsSelf, Outcome::Fail(status))
+            if has(ErrorPolicy::DowngradeDnsFailures) =>
+        {
+            defer(&status, &profile.expired)
+        }
+        (Happened::Reply(_), Outcome::Fail(status))
+            if has(ErrorPolicy::DowngradeCustomFailures) =>
+        {
+            defer(&status, &profile.expired)
+        }
+        (Happened::Reply(_), Outcome::Defer { status, .. })
+            if has(ErrorPolicy::UpgradeCustomFailures) =>
+        {
+            Outcome::Fail(status)
+        }
+        (_, outcome) => outcome,
+    }
+}
+
+/// What it means to a connector without error policies, while the message is young.
+fn plainly(profile: &Profile, happened: &Happened) -> Outcome {
+    match happened {
         Happened::BestMxIsSelf => Outcome::Fail(replies::MX_LOOPBACK.clone()),
+        Happened::OwnGreeting => Outcome::Fail(replies::OWN_GREETING.clone()),
         Happened::NullMx => Outcome::Fail(replies::NULL_MX.clone()),
         // A smart host whose name is gone never fails the message at once.
         Happened::DomainNotFound { smart_host: false } => {
@@ -83,19 +140,13 @@ pub fn outcome(profile: &Profile, happened: &Happened, age: SignedDuration) -> O
                 .with_text(format!("{}, {what}", profile.tls_failed.text));
             defer(&status, &profile.tls_expired)
         }
-        Happened::NoConnection => defer(&replies::NO_CONNECTION, &profile.expired),
+        Happened::NoConnection => defer(&profile.no_connection, &profile.connection_expired),
         Happened::Unreachable => defer(&replies::UNREACHABLE, &profile.expired),
         Happened::Reply(status) => match status.enhanced.class {
             2 => Outcome::Delivered,
             4 => defer(status, &profile.expired),
             _ => Outcome::Fail(status.clone()),
         },
-    };
-    match fresh {
-        Outcome::Defer { final_status, .. } if age >= profile.message_expiration => {
-            Outcome::Fail(final_status)
-        }
-        other => other,
     }
 }
 
@@ -123,7 +174,22 @@ mod tests {
     use crate::model::{EXCHANGE_ONLINE, EXCHANGE_SERVER};
 
     fn say(profile: &Profile, happened: &Happened, hours: i64) -> String {
-        match outcome(profile, happened, SignedDuration::from_hours(hours)) {
+        words(profile, &[], happened, hours)
+    }
+
+    fn words(
+        profile: &Profile,
+        policies: &[ErrorPolicy],
+        happened: &Happened,
+        hours: i64,
+    ) -> String {
+        let policies = policies.iter().copied().collect();
+        match outcome(
+            profile,
+            &policies,
+            happened,
+            SignedDuration::from_hours(hours),
+        ) {
             Outcome::Delivered => "delivered".to_owned(),
             Outcome::Defer {
                 status,
@@ -159,6 +225,40 @@ mod tests {
             say(&EXCHANGE_ONLINE, &Happened::NoAnswer, 24),
             "fail 5.4.312"
         );
+    }
+
+    /// Exchange PowerShell, "Set-SendConnector", `ErrorPolicies`.
+    #[test]
+    fn error_policies_turn_permanent_into_transient_and_back() {
+        use ErrorPolicy::{DowngradeCustomFailures, DowngradeDnsFailures, UpgradeCustomFailures};
+        let say = |policy, happened: &Happened| words(&EXCHANGE_SERVER, &[policy], happened, 0);
+        let gone = Happened::DomainNotFound { smart_host: false };
+        assert_eq!(say(DowngradeDnsFailures, &gone), "defer 4.4.0 then 4.4.7");
+        assert_eq!(say(DowngradeCustomFailures, &gone), "fail 5.4.4");
+        let no = Happened::Reply(Status::new(550, (5, 7, 1), "no"));
+        assert_eq!(say(DowngradeCustomFailures, &no), "defer 5.7.1 then 4.4.7");
+        assert_eq!(say(DowngradeDnsFailures, &no), "fail 5.7.1");
+        let later = Happened::Reply(Status::new(451, (4, 7, 0), "later"));
+        assert_eq!(say(UpgradeCustomFailures, &later), "fail 4.7.0");
+        assert_eq!(
+            say(DowngradeCustomFailures, &later),
+            "defer 4.7.0 then 4.4.7"
+        );
+        assert_eq!(
+            say(UpgradeCustomFailures, &Happened::NoAnswer),
+            "defer 4.4.0 then 4.4.7"
+        );
+    }
+
+    /// Exchange Online, "Email non-delivery reports and SMTP errors in Exchange Online".
+    #[test]
+    fn a_refused_connection_has_a_code_of_its_own_in_the_cloud() {
+        let refused = Happened::NoConnection;
+        assert_eq!(
+            say(&EXCHANGE_ONLINE, &refused, 0),
+            "defer 4.4.316 then 5.4.316"
+        );
+        assert_eq!(say(&EXCHANGE_SERVER, &refused, 0), "defer 4.4.1 then 4.4.7");
     }
 
     #[test]

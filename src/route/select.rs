@@ -55,6 +55,40 @@ struct Candidate<'a> {
 /// Chooses the connector for a recipient domain at a server.
 #[must_use]
 pub fn select(topology: &Topology, server: ServerId, domain: &Domain, size: ByteSize) -> Selection {
+    select_among(topology, server, domain, size, Past::Fresh)
+}
+
+/// Chooses the connector for a message: what has been on premises does not go there again by
+/// centralized mail transport.
+#[must_use]
+pub(super) fn select_for(
+    topology: &Topology,
+    server: ServerId,
+    item: &MailItem,
+    domain: &Domain,
+) -> Selection {
+    let past = if item.has_been_on_premises() {
+        Past::OnPremises
+    } else {
+        Past::Fresh
+    };
+    select_among(topology, server, domain, item.size, past)
+}
+
+/// Where a message has been.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Past {
+    Fresh,
+    OnPremises,
+}
+
+fn select_among(
+    topology: &Topology,
+    server: ServerId,
+    domain: &Domain,
+    size: ByteSize,
+    past: Past,
+) -> Selection {
     let organization = topology.server(server).organization;
     let mut rejected = Vec::new();
     let mut best: Option<Candidate<'_>> = None;
@@ -67,11 +101,12 @@ pub fn select(topology: &Topology, server: ServerId, domain: &Domain, size: Byte
     };
     for id in topology.send_connectors_of(organization) {
         let connector = topology.send_connector(*id);
-        let space = match eligible(topology, server, connector, domain, size) {
+        let eligible = |size| eligible(topology, server, connector, domain, size, past);
+        let space = match eligible(size) {
             Ok(space) => space,
             Err(reason) => {
-                too_small |= matches!(reason, Reason::TooLarge { .. })
-                    && eligible(topology, server, connector, domain, ByteSize(0)).is_ok();
+                too_small |=
+                    matches!(reason, Reason::TooLarge { .. }) && eligible(ByteSize(0)).is_ok();
                 lose(*id, reason);
                 continue;
             }
@@ -121,6 +156,7 @@ fn eligible<'a>(
     connector: &'a SendConnector,
     domain: &Domain,
     size: ByteSize,
+    past: Past,
 ) -> Result<&'a AddressSpace, Reason> {
     // An Edge server knows only the connectors that EdgeSync gave it as a source.
     let edge = !topology.server(server).directory;
@@ -135,6 +171,9 @@ fn eligible<'a>(
     }
     if !connector.enabled {
         return Err(Reason::Disabled);
+    }
+    if connector.via_on_premises && past == Past::OnPremises {
+        return Err(Reason::AlreadyOnPremises);
     }
     let site = &topology.server(server).site;
     if connector.scoped

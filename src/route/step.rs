@@ -131,6 +131,8 @@ pub enum Reason {
     AlreadyDelivered,
     /// The expansion met the recipient before.
     AlreadyExpanded,
+    /// The message has been on premises: centralized mail transport does not send it there again.
+    AlreadyOnPremises,
     /// Several recipients hold the address.
     AmbiguousAddress(usize),
     /// A distribution group of so many members.
@@ -172,6 +174,8 @@ pub enum Reason {
     CertificateRejected(String),
     /// The connector is disabled.
     Disabled,
+    /// Centralized mail transport takes it through the on-premises organization first.
+    Centralized,
     /// DNS has no usable answer.
     Dns(String),
     /// The recipient domain has this type here.
@@ -311,6 +315,8 @@ pub enum Reason {
     AnyoneHere,
     /// The source server of the chosen connector.
     SourceServer,
+    /// The next hop greets by the name of the sending server.
+    OwnGreeting(Domain),
 }
 
 impl fmt::Display for Reason {
@@ -327,6 +333,9 @@ impl fmt::Display for Reason {
             Self::AddressSpace(space) => write!(f, "address space `{space}`"),
             Self::AlreadyDelivered => f.write_str("the mailbox has this message already"),
             Self::AlreadyExpanded => f.write_str("the expansion met this recipient before"),
+            Self::AlreadyOnPremises => f.write_str(
+                "RouteAllMessagesViaOnPremises, and the message came from the on-premises organization",
+            ),
             Self::AmbiguousAddress(count) => write!(f, "{count} recipients hold the address"),
             Self::AutoForwardDisabled(domain) => {
                 write!(f, "AutoForwardEnabled is false for `{domain}`")
@@ -380,6 +389,9 @@ impl fmt::Display for Reason {
             }
             Self::CertificateRejected(what) => f.write_str(what),
             Self::Disabled => f.write_str("disabled"),
+            Self::Centralized => f.write_str(
+                "RouteAllMessagesViaOnPremises: mail from outside goes through the on-premises organization first",
+            ),
             Self::Dns(what) => f.write_str(what),
             Self::DomainIs(domain, kind) => write!(f, "`{domain}` is {} here", kind.as_str()),
             Self::DomainNotAccepted(domain) => {
@@ -497,6 +509,9 @@ impl fmt::Display for Reason {
             Self::OutsideWorld(host) => write!(f, "{host} is outside the described world"),
             Self::UnknownFact(fact) => f.write_str(fact),
             Self::AnyoneHere => f.write_str("this host takes every address of its domains"),
+            Self::OwnGreeting(name) => {
+                write!(f, "the next hop greets as `{name}`, which is this server's own name")
+            }
             Self::SourceServer => f.write_str("source server of the chosen connector"),
         }
     }

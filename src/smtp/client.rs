@@ -80,6 +80,8 @@ pub struct ClientSession {
     reader: ReplyReader,
     output: Vec<u8>,
     events: VecDeque<ClientEvent>,
+    /// The name by which the server greeted.
+    greeting: Option<String>,
     extensions: Extensions,
     tls: bool,
     transaction: Option<Transaction>,
@@ -111,6 +113,7 @@ impl ClientSession {
             reader: ReplyReader::default(),
             output: Vec::new(),
             events: VecDeque::new(),
+            greeting: None,
             extensions: Extensions::default(),
             tls: false,
             transaction: None,
@@ -186,6 +189,12 @@ impl ClientSession {
     /// What happened next.
     pub fn poll_event(&mut self) -> Option<ClientEvent> {
         self.events.pop_front()
+    }
+
+    /// The name by which the server greeted (RFC 5321 §4.2).
+    #[must_use]
+    pub fn greeting(&self) -> Option<&str> {
+        self.greeting.as_deref()
     }
 
     /// What the server offers since its last hello.
@@ -323,6 +332,8 @@ impl ClientSession {
         if reply.code() != 220 {
             return self.refused(reply);
         }
+        let words = reply.lines().first().map(|line| line.split_whitespace());
+        self.greeting = words.and_then(|mut words| words.next().map(str::to_owned));
         self.expected.pop_front();
         self.hello();
     }

@@ -241,7 +241,7 @@ impl GroupDomain<'_> {
                     // An address of the domain itself stands for an MX record (RFC 5321 §5.1).
                     dns::addresses_of(self.context.zones, *view, self.domain).is_err()
                 }
-                Answer::Failed(Failure::Unknown(_) | Failure::ServerFailure) => false,
+                Answer::Failed(Failure::Unknown(_) | Failure::ServerFailure(_)) => false,
                 Answer::Records(_) => self.best_exchange(*view).is_none(),
             }
         };

@@ -20,4 +20,5 @@ mod spool;
 mod support;
 mod testnet;
 mod values;
+mod ways;
 mod worlds;

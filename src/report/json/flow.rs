@@ -98,8 +98,12 @@ struct Fork<'a> {
     end: End<'a>,
     /// The servers that repeat, where it loops.
     cycle: Vec<&'a str>,
+    /// The recipients that lead to each other, where that is the loop.
+    recipient_cycle: Vec<String>,
     /// The server that tells the sender of a failure.
     reported_by: Option<&'a str>,
+    /// What becomes of what it writes.
+    report: Option<Report<'a>>,
     hops: Vec<Hop<'a>>,
 }
 
@@ -115,8 +119,41 @@ impl<'a> Fork<'a> {
                 .iter()
                 .map(|id| server(topology, *id))
                 .collect(),
+            recipient_cycle: fork
+                .cycle
+                .recipients()
+                .iter()
+                .map(ToString::to_string)
+                .collect(),
             reported_by: fork.reported_by.map(|id| server(topology, id)),
+            report: fork
+                .report
+                .as_ref()
+                .map(|report| Report::new(topology, report)),
             hops: hops.map(|hop| Hop::new(topology, hop)).collect(),
+        }
+    }
+}
+
+/// A notification of failure: a message of its own.
+#[derive(Serialize)]
+struct Report<'a> {
+    server: &'a str,
+    from: String,
+    to: String,
+    status: Status<'a>,
+    forks: Vec<Fork<'a>>,
+}
+
+impl<'a> Report<'a> {
+    fn new(topology: &'a Topology, report: &'a flow::Report) -> Self {
+        let forks = report.forks.iter();
+        Self {
+            server: server(topology, report.server),
+            from: report.from.to_string(),
+            to: report.to.to_string(),
+            status: Status::new(&report.status),
+            forks: forks.map(|fork| Fork::new(topology, fork)).collect(),
         }
     }
 }

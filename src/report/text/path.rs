@@ -3,7 +3,7 @@
 use super::palette::{Ink, Palette};
 use crate::flow::{Flag, Fork};
 use crate::model::Topology;
-use crate::report::words::{self, Tone};
+use crate::report::words::{self, Arrows, Tone};
 
 /// Disposition, status and trust.
 pub(super) fn end(fork: &Fork, palette: Palette) -> Vec<String> {
@@ -22,6 +22,22 @@ pub(super) fn painted_flag(topology: &Topology, each: &Flag, palette: Palette) -
         Ink::Warning
     };
     palette.paint(ink, &words::flag(topology, each))
+}
+
+/// A notification on its way: `report from postmaster@contoso.com: EX01 ─[Internet]→ MAIL  Delivered`,
+/// a line for each of its ends.
+pub(super) fn report(topology: &Topology, fork: &Fork, palette: Palette) -> Vec<String> {
+    let Some(report) = &fork.report else {
+        return Vec::new();
+    };
+    let line = |each: &Fork| {
+        let path = words::path(topology, each, Arrows::Named);
+        let from = &report.from;
+        let mut words = vec![format!("report from {from} to {}: {path}", each.recipient)];
+        words.extend(end(each, palette));
+        words.join(" · ")
+    };
+    report.forks.iter().map(line).collect()
 }
 
 /// The colour of an end.

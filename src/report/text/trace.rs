@@ -202,6 +202,10 @@ impl Story<'_> {
         let mut lines = vec![format!("=> {}", parts.join(" · "))];
         let told = words::told(self.topology, fork);
         lines.extend(told.map(|told| format!("   {}", self.palette.paint(Ink::Plain, &told))));
+        let report = path::report(self.topology, fork, self.palette);
+        lines.extend(report.into_iter().map(|line| format!("   {line}")));
+        let round = words::recipients(fork);
+        lines.extend(round.map(|round| format!("   {}", self.palette.paint(Ink::Bad, &round))));
         lines
     }
 }

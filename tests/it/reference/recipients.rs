@@ -2,7 +2,7 @@
 //! Server"; Exchange hybrid, "Configure Microsoft 365 Groups with on-premises Exchange hybrid"), and
 //! where each recipient goes next. Answers are lines of text.
 
-use hybridmx::mail::{AuthAs, Domain, Mailbox, MessageKind, ReversePath, Status};
+use hybridmx::mail::{AuthAs, Directionality, Domain, Mailbox, MessageKind, ReversePath, Status};
 use hybridmx::model::{
     DistributionGroup, DomainType, EXCHANGE_ONLINE, Fallback, InboxRule, Member, Moderation, Parts,
     Recipient, RecipientKind, Routing, SendConnector, Server, ServerId, ServerRole, TlsAuthLevel,
@@ -11,7 +11,7 @@ use hybridmx::model::{
 use hybridmx::route::{Arrival, MailItem};
 
 use super::certificates::presented;
-use super::connectors::{Choice, choose, choose_on_edge};
+use super::connectors::{Choice, choose, choose_among, choose_on_edge};
 use super::names::{accepted, domain_type};
 use super::policies::Policies;
 
@@ -70,6 +70,8 @@ pub(crate) fn fates(parts: &Parts, server: ServerId, item: &MailItem) -> Vec<Str
             written.push(recipient);
         }
     }
+    // Nobody is met yet while it is found out who goes by way of the premises.
+    written.retain(|recipient| !desk.centralized(recipient));
     let count = written.len();
     for recipient in written {
         desk.envelope(recipient, count);
@@ -153,15 +155,56 @@ impl Desk<'_> {
         } else if self.item.resolved {
             self.resolved_before(recipient);
         } else {
-            let way = Way {
-                written: Some(recipient.clone()),
-                ..plain
-            };
-            match self.policies.whole(count) {
-                Some(status) => self.refuse(recipient, &status, &way),
-                None => self.address(recipient, &way),
+            self.written(recipient, count);
+        }
+    }
+
+    /// A recipient of a message with so many, as the sender wrote it.
+    fn written(&mut self, recipient: &Mailbox, count: usize) {
+        let way = Way {
+            written: Some(recipient.clone()),
+            ..Way::default()
+        };
+        match self.policies.whole(count) {
+            Some(status) => self.refuse(recipient, &status, &way),
+            None => self.address(recipient, &way),
+        }
+    }
+
+    /// Centralized mail transport (Exchange hybrid, "Transport options in Exchange hybrid
+    /// deployments"): what the Internet sends to a tenant goes to the on-premises organization first,
+    /// address and all, by the connector that would carry the domain; a connector for the domain that
+    /// is not centralized takes it out of this. A recipient that refuses the sender does so before.
+    fn centralized(&mut self, recipient: &Mailbox) -> bool {
+        let from_outside = self.item.arrival == Arrival::Internal
+            && self.item.directionality == Directionality::Incoming;
+        let organization = self.here().organization;
+        let mut switched_on = false;
+        for connector in &self.parts.send_connectors {
+            if connector.organization == organization && connector.enabled {
+                switched_on |= connector.via_on_premises;
             }
         }
+        if !self.resolves() || !from_outside || !switched_on {
+            return false;
+        }
+        let choice = choose(self.parts, self.server, &recipient.domain, self.item.size);
+        if let Choice::Connector(connector) = choice
+            && !connector.via_on_premises
+        {
+            return false;
+        }
+        let before = std::mem::take(&mut self.lines);
+        self.written(recipient, 1);
+        self.met.clear();
+        let trial = std::mem::replace(&mut self.lines, before);
+        let refused = |line: &String| line.ends_with(" in dialogue");
+        if !trial.is_empty() && trial.iter().all(refused) {
+            self.lines.extend(trial);
+        } else {
+            self.by_domain(recipient, &Way::default());
+        }
+        true
     }
 
     /// A line for a copy: what is said of it, and what it takes along.
@@ -626,7 +669,14 @@ impl Desk<'_> {
                 self.item.arrival == Arrival::Internal,
             )
         } else {
-            choose(self.parts, self.server, &address.domain, self.item.size)
+            // What came from the on-premises organization is not sent back there by centralized mail
+            // transport.
+            let was_there = self.item.arrival == Arrival::Internal
+                && self.item.directionality == Directionality::Originating;
+            let (domain, size) = (&address.domain, self.item.size);
+            choose_among(self.parts, self.server, domain, size, |connector| {
+                !(was_there && connector.via_on_premises)
+            })
         };
         let from = self.expanded(way);
         match choice {
@@ -664,8 +714,9 @@ impl Desk<'_> {
                 );
             }
         };
-        let crosses = connector.cloud_services_mail_enabled
-            && accepted(self.parts, connector.organization, &address.domain).is_some();
+        let in_scope = connector.via_on_premises
+            || accepted(self.parts, connector.organization, &address.domain).is_some();
+        let crosses = connector.cloud_services_mail_enabled && in_scope;
         let cross_premises = crosses.then_some(way.vouched.unwrap_or(self.item.auth_as));
         let tls = tls(connector, &address.domain);
         let shown = presented(self.parts, self.server, connector);

@@ -457,6 +457,7 @@ impl Builder<'_> {
                 Shape::Tenant => u8::try_from(dice.below(2)).expect("small"),
                 Shape::Forest | Shape::Outside => 0,
             },
+            via_on_premises: shape == Shape::Tenant && dice.percent(30),
             ..SendConnector::new(organization, name)
         }
     }

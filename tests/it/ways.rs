@@ -1,0 +1,326 @@
+//! Ways of single messages through changed copies of shipped worlds: centralized mail transport, DNS
+//! that fails, hop counts, and what becomes of the report of a failure.
+
+use std::path::Path;
+
+use hybridmx::config;
+use hybridmx::dns::{Fault, FaultKind, Zones};
+use hybridmx::flow::{Disposition, Flow, Fork, Question, origin, walk};
+use hybridmx::mail::{ByteSize, Domain, Mailbox, MessageKind, NamePattern, ReversePath};
+use hybridmx::model::{AddressSpace, DomainPattern, ErrorPolicy, Matcher, Parts, Topology};
+
+use crate::files::now;
+
+/// A world, and its DNS.
+struct Place {
+    topology: Topology,
+    zones: Zones,
+}
+
+/// A shipped world with a change.
+fn changed(world: &str, change: impl FnOnce(&mut Parts)) -> Place {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("testnet")
+        .join(world);
+    let (world, diagnostics) = config::load(&path, now());
+    assert!(diagnostics.is_empty(), "{diagnostics:#?}");
+    let world = world.expect("a world without diagnostics is loaded");
+    let mut parts = world.topology.parts().clone();
+    change(&mut parts);
+    Place {
+        topology: Topology::new(parts),
+        zones: world.zones,
+    }
+}
+
+/// Contoso, all of whose cloud mail goes through its own servers.
+fn centralized(change: impl FnOnce(&mut Parts)) -> Place {
+    changed("contoso", |parts| {
+        for connector in &mut parts.send_connectors {
+            if connector.name == "Outbound to Contoso" {
+                connector.via_on_premises = true;
+                connector.address_spaces = vec![AddressSpace::new(DomainPattern::Any, 1)];
+            }
+        }
+        change(parts);
+    })
+}
+
+impl Place {
+    fn flow(&self, from: &str, to: &str) -> Flow {
+        let from: ReversePath = from.parse().expect("an address");
+        let submission = origin(&self.topology, &from, None).expect("a sender");
+        let question = Question {
+            from,
+            to: vec![Mailbox::parse(to).expect("an address")],
+            size: ByteSize(10_240),
+            kind: MessageKind::Message,
+            submission,
+        };
+        walk(&self.topology, &self.zones, &question)
+    }
+
+    /// `MAIL EOP EXO: Delivered Anonymous`, a line for each end.
+    fn ways(&self, from: &str, to: &str) -> Vec<String> {
+        let flow = self.flow(from, to);
+        flow.forks.iter().map(|fork| self.way(fork)).collect()
+    }
+
+    fn way(&self, fork: &Fork) -> String {
+        let servers = fork.hops.iter().map(|hop| self.topology.server(hop.server));
+        let names: Vec<&str> = servers.map(|server| server.name.as_str()).collect();
+        let status = fork
+            .status
+            .as_ref()
+            .filter(|_| fork.disposition.is_failure());
+        let status = status.map_or_else(String::new, |status| format!(" {}", status.enhanced));
+        let trust = fork
+            .trust
+            .filter(|_| fork.disposition == Disposition::Delivered);
+        let trust = trust.map_or_else(String::new, |trust| format!(" {trust}"));
+        format!("{}: {}{status}{trust}", names.join(" "), fork.disposition)
+    }
+}
+
+fn assert_ways(place: &Place, from: &str, to: &str, expected: &[&str]) {
+    assert_eq!(place.ways(from, to), expected, "{from} to {to}");
+}
+
+/// Exchange hybrid, "Transport routing in Exchange hybrid deployments", with centralized mail
+/// transport enabled.
+#[test]
+fn centralized_mail_passes_the_on_premises_organization_once() {
+    let place = centralized(|_| {});
+    let internet = "mail.fabrikam.com";
+    // From the Internet to both sides.
+    let round = format!("{internet} EOP EXO EX01 EOP EXO: Delivered Anonymous");
+    assert_ways(&place, "ann@fabrikam.com", "julie@contoso.com", &[&round]);
+    let there = format!("{internet} EOP EXO EX01: Delivered Anonymous");
+    assert_ways(&place, "ann@fabrikam.com", "david@contoso.com", &[&there]);
+    // From the cloud to the Internet, to the other side, and to the same side.
+    let out = format!("EXO EX01 {internet}: Delivered");
+    assert_ways(&place, "julie@contoso.com", "ann@fabrikam.com", &[&out]);
+    let across = "EXO EX01: Delivered Internal";
+    assert_ways(&place, "julie@contoso.com", "david@contoso.com", &[across]);
+    let stays = "EXO: Delivered Internal";
+    assert_ways(&place, "julie@contoso.com", "mike@contoso.com", &[stays]);
+    // What comes from on premises is not touched.
+    let up = "EX01 EOP EXO: Delivered Internal";
+    assert_ways(&place, "david@contoso.com", "julie@contoso.com", &[up]);
+}
+
+/// Exchange hybrid, "Email delivery to Microsoft 365 Groups fails in hybrid configuration".
+#[test]
+fn an_open_group_refuses_strangers_on_premises_under_centralized_mail_transport() {
+    let place = centralized(|_| {});
+    let flow = place.flow("ann@fabrikam.com", "sales@groups.contoso.com");
+    let fork = &flow.forks[0];
+    let refused = "mail.fabrikam.com EOP EXO EX01: Bounced 5.7.133";
+    assert_eq!(place.way(fork), refused);
+    // The report is made on premises and leaves by a connector of that side.
+    let report = fork.report.as_ref().expect("the sender is told");
+    assert_eq!(
+        place.way(&report.forks[0]),
+        "EX01 mail.fabrikam.com: Delivered"
+    );
+    assert_eq!(report.from.to_string(), "postmaster@contoso.com");
+    assert_eq!(report.status.enhanced.to_string(), "5.7.133");
+    // A group that wants authenticated senders says so before the way through the premises.
+    let told = "mail.fabrikam.com EOP EXO: Rejected 5.7.193";
+    assert_ways(
+        &place,
+        "ann@fabrikam.com",
+        "engineering@groups.contoso.com",
+        &[told],
+    );
+}
+
+/// "Some messages aren't routed through the on-premises organization when you use centralized mail
+/// transport": copies for on-premises members of a post from there go by MX.
+#[test]
+fn a_post_from_on_premises_does_not_go_back_by_centralized_mail_transport() {
+    let ways = centralized(|_| {}).ways("david@contoso.com", "engineering@groups.contoso.com");
+    assert_eq!(ways[0], "EX01 EOP EXO: Delivered Internal");
+    assert!(
+        ways.contains(&"EX01 EOP EXO EOP EXO EX01 EX02: Delivered Anonymous".to_owned()),
+        "{ways:#?}"
+    );
+}
+
+/// Exchange Online, "Fix NDR error code 5.4.6 through 5.4.20 in Exchange Online".
+#[test]
+fn centralized_mail_loops_where_attribution_or_the_connector_fails() {
+    let stranger = centralized(|parts| {
+        for connector in &mut parts.receive_connectors {
+            if let Matcher::Peer {
+                tls_sender_certificate_name,
+                ..
+            } = &mut connector.matcher
+            {
+                *tls_sender_certificate_name = NamePattern::parse("old.contoso.com").ok();
+            }
+        }
+    });
+    let flow = stranger.flow("ann@fabrikam.com", "julie@contoso.com");
+    let fork = &flow.forks[0];
+    assert!(
+        stranger.way(fork).ends_with(": Looped 5.4.14"),
+        "{}",
+        stranger.way(fork)
+    );
+    assert!(!fork.cycle.servers().is_empty());
+    // A connector that does not cover the domain: the message goes by MX and comes back.
+    let scoped = centralized(|parts| {
+        for connector in &mut parts.send_connectors {
+            if connector.via_on_premises {
+                let domain = Domain::parse("contoso.com").expect("a domain");
+                connector.address_spaces = vec![AddressSpace::new(DomainPattern::Exact(domain), 1)];
+            }
+        }
+    });
+    let ways = scoped.ways("ann@fabrikam.com", "sales@groups.contoso.com");
+    assert!(ways[0].ends_with(": Looped 5.4.14"), "{ways:#?}");
+}
+
+/// RFC 2308 §7; Exchange Server, "DSNs and NDRs in Exchange Server".
+#[test]
+fn a_stated_dns_fault_defers_and_says_which() {
+    let mut place = changed("contoso", |_| {});
+    let fault = Fault {
+        name: Domain::parse("groups.contoso.com").expect("a domain"),
+        kind: None,
+        view: None,
+        fault: FaultKind::ServerFailure,
+        location: None,
+    };
+    place.zones = place.zones.with_faults(vec![fault]);
+    let flow = place.flow("david@contoso.com", "engineering@groups.contoso.com");
+    assert_eq!(place.way(&flow.forks[0]), "EX01: Deferred 4.4.0");
+    let said = flow.forks[0].hops[0].steps.iter();
+    let said = said.flat_map(|step| &step.because).map(ToString::to_string);
+    assert!(
+        said.into_iter()
+            .any(|reason| reason == "the query for `groups.contoso.com` ends with SERVFAIL")
+    );
+}
+
+/// Exchange PowerShell, "Set-SendConnector", `ErrorPolicies`.
+#[test]
+fn a_domain_that_does_not_exist_can_wait() {
+    let wait = |policy: Option<ErrorPolicy>| {
+        let mut place = changed("contoso", |parts| {
+            for connector in &mut parts.send_connectors {
+                connector.error_policies.extend(policy);
+            }
+        });
+        let zones = place.zones.all().to_vec();
+        let own = |zone: &hybridmx::dns::Zone| zone.name.as_str() != "tailspintoys.com";
+        let mut zones: Vec<_> = zones.into_iter().filter(own).collect();
+        for zone in &mut zones {
+            if zone.name.as_str() == "fabrikam.com" {
+                zone.name = Domain::parse("com").expect("a domain");
+            }
+        }
+        place.zones = Zones::new(zones);
+        place.ways("david@contoso.com", "pat@tailspintoys.com")
+    };
+    assert_eq!(wait(None), ["EX01: Bounced 5.4.4"]);
+    let policy = Some(ErrorPolicy::DowngradeDnsFailures);
+    assert_eq!(wait(policy), ["EX01: Deferred 4.4.0"]);
+}
+
+/// A legal way over a low limit goes round nowhere.
+#[test]
+fn a_low_hop_count_is_no_loop() {
+    let place = changed("contoso", |parts| {
+        for connector in &mut parts.receive_connectors {
+            connector.max_hop_count = 3;
+        }
+    });
+    let flow = place.flow("ann@fabrikam.com", "david@contoso.com");
+    let fork = &flow.forks[0];
+    let short = "mail.fabrikam.com EOP EXO EX01: Bounced 5.4.6";
+    assert_eq!(place.way(fork), short);
+    assert!(fork.flags.is_empty(), "{:?}", fork.flags);
+}
+
+/// Exchange Server, "Recipient resolution", broken recipient loops.
+#[test]
+fn recipients_that_lead_to_each_other_are_a_loop_without_a_network() {
+    let place = changed("contoso", |parts| {
+        let address = |text: &str| Some(Mailbox::parse(text).expect("an address"));
+        for recipient in &mut parts.recipients {
+            let own = recipient.primary().to_string();
+            if let hybridmx::model::RecipientKind::MailUser { target_address, .. } =
+                &mut recipient.kind
+            {
+                match own.as_str() {
+                    "julie@contoso.com" => *target_address = address("mike@contoso.com"),
+                    "mike@contoso.com" => *target_address = address("julie@contoso.com"),
+                    _ => {}
+                }
+            }
+        }
+    });
+    let flow = place.flow("david@contoso.com", "mike@contoso.com");
+    let fork = &flow.forks[0];
+    assert_eq!(place.way(fork), "EX01: Looped 5.4.6");
+    let cycle: Vec<String> = fork
+        .cycle
+        .recipients()
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    assert_eq!(cycle, ["mike@contoso.com", "julie@contoso.com"]);
+}
+
+/// Exchange Server, "DSNs and NDRs in Exchange Server", 5.3.5.
+#[test]
+fn a_next_hop_with_the_own_name_is_misconfigured() {
+    let place = changed("contoso", |parts| {
+        let cloud = parts.servers.iter().find(|server| server.name == "EXO");
+        let name = cloud.expect("a server").fqdn.clone();
+        for connector in &mut parts.receive_connectors {
+            if connector.name == "Default Frontend EX01" {
+                connector.fqdn = Some(name.clone());
+            }
+        }
+    });
+    let way = "EXO: Bounced 5.3.5";
+    assert_ways(&place, "julie@contoso.com", "david@contoso.com", &[way]);
+}
+
+/// Exchange Server, "DSNs and NDRs in Exchange Server"; "Remote domains", `NDREnabled`.
+#[test]
+fn a_report_is_a_flow_of_its_own_and_can_be_lost() {
+    let place = changed("contoso", |_| {});
+    let flow = place.flow("david@contoso.com", "nobody@contoso.com");
+    let report = flow.forks[0].report.as_ref().expect("the sender is told");
+    assert_eq!(place.way(&report.forks[0]), "EX01: Delivered Internal");
+    assert!(report.from.to_string().starts_with("MicrosoftExchange329e"));
+
+    let flow = place.flow("<>", "nobody@contoso.com");
+    assert!(flow.forks.iter().all(|fork| fork.report.is_none()));
+
+    let silent = changed("contoso", |parts| {
+        for remote in &mut parts.remote_domains {
+            remote.reports_failures = false;
+        }
+    });
+    let flow = silent.flow("david@contoso.com", "nobody@contoso.com");
+    assert_eq!(flow.forks[0].report, None, "NDREnabled is false");
+
+    // Without the Internet connector the report of an on-premises server cannot leave.
+    let stuck = centralized(|parts| {
+        for connector in &mut parts.send_connectors {
+            connector.enabled &= connector.name != "Internet";
+        }
+    });
+    let flow = stuck.flow("ann@fabrikam.com", "sales@groups.contoso.com");
+    let flags: Vec<&str> = flow.forks[0]
+        .flags
+        .iter()
+        .map(|flag| flag.kind.as_str())
+        .collect();
+    assert_eq!(flags, ["Lost"]);
+}
