@@ -94,9 +94,11 @@ impl Walk<'_> {
                     properties: properties(question),
                     trace: Trace::default(),
                 };
+                // Choice: a stranger connects to the server's first address.
+                let own = &self.topology.server(server).addresses;
                 let connection = Connection {
                     remote_address: address,
-                    local_address: None,
+                    local_address: own.first().copied(),
                     port: 25,
                     peer: Peer::Anonymous,
                     tls: false,
@@ -270,7 +272,17 @@ impl Walk<'_> {
             );
             return self.end(path, end);
         };
-        let mut connection = self.connection(copy, from, next, port);
+        let mut connection = self.connection(from, next, hop.address, port);
+        match route::peer(self.topology, copy, from, next, &connection) {
+            Ok(peer) => connection.peer = peer,
+            Err(happened) => {
+                let step = Step::new(Event::Defer, recipient)
+                    .chosen(Subject::Server(next))
+                    .because(Reason::ExchangeAuthenticationMissing);
+                path.record([step]);
+                return self.fall_short(recipient, &happened, path);
+            }
+        }
         match self.secure(copy, next, &connection) {
             Ok(tls) => connection.tls = tls,
             Err(what) => {
@@ -296,25 +308,27 @@ impl Walk<'_> {
         );
     }
 
-    fn connection(&self, copy: &Copy, from: ServerId, to: ServerId, port: u16) -> Connection {
+    /// The session before anybody proves anything.
+    fn connection(
+        &self,
+        from: ServerId,
+        to: ServerId,
+        address: Option<IpAddr>,
+        port: u16,
+    ) -> Connection {
         let addresses = &self.topology.server(from).addresses;
-        let v4 = self
-            .topology
-            .server(to)
-            .addresses
-            .iter()
-            .any(IpAddr::is_ipv4);
+        let own = &self.topology.server(to).addresses;
+        let v4 = own.iter().any(IpAddr::is_ipv4);
         let remote_address = addresses
             .iter()
             .find(|address| address.is_ipv4() == v4)
             .or(addresses.first())
             .copied();
-        let peer = route::peer(self.topology, copy, from, to, remote_address, port);
         Connection {
             remote_address,
-            local_address: None,
+            local_address: address.or_else(|| own.first().copied()),
             port,
-            peer,
+            peer: Peer::Anonymous,
             tls: false,
             certificate: None,
         }

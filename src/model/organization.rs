@@ -377,6 +377,65 @@ pub mod replies {
     /// The connector demands TLS. Choice: the text of Exchange 2013 and later, as it is reported.
     pub static MUST_STARTTLS: Status =
         Status::new(451, (5, 7, 3), "STARTTLS is required to send mail");
+    /// The certificate that a client showed does not prove what it has to.
+    pub static CERTIFICATE_INVALID: Status =
+        Status::new(454, (4, 7, 5), "Certificate validation failure");
+    /// The session may not name a sender of an own domain.
+    pub static SENDER_REFUSED: Status = Status::new(
+        550,
+        (5, 7, 1),
+        "Client does not have permissions to send as this sender",
+    );
+    /// A connector recognises the session, but it may not relay (Exchange Online, "Relay Access
+    /// Denied ATTR36").
+    pub static RELAY_NOT_REGISTERED: Status = Status::new(
+        550,
+        (5, 7, 64),
+        "Relay Access Denied ATTR36. For more details please refer to KB 3169958",
+    );
+    /// A connector from a partner restricts the sender's domain to others.
+    pub static PARTNER_RESTRICTED: Status = Status::new(
+        550,
+        (5, 7, 51),
+        "TenantInboundAttribution; There is a partner connector configured that matched the message's recipient domain. The connector had either the RestrictDomainsToIPAddresses or RestrictDomainsToCertificate set",
+    );
+    /// A stranger writes as somebody of the tenant (`RejectDirectSend`).
+    pub static DIRECT_SEND: Status = Status::new(
+        550,
+        (5, 7, 68),
+        "TenantInboundAttribution; Direct Send not allowed for this organization from unauthorized sources",
+    );
+    /// The tenant of the recipient has no subscription with mail. Choice: transient, as it is seen,
+    /// and not 550, as it is documented.
+    pub static NO_MAIL_LICENSE: Status = Status::new(
+        451,
+        (4, 4, 4),
+        "Mail received as unauthenticated, incoming to a recipient domain configured in a hosted tenant which has no mail-enabled subscriptions. ATTR5",
+    );
+    /// The service has blocked the connector that recognises the session.
+    pub static CONNECTOR_BLOCKED: Status = Status::new(
+        550,
+        (5, 7, 711),
+        "Access denied, bad inbound connector. AS(2204).",
+    );
+    /// The recipient domain is one of those that are never in use (RFC 2606 §2).
+    pub static RESERVED_TOP_LEVEL: Status =
+        Status::new(550, (5, 1, 4), "Recipient address reserved by RFC 2606");
+    /// The same for a second-level domain (RFC 2606 §3).
+    pub static RESERVED_SECOND_LEVEL: Status =
+        Status::new(550, (5, 1, 5), "Recipient address reserved by RFC 2606");
+    /// The recipient domain has one label.
+    pub static SINGLE_LABEL: Status = Status::new(
+        550,
+        (5, 1, 6),
+        "Recipient addresses in single label domains not accepted",
+    );
+    /// The next hop does not take a server of its own organization for one.
+    pub static EXCHANGE_AUTHENTICATION: Status = Status::new(
+        451,
+        (5, 7, 3),
+        "Cannot achieve Exchange Server authentication",
+    );
     /// No enabled Receive connector serves the connection.
     pub static NOT_ACTIVE: Status = Status::new(421, (4, 3, 2), "Service not active");
     /// The best MX host is the sending server.

@@ -44,12 +44,15 @@ pub(super) async fn serve(
     shared: Arc<Shared>,
     stream: Box<dyn Connected>,
     client: SocketAddr,
+    local: Option<IpAddr>,
     port: u16,
 ) {
     let remote = shared.addresses.world(client.ip());
+    // An address that the world does not know, as behind a translating router, says nothing.
+    let local = local.map(|address| shared.addresses.world(address));
     let plain = Connection {
         remote_address: Some(remote),
-        local_address: None,
+        local_address: local.filter(|address| shared.this().addresses.contains(address)),
         port,
         peer: Peer::Anonymous,
         tls: false,
@@ -64,9 +67,10 @@ pub(super) async fn serve(
         return;
     };
     let connector = shared.topology.receive_connector(endpoint);
-    let known = shared.topology.server_at(remote).is_some_and(|from| {
-        route::recognises(&shared.topology, from, shared.server, Some(remote), port)
-    });
+    let known = shared
+        .topology
+        .server_at(remote)
+        .is_some_and(|from| route::recognises(&shared.topology, from, shared.server, &plain));
     let peer = if known {
         Peer::ExchangeServer
     } else {
@@ -116,6 +120,7 @@ fn config(shared: &Shared, connector: &ReceiveConnector, port: u16, peer: Peer) 
     } else {
         connector.max_message_size.0
     });
+    config.recipients_max = usize::try_from(connector.max_recipients).unwrap_or(usize::MAX);
     config.postmaster_domain = super::bounce::postmaster(shared).domain;
     config.starttls = connector.offers_tls;
     config.require_tls = connector.require_tls;
@@ -260,8 +265,12 @@ impl Receive {
         // The submission port is for those who logged on.
         let anonymous =
             self.connection.port == SUBMISSION_PORT && self.connection.peer != Peer::User;
-        let permitted =
-            route::may_begin(&self.shared.topology, self.shared.server, &self.connection);
+        let permitted = route::may_begin(
+            &self.shared.topology,
+            self.shared.server,
+            &self.connection,
+            &mail.reverse_path,
+        );
         if let Err(status) = permitted.and(if anonymous {
             Err(replies::NOT_AUTHENTICATED.clone())
         } else {
@@ -409,8 +418,16 @@ impl Receive {
             (self.submitted(transfer, &message_id), 1)
         } else {
             let item = self.admit(&admission, &transfer, &message_id)?;
-            let added = item.trace.received_by.len() - known;
-            (item, added)
+            let kept = item.trace.received_by.len();
+            // The Received fields of the past were taken off where the session may not bring them.
+            let firewalled = !item
+                .trace
+                .received_by
+                .starts_with(&transfer.trace.received_by);
+            if firewalled {
+                message.remove_routing();
+            }
+            (item, kept - if firewalled { 0 } else { known })
         };
         self.flag_trust(&message_id, &item);
         let received = self.received(&item, added, &id);
