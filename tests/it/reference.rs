@@ -13,6 +13,8 @@ mod connectors;
 mod laws;
 mod names;
 mod recipients;
+mod sessions;
+mod tenants;
 mod words;
 
 use hybridmx::model::Topology;

@@ -68,7 +68,7 @@ pub(crate) fn connection(dice: &mut Dice) -> Connection {
     });
     Connection {
         remote_address: dice.maybe(90, |dice| *dice.pick(&ADDRESSES)),
-        local_address: None,
+        local_address: dice.maybe(70, |dice| *dice.pick(&ADDRESSES)),
         port: *dice.pick(&PORTS),
         peer: *dice.pick(&[
             Peer::Anonymous,
