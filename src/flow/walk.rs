@@ -326,7 +326,7 @@ impl Walk<'_> {
             .copied();
         Connection {
             remote_address,
-            local_address: address.or_else(|| own.first().copied()),
+            local_address: address.or_else(|| own.iter().find(|own| own.is_ipv4() == v4).copied()),
             port,
             peer: Peer::Anonymous,
             tls: false,

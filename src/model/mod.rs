@@ -40,8 +40,8 @@ pub use id::{
 };
 pub use intent::Expectation;
 pub use organization::{
-    AcceptedDomain, CloudDomain, DomainType, EXCHANGE_ONLINE, EXCHANGE_SERVER, Fallback, INTERNET,
-    Member, Organization, OrganizationKind, Profile, RemoteDomain, replies,
+    AcceptedDomain, CloudDomain, DomainType, EXCHANGE_2013, EXCHANGE_ONLINE, EXCHANGE_SERVER,
+    Fallback, INTERNET, Member, Organization, OrganizationKind, Profile, RemoteDomain, replies,
 };
 pub use place::Settings;
 pub use policy::{

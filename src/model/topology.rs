@@ -56,6 +56,8 @@ pub struct Topology {
     servers_by_address: HashMap<IpAddr, ServerId>,
     send_connectors_of: Vec<Vec<SendConnectorId>>,
     receive_connectors_on: Vec<Vec<ReceiveConnectorId>>,
+    /// The accepted domains `*`.
+    open: HashMap<OrganizationId, AcceptedDomainId>,
     group_domains: BTreeMap<Domain, OrganizationId>,
 }
 
@@ -76,7 +78,13 @@ impl Topology {
             }
         }
         let mut domains = HashMap::new();
+        let mut open = HashMap::new();
         for (index, accepted) in parts.accepted_domains.iter().enumerate() {
+            if accepted.everything {
+                open.entry(accepted.organization)
+                    .or_insert(AcceptedDomainId::new(index));
+                continue;
+            }
             // `contoso.com` and `*.contoso.com` may both exist, of different types.
             let key = (
                 accepted.organization,
@@ -109,6 +117,7 @@ impl Topology {
             servers_by_address,
             send_connectors_of,
             receive_connectors_on,
+            open,
             group_domains,
         }
     }
@@ -269,7 +278,7 @@ impl Topology {
     }
 
     /// The accepted domain that covers a domain: its own entry, else the longest parent entry with
-    /// subdomains.
+    /// subdomains, else `*`.
     ///
     /// Choice: the entry `*.contoso.com` covers `contoso.com` too, as an address space does.
     #[must_use]
@@ -289,7 +298,7 @@ impl Topology {
             }
             candidate = parent;
         }
-        None
+        self.open.get(&organization).copied()
     }
 
     /// The remote domain that a domain falls under: its own entry, else the longest parent entry
