@@ -251,8 +251,7 @@ impl Walk<'_> {
         let recipient = &copy.transfer.recipients[0];
         let from = path.server();
         if let Presented::Missing(name) = &copy.presented {
-            let reason =
-                Reason::CertificateRejected(format!("no certificate `{name}` on this server"));
+            let reason = Reason::CertificateRejected(route::why_missing(self.topology, from, name));
             path.record([Step::new(Event::Defer, recipient).because(reason)]);
             return self.fall_short(recipient, &Happened::CertificateMissing, path);
         }

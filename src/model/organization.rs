@@ -209,6 +209,10 @@ pub struct Profile {
     pub recipient_blocked: Status,
     /// The session may not relay to this recipient.
     pub relay_denied: Status,
+    /// The session may not submit.
+    pub not_authenticated: Status,
+    /// A user writes as somebody whom it may not write as.
+    pub cannot_send_as: Status,
     /// The message has been here too often.
     pub hop_count_exceeded: Status,
     /// A group that wants authenticated senders, and a sender of a domain of its organization.
@@ -251,6 +255,8 @@ pub static EXCHANGE_SERVER: Profile = Profile {
         (5, 7, 54),
         "SMTP; Unable to relay recipient in non-accepted domain",
     ),
+    not_authenticated: NOT_AUTHENTICATED,
+    cannot_send_as: CANNOT_SEND_AS,
     hop_count_exceeded: Status::new(554, (5, 4, 6), "Hop count exceeded - possible mail loop"),
     group_refuses_own: SENDER_NOT_AUTHENTICATED_FOR_GROUP,
     group_refuses_foreign: SENDER_NOT_AUTHENTICATED_FOR_GROUP,
@@ -274,6 +280,12 @@ pub static EXCHANGE_2013: Profile = Profile {
     recipient_not_found: Status::new(550, (5, 1, 1), "RESOLVER.ADR.RecipNotFound; not found"),
     recipient_blocked: Status::new(550, (5, 1, 1), "User unknown"),
     relay_denied: Status::new(550, (5, 7, 1), "Unable to relay"),
+    not_authenticated: Status::new(530, (5, 7, 1), "Client was not authenticated"),
+    cannot_send_as: Status::new(
+        550,
+        (5, 7, 1),
+        "Client does not have permissions to send as this sender",
+    ),
     hop_count_exceeded: Status::new(554, (5, 4, 6), "Hop count exceeded - possible mail loop"),
     group_refuses_own: AUTHENTICATION_REQUIRED,
     group_refuses_foreign: AUTHENTICATION_REQUIRED,
@@ -307,6 +319,8 @@ pub static EXCHANGE_ONLINE: Profile = Profile {
     ),
     recipient_blocked: Status::new(550, (5, 4, 1), "Recipient address rejected: Access denied"),
     relay_denied: Status::new(550, (5, 7, 64), "TenantAttribution; Relay Access Denied"),
+    not_authenticated: NOT_AUTHENTICATED,
+    cannot_send_as: CANNOT_SEND_AS,
     hop_count_exceeded: Status::new(
         554,
         (5, 4, 14),
@@ -345,6 +359,8 @@ pub static INTERNET: Profile = Profile {
     recipient_not_found: Status::new(550, (5, 1, 1), "Bad destination mailbox address"),
     recipient_blocked: Status::new(550, (5, 1, 1), "Bad destination mailbox address"),
     relay_denied: Status::new(550, (5, 7, 1), "Relaying denied"),
+    not_authenticated: NOT_AUTHENTICATED,
+    cannot_send_as: CANNOT_SEND_AS,
     hop_count_exceeded: Status::new(554, (5, 4, 6), "Too many hops"),
     group_refuses_own: Status::new(550, (5, 7, 1), "Not authorized"),
     group_refuses_foreign: Status::new(550, (5, 7, 1), "Not authorized"),
@@ -358,6 +374,18 @@ pub static INTERNET: Profile = Profile {
     // RFC 5321 §4.5.4.1: generally at least four to five days.
     message_expiration: SignedDuration::from_hours(120),
 };
+
+const NOT_AUTHENTICATED: Status = Status::new(
+    530,
+    (5, 7, 57),
+    "SMTP; Client was not authenticated to send anonymous mail during MAIL FROM",
+);
+
+const CANNOT_SEND_AS: Status = Status::new(
+    550,
+    (5, 7, 60),
+    "SMTP; Client does not have permissions to send as this sender",
+);
 
 const QUEUE_EXPIRED: Status = Status::new(550, (4, 4, 7), "QUEUE.Expired; message expired");
 
@@ -398,12 +426,6 @@ pub mod replies {
         552,
         (5, 3, 4),
         "Message size exceeds fixed maximum message size",
-    );
-    /// The session may not submit.
-    pub static NOT_AUTHENTICATED: Status = Status::new(
-        530,
-        (5, 7, 57),
-        "SMTP; Client was not authenticated to send anonymous mail during MAIL FROM",
     );
     /// The connector demands TLS. Choice: the text of Exchange 2013 and later, as it is reported.
     pub static MUST_STARTTLS: Status =

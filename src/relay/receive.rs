@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -31,6 +32,13 @@ const SUBMISSION_PORT: u16 = 587;
 /// Choice: nothing is taken that is larger than the largest message Exchange Online can be set to
 /// send, because a message is in memory while it is received.
 const SIZE_MAX: u64 = 150 << 20;
+
+/// Exchange Server, "Message rate limits and throttling".
+static TOO_MANY_SESSIONS: Status = Status::new(
+    421,
+    (4, 3, 2),
+    "The maximum number of concurrent connections has exceeded a limit, closing transmission channel",
+);
 
 /// How much is read at once while a message is on its way.
 const READ_IN_TRANSACTION: usize = 32 * 1024;
@@ -76,6 +84,15 @@ pub(super) async fn serve(
         return;
     };
     let connector = shared.topology.receive_connector(endpoint);
+    let place = shared.sessions.enter(endpoint, &connector.sessions, remote);
+    let Some(_place) = place else {
+        shared.count_refusal(endpoint, &TOO_MANY_SESSIONS);
+        let mut stream = stream;
+        let _ = stream
+            .write_all(format!("{TOO_MANY_SESSIONS}\r\n").as_bytes())
+            .await;
+        return;
+    };
     let known = shared
         .topology
         .server_at(remote)
@@ -107,6 +124,11 @@ pub(super) async fn serve(
         user: None,
         transaction: None,
         replies: Replies::new(&shared, "in", &label),
+        tarpit: match connector.externally_secured {
+            true => Duration::ZERO,
+            false => shared.pace.real(connector.tarpit),
+        },
+        held: false,
     };
     receive.run().await;
     shared
@@ -154,6 +176,10 @@ struct Receive {
     user: Option<Mailbox>,
     transaction: Option<Transaction>,
     replies: Replies,
+    /// How long a stranger waits for a refusal.
+    tarpit: Duration,
+    /// Whether one is waiting.
+    held: bool,
 }
 
 /// An open mail transaction.
@@ -208,6 +234,9 @@ impl Receive {
 
     async fn write(&mut self) -> std::io::Result<()> {
         let mut wrote = false;
+        if std::mem::take(&mut self.held) {
+            tokio::time::sleep(self.tarpit).await;
+        }
         while let Some(output) = self.session.poll_output() {
             self.replies.read(&output);
             self.stream.write_all(&output).await?;
@@ -228,6 +257,9 @@ impl Receive {
         if status.enhanced.class != 2 {
             self.shared.count_refusal(self.endpoint, status);
         }
+        // Exchange PowerShell, "Set-ReceiveConnector", TarpitInterval: strangers who guess addresses
+        // are slowed down.
+        self.held = status.enhanced.class == 5 && self.connection.peer == Peer::Anonymous;
         self.session.reply(status, self.began.elapsed());
     }
 
@@ -281,21 +313,17 @@ impl Receive {
             &mail.reverse_path,
         );
         if let Err(status) = permitted.and(if anonymous {
-            Err(replies::NOT_AUTHENTICATED.clone())
+            Err(self.shared.this().profile.not_authenticated.clone())
         } else {
             Ok(())
         }) {
             return self.reply(&status);
         }
-        if let Some(user) = &self.user
-            && !self.owns(user, &mail.reverse_path)
-        {
-            let status = Status::new(
-                550,
-                (5, 7, 60),
-                "SMTP; Client does not have permissions to send as this sender",
-            );
-            return self.reply(&status);
+        if let Some(user) = &self.user {
+            let (topology, server) = (&self.shared.topology, self.shared.server);
+            if let Err(status) = route::may_send_as(topology, server, user, &mail.reverse_path) {
+                return self.reply(&status);
+            }
         }
         self.transaction = Some(Transaction {
             reverse_path: mail.reverse_path,
@@ -303,12 +331,6 @@ impl Receive {
             data: Vec::new(),
         });
         self.accept();
-    }
-
-    /// Whether a user may send as an address.
-    fn owns(&self, user: &Mailbox, reverse_path: &ReversePath) -> bool {
-        let organization = self.shared.this().organization;
-        route::may_send_as(&self.shared.topology, organization, user, reverse_path)
     }
 
     fn recipient(&mut self, recipient: Mailbox) {

@@ -126,7 +126,22 @@ fn deciding_keys(reason: &Reason) -> &'static [&'static str] {
         Reason::HopCount { local: true, .. } => &["MaxLocalHopCount"],
         Reason::NotASource => &["SourceTransportServers"],
         Reason::NotMailEnabled => &["MailEnabled"],
-        Reason::OtherPort => &["Bindings"],
+        Reason::OtherAddress | Reason::OtherPort => &["Bindings"],
+        Reason::RightMissing(_) => &["ADPermissions", "PermissionGroups"],
+        Reason::AuthenticationFlag => &["ADPermissions"],
+        Reason::DomainProved(_) | Reason::DomainNotProved(_) => &["DomainSecureEnabled"],
+        Reason::ExchangeAuthenticationMissing => &["AuthMechanism", "PermissionGroups"],
+        Reason::TreatedAsInternal => &["TreatMessagesAsInternal"],
+        Reason::PartnerRestricted("RestrictDomainsToCertificate") => {
+            &["RestrictDomainsToCertificate"]
+        }
+        Reason::PartnerRestricted("RestrictDomainsToIPAddresses") => {
+            &["RestrictDomainsToIPAddresses"]
+        }
+        Reason::PartnerRestricted(_) => &["RequireTls"],
+        Reason::SenderDomainOther => &["SenderDomains"],
+        Reason::DomainNotAssociated(_) => &["AssociatedAcceptedDomains"],
+        Reason::ConnectorBlocked => &["Blocked"],
         Reason::OutOfScope => &["IsScopedConnector"],
         Reason::PermissionMissing(_) => &["PermissionGroups"],
         Reason::PrimaryAddress(_) => &["PrimarySmtpAddress", "EmailAddresses"],

@@ -47,4 +47,4 @@ pub use outcome::{Happened, Outcome, outcome, retry_after};
 pub use select::{NoWinner, Selection, covers, select};
 pub use sender::may_send_as;
 pub use step::{Event, Reason, Rejected, Step, Subject};
-pub use tls::{chosen, judge, presented, served};
+pub use tls::{chosen, judge, presented, served, why_missing};

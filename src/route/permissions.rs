@@ -196,7 +196,8 @@ pub(super) fn may_submit(
         } else {
             Reason::PermissionMissing(group.as_str())
         };
-        return Err((replies::NOT_AUTHENTICATED.clone(), reason));
+        let profile = topology.server(connector.server).profile;
+        return Err((profile.not_authenticated.clone(), reason));
     }
     may_write_as(topology, connector, connection, reverse_path, rights)?;
     Ok(rights)
@@ -242,7 +243,7 @@ pub(super) fn is_authenticated(
 /// certificate, or without TLS where the entry says `NO-TLS`.
 pub(super) fn capability(connector: &ReceiveConnector, connection: &Connection) -> bool {
     let certificate = connection.certificate.as_ref();
-    let certificate = certificate.filter(|shown| shown.trusted && connection.tls);
+    let certificate = certificate.filter(|shown| connection.tls && shown.trusted);
     connector
         .tls_domain_capabilities
         .iter()

@@ -41,8 +41,24 @@ pub fn presented(
     }
 }
 
-/// Which of its certificates a server chooses when it sends through a connector: the one that is
-/// named, or the newest that covers the name said in EHLO.
+/// Why the certificate that a connector names cannot be shown: in words, for whoever has to mend it.
+#[must_use]
+pub fn why_missing(topology: &Topology, server: ServerId, name: &str) -> String {
+    let out_of_date = named(topology, server, name).map(|id| topology.certificate(id));
+    match out_of_date.and_then(|certificate| certificate.not_after) {
+        Some(end) if end < topology.as_of() => {
+            format!("certificate `{name}` on this server expired at {end}")
+        }
+        _ if out_of_date.is_some() => {
+            format!("certificate `{name}` on this server is not valid yet")
+        }
+        _ => format!("no certificate `{name}` on this server"),
+    }
+}
+
+/// Which of its certificates a server chooses when it sends through a connector: the newest in date of
+/// those that are named, or the newest that covers the name said in EHLO. One that is named and out of
+/// date counts as one that is not there.
 #[must_use]
 pub fn chosen(
     topology: &Topology,
@@ -53,12 +69,15 @@ pub fn chosen(
         .and_then(|c| c.fqdn.as_ref())
         .unwrap_or(&topology.server(server).fqdn);
     match connector.and_then(|c| c.tls_certificate_name.as_ref()) {
-        Some(name) => named(topology, server, name),
+        Some(name) => newest(topology, server, |certificate| {
+            is_named(certificate, name) && certificate.is_valid_at(topology.as_of())
+        }),
         None => covering(topology, server, fqdn),
     }
 }
 
-/// The certificate that a Receive connector shows; `None` is the server's self-signed one.
+/// The certificate that a Receive connector shows, in date or not; `None` is the server's self-signed
+/// one.
 #[must_use]
 pub fn served(topology: &Topology, connector: &ReceiveConnector) -> Option<CertificateId> {
     let fqdn = connector
@@ -74,11 +93,13 @@ pub fn served(topology: &Topology, connector: &ReceiveConnector) -> Option<Certi
 
 /// The newest certificate of a server with this `<I>…<S>…` name.
 fn named(topology: &Topology, server: ServerId, name: &str) -> Option<CertificateId> {
-    newest(topology, server, |certificate| {
-        certificate
-            .tls_certificate_name()
-            .eq_ignore_ascii_case(name)
-    })
+    newest(topology, server, |certificate| is_named(certificate, name))
+}
+
+fn is_named(certificate: &Certificate, name: &str) -> bool {
+    certificate
+        .tls_certificate_name()
+        .eq_ignore_ascii_case(name)
 }
 
 /// The newest valid certificate of a server that covers a host name.

@@ -148,7 +148,8 @@ pub(super) fn mail_from(
     }
     let rights = rights(parts, connector, connection, reverse_path);
     if !rights.contains(&ExtendedRight::Submit) {
-        return Err(replies::NOT_AUTHENTICATED.clone());
+        let server = &parts.servers[connector.server.index()];
+        return Err(server.profile.not_authenticated.clone());
     }
     let own = reverse_path.domain().is_some_and(|domain| {
         domain_type(parts, connector.organization, domain) == Some(DomainType::Authoritative)
