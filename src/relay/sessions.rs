@@ -53,7 +53,7 @@ impl Sessions {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let open = &mut self.sessions.open;
+        let open = &self.sessions.open;
         let mut open = open.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(here) = open.get_mut(&self.connector) else {
             return;

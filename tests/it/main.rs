@@ -5,6 +5,7 @@ mod authority;
 mod cli;
 mod crash;
 mod dialogs;
+mod doors;
 mod faults;
 mod files;
 mod lab;

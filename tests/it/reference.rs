@@ -133,7 +133,7 @@ fn connector_choice(dice: &mut Dice, topology: &Topology) -> Option<Case> {
 
 fn acceptance(dice: &mut Dice, topology: &Topology) -> Option<Case> {
     let parts = topology.parts();
-    let server = question::server(dice, parts);
+    let server = question::door(dice, parts);
     let connection = question::connection(dice);
     let reverse_path = question::reverse_path(dice);
     let recipient = world::mailbox(dice);
@@ -149,7 +149,7 @@ fn acceptance(dice: &mut Dice, topology: &Topology) -> Option<Case> {
 
 fn admission(dice: &mut Dice, topology: &Topology) -> Option<Case> {
     let parts = topology.parts();
-    let server = question::server(dice, parts);
+    let server = question::door(dice, parts);
     let connection = question::connection(dice);
     let transfer = question::transfer(dice, parts, server);
     let (reverse_path, recipient) = (&transfer.reverse_path, &transfer.recipients[0]);

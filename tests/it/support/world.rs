@@ -692,9 +692,9 @@ impl Builder<'_> {
 
 /// What only the cloud's inbound connectors have.
 fn inbound(dice: &mut Dice, connector: ReceiveConnector) -> ReceiveConnector {
-    let partner = dice.maybe(35, |dice| PartnerRestriction {
+    let partner = dice.maybe(45, |dice| PartnerRestriction {
         sender_domains: dice.list(1, 2, |dice| pattern(dice, Shape::Outside)),
-        to_certificate: dice.percent(40),
+        to_certificate: dice.percent(50),
         to_addresses: dice.percent(40),
     });
     ReceiveConnector {
