@@ -568,10 +568,8 @@ impl Walk<'_> {
                 }
             }
             None => {
-                let secured = self
-                    .topology
-                    .receive_connector(admission.connector)
-                    .externally_secured;
+                let connector = self.topology.receive_connector(admission.connector);
+                let secured = connector.externally_secured || admission.treat_as_internal;
                 let first = path.hops.len() <= 1;
                 if item.auth_as == AuthAs::Internal && !(secured && first) {
                     path.raise(

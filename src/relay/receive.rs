@@ -102,7 +102,8 @@ pub(super) async fn serve(
     } else {
         Peer::Anonymous
     };
-    let config = Arc::new(config(&shared, connector, port, peer));
+    let connection = Connection { peer, ..plain };
+    let config = Arc::new(config(&shared, connector, &connection));
     let label = connector.name.clone();
     shared
         .metrics
@@ -111,7 +112,6 @@ pub(super) async fn serve(
         .metrics
         .add("smtp_sessions", &[shared.name(), "in", &label], 1);
     let session = ServerSession::new(config, client.ip(), &clock::rfc5322(clock::now()));
-    let connection = Connection { peer, ..plain };
     let mut receive = Receive {
         shared: shared.clone(),
         stream,
@@ -136,7 +136,8 @@ pub(super) async fn serve(
         .add("smtp_sessions", &[shared.name(), "in", &label], -1);
 }
 
-fn config(shared: &Shared, connector: &ReceiveConnector, port: u16, peer: Peer) -> ServerConfig {
+fn config(shared: &Shared, connector: &ReceiveConnector, connection: &Connection) -> ServerConfig {
+    let port = connection.port;
     let hostname = connector
         .fqdn
         .clone()
@@ -145,7 +146,7 @@ fn config(shared: &Shared, connector: &ReceiveConnector, port: u16, peer: Peer) 
     // Servers of the organization pass over the limit of the connector, and a submission is as the
     // mailbox transport would take it (`route::admit`).
     let unlimited =
-        peer == Peer::ExchangeServer || connector.externally_secured || port == SUBMISSION_PORT;
+        !route::is_size_limited(&shared.topology, connector, connection) || port == SUBMISSION_PORT;
     config.size_max = Some(if unlimited {
         SIZE_MAX
     } else {

@@ -197,6 +197,18 @@ pub fn may_begin(
     Ok(id)
 }
 
+/// Whether the connector's `MaxMessageSize` holds for a session
+/// (`Ms-Exch-Bypass-Message-Size-Limit`).
+#[must_use]
+pub fn is_size_limited(
+    topology: &Topology,
+    connector: &ReceiveConnector,
+    connection: &Connection,
+) -> bool {
+    let rights = permissions::rights(topology, connector, connection, &ReversePath::Null);
+    !rights.has(ExtendedRight::BypassMessageSizeLimit)
+}
+
 /// How narrowly a connector that listens serves a session, or why not; `None` for one that does not
 /// listen.
 fn serves(connector: &ReceiveConnector, connection: &Connection) -> Option<Result<u128, Reason>> {

@@ -37,7 +37,7 @@ mod sites;
 mod step;
 mod tls;
 
-pub use accept::{accept, admit, endpoint, may_begin, peer, recognises};
+pub use accept::{accept, admit, endpoint, is_size_limited, may_begin, peer, recognises};
 pub use categorize::categorize;
 pub use item::{
     Admission, Arrival, Categorized, ClientCertificate, Connection, Copy, Failure, MailItem,

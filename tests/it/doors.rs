@@ -35,10 +35,10 @@ DomainName = "*.trusted.com"
 TrustedMailInboundEnabled = true
 [[OnPremises.Mailboxes]]
 PrimarySmtpAddress = "ann@contoso.com"
-Server = "EX01"
+ServerName = "EX01"
 [[OnPremises.Mailboxes]]
 PrimarySmtpAddress = "ceo@contoso.com"
-Server = "EX01"
+ServerName = "EX01"
 [[OnPremises.ReceiveConnectors]]
 Name = "Scanners"
 Server = "EX01"
