@@ -9,7 +9,7 @@ use crate::diag::Diagnostic;
 use crate::mail::{Limit, Mailbox};
 use crate::model::{
     DistributionGroup, ForeignAddress, Forwarding, InboxRule, MailboxType, Member, Moderation,
-    Policy, RecipientId, RecipientKind,
+    OrganizationId, Policy, RecipientId, RecipientKind, SendAsPermission,
 };
 
 /// The recipients of an organization with the objects that describe them.
@@ -37,6 +37,35 @@ pub(super) fn connect(build: &mut Build, first: usize, written: &Written<'_>) {
     }
     for (object, _) in written {
         build.diagnostics.extend(without_moderators(object));
+    }
+}
+
+/// Adds the permissions to send as recipients of an organization; `first` is the index of its first
+/// recipient.
+pub(super) fn send_as(
+    build: &mut Build,
+    organization: OrganizationId,
+    first: usize,
+    objects: &[Object],
+) {
+    let directory = Directory::of(build, first);
+    for object in objects {
+        let (Some(identity), Some(trustee)) = (object.word("Identity"), object.word("Trustee"))
+        else {
+            continue;
+        };
+        let Some(trustee) = directory.member(&trustee) else {
+            continue;
+        };
+        build.parts.send_as.push(SendAsPermission {
+            organization,
+            identity: match directory.member(&identity) {
+                Some(Member::Recipient(id)) => Some(id),
+                Some(Member::Nobody(_)) | None => None,
+            },
+            trustee,
+            settings: object.settings(),
+        });
     }
 }
 

@@ -13,6 +13,7 @@ mod certificate;
 mod connector;
 mod directory;
 mod entra;
+mod hybrid;
 mod id;
 mod intent;
 mod organization;
@@ -34,6 +35,7 @@ pub use connector::{
 };
 pub use directory::{MailUserFlavour, Recipient, RecipientKind};
 pub use entra::{EntraConnect, SignInMethod};
+pub use hybrid::{EmailAddressPolicy, HybridConfiguration, SendAsPermission};
 pub use id::{
     AcceptedDomainId, CertificateId, OrganizationId, ReceiveConnectorId, RecipientId,
     SendConnectorId, ServerId,

@@ -9,6 +9,7 @@ use super::certificate::Certificate;
 use super::connector::{ReceiveConnector, SendConnector};
 use super::directory::{Recipient, RecipientKind};
 use super::entra::EntraConnect;
+use super::hybrid::{EmailAddressPolicy, HybridConfiguration, SendAsPermission};
 use super::id::{
     AcceptedDomainId, CertificateId, OrganizationId, ReceiveConnectorId, RecipientId,
     SendConnectorId, ServerId,
@@ -36,6 +37,9 @@ pub struct Parts {
     pub sites: Vec<Site>,
     pub site_links: Vec<SiteLink>,
     pub rules: Vec<TransportRule>,
+    pub address_policies: Vec<EmailAddressPolicy>,
+    pub hybrid_configurations: Vec<HybridConfiguration>,
+    pub send_as: Vec<SendAsPermission>,
     /// Directory synchronizations.
     pub entra: Vec<EntraConnect>,
     pub expectations: Vec<Expectation>,

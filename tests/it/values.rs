@@ -323,6 +323,25 @@ fn recipients_are_what_they_say() {
 }
 
 #[test]
+fn what_the_wizard_and_administrators_said_is_kept() {
+    let world = read(EVERYTHING);
+    let parts = world.topology.parts();
+    let wizard = &parts.hybrid_configurations[0];
+    assert!(wizard.centralized && wizard.sending.is_empty());
+    assert_eq!(wizard.edge.len(), 1);
+    assert_eq!(
+        wizard.domains,
+        [domain("contoso.com"), domain("fabrikam.com")]
+    );
+    let policy = &parts.address_policies[0];
+    assert_eq!((policy.priority, policy.templates.len()), (None, 2));
+    let send_as = &parts.send_as[0];
+    let trustee = std::slice::from_ref(&send_as.trustee);
+    assert_eq!(who(parts, trustee), ["bob@contoso.com"]);
+    assert!(send_as.identity.is_some());
+}
+
+#[test]
 fn rules_are_what_they_say() {
     let world = read(EVERYTHING);
     let rules = &world.topology.parts().rules;

@@ -21,7 +21,7 @@ use self::servers::Tenant;
 use super::build::Build;
 use super::object::Object;
 use super::sending::conflict;
-use super::{remote, rules};
+use super::{policy, remote, rules};
 use crate::mail::Domain;
 use crate::model::{
     AcceptedDomain, AutoForwarding, DomainType, EXCHANGE_ONLINE, Organization, OrganizationId,
@@ -55,6 +55,12 @@ pub(super) fn lower(build: &mut Build, objects: &[Object]) {
         remote::lower(build, organization, object.objects("RemoteDomains"), true);
         let first = build.parts.recipients.len();
         recipients::lower(build, &tenant);
+        policy::send_as(
+            build,
+            organization,
+            first,
+            object.objects("RecipientPermissions"),
+        );
         rules::lower(build, organization, first, object.objects("TransportRules"));
     }
     servers::certificate(build, front_end);
@@ -63,14 +69,14 @@ pub(super) fn lower(build: &mut Build, objects: &[Object]) {
 fn organization(build: &mut Build, object: &Object) -> OrganizationId {
     let name = object.text("Name").unwrap_or_default();
     build.organization(Organization {
-        tenant: policy(object),
+        tenant: tenant_policy(object),
         settings: object.settings(),
         ..Organization::new(name, OrganizationKind::ExchangeOnline, &EXCHANGE_ONLINE)
     })
 }
 
 /// What holds for the whole tenant.
-fn policy(object: &Object) -> TenantPolicy {
+fn tenant_policy(object: &Object) -> TenantPolicy {
     let config = object.objects("OrganizationConfig").first();
     let spam = object.objects("HostedOutboundSpamFilterPolicy").first();
     let region = config.and_then(|config| config.text("MailFlowRegion"));

@@ -9,7 +9,7 @@ use super::recipient::{
     AUTHENTICATED, BROKEN, DELIVER_AND_FORWARD, EXTERNAL_ADDRESS, FORWARDING_ADDRESS,
     FORWARDING_SMTP_ADDRESS, GROUP_AUTHENTICATED, INBOX_RULE_KEYS, MAILBOX_TYPES, MANAGED_BY,
     MEMBERS, MOVED_AT, RECIPIENT_FILTER, RECIPIENT_LIMITS, REPORT_TO_MANAGER, REPORT_TO_ORIGINATOR,
-    recipient_keys,
+    SEND_AS_KEYS, recipient_keys,
 };
 use super::remote::{
     REMOTE_AUTO_FORWARD, REMOTE_DELIVERY_REPORT, REMOTE_IS_INTERNAL, REMOTE_NDR, REMOTE_OOF,
@@ -49,9 +49,16 @@ pub(super) static TENANT: Kind = Kind {
         objects(&DYNAMIC_DISTRIBUTION_GROUPS, "DynamicDistributionGroups"),
         objects(&REMOTE_DOMAINS, "RemoteDomains"),
         objects(&TRANSPORT_RULES, "TransportRules"),
+        objects(&RECIPIENT_PERMISSIONS, "RecipientPermissions"),
         object(&ORGANIZATION_CONFIG, "OrganizationConfig"),
         object(&OUTBOUND_SPAM_POLICY, "HostedOutboundSpamFilterPolicy"),
     ],
+};
+
+static RECIPIENT_PERMISSIONS: Kind = Kind {
+    path: "ExchangeOnline.RecipientPermissions",
+    says: "That somebody may send as a recipient.",
+    keys: SEND_AS_KEYS,
 };
 
 static ORGANIZATION_CONFIG: Kind = Kind {

@@ -199,6 +199,27 @@ pub(super) static DISTINGUISHED_NAME: Format = Format {
     },
 };
 
+/// `SMTP:%g.%s@contoso.com`, or a template of another type.
+pub(super) static ADDRESS_TEMPLATE: Format = Format {
+    noun: "a template of addresses",
+    example: "SMTP:@contoso.com",
+    check: |text| {
+        let Some(bare) = smtp_address(text) else {
+            return Ok(());
+        };
+        let bad = || Mistake::new(format!("`{text}` is not a template of addresses"));
+        let (_, template_domain) = bare.rsplit_once('@').ok_or_else(bad)?;
+        domain(template_domain)
+    },
+};
+
+/// `contoso.com`, or `autod:contoso.com`.
+pub(super) static HYBRID_DOMAIN: Format = Format {
+    noun: "a domain name",
+    example: "contoso.com",
+    check: |text| domain(text.strip_prefix("autod:").unwrap_or(text)),
+};
+
 /// `Ms-Exch-SMTP-Accept-Any-Recipient`.
 pub(super) static EXTENDED_RIGHT: Format = Format {
     noun: "an extended right",

@@ -5,7 +5,7 @@
 //! the properties of Exchange's cmdlets; ours are `AsOf`, `IPAddress`, `EdgeSubscriptions` with
 //! its keys, `ADPermissions`, `WrittenBackGroups`, `Members` and `Subscribers`, `EventSubscribers`,
 //! `MemberSince`, `InboxRules`, `MovedAt`, `Licensed`, `Guest`, `Broken`, `Blocked`,
-//! `HasMailLicense`, `MailFlowRegion` of an organization, `LastEdgeSynchronization`,
+//! `HasMailLicense`, `SendAsPermissions`, `MailFlowRegion` of an organization, `LastEdgeSynchronization`,
 //! `LastHybridConfiguration`, `Internet`, `Gateways`, `EntraConnect`, `Dns`,
 //! `Certificates.Servers` and `Expect`.
 //!

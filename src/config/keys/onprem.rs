@@ -1,20 +1,20 @@
 //! The keys of an on-premises Exchange organization.
 
 use super::format::{
-    ACCEPTED_DOMAIN, ADDRESS, ADDRESS_SPACE, BINDING, BYTES, CERTIFICATE_NAME, COUNT, DOMAIN,
-    EXTENDED_RIGHT, FOREIGN_ADDRESS, HOST, IP_ADDRESS, IP_RANGE, LIMIT, MOMENT, NAME, NAME_PATTERN,
-    REMOTE_DOMAIN, SMART_HOST_OR_SITE, STATUS, TARGET_ADDRESS, TEXT, TIMESPAN,
-    TLS_DOMAIN_CAPABILITY, VERSION,
+    ACCEPTED_DOMAIN, ADDRESS, ADDRESS_SPACE, ADDRESS_TEMPLATE, BINDING, BYTES, CERTIFICATE_NAME,
+    COUNT, DOMAIN, EXTENDED_RIGHT, FOREIGN_ADDRESS, HOST, HYBRID_DOMAIN, IP_ADDRESS, IP_RANGE,
+    LIMIT, MOMENT, NAME, NAME_PATTERN, REMOTE_DOMAIN, SMART_HOST_OR_SITE, STATUS, TARGET_ADDRESS,
+    TEXT, TIMESPAN, TLS_DOMAIN_CAPABILITY, VERSION,
 };
 use super::kind::{
-    Kind, boolean, choice, list, moment, number, object, objects, one_or_many, size,
+    Key, Kind, boolean, choice, list, moment, number, object, objects, one_or_many, size,
     size_without_default, switch, text, whole, words,
 };
 use super::recipient::{
     AUTHENTICATED, BROKEN, DELIVER_AND_FORWARD, EXPANSION_SERVER, EXTERNAL_ADDRESS,
     FORWARDING_ADDRESS, FORWARDING_SMTP_ADDRESS, GROUP_AUTHENTICATED, INBOX_RULE_KEYS,
     MAILBOX_TYPES, MANAGED_BY, MEMBERS, MOVED_AT, RECIPIENT_FILTER, RECIPIENT_LIMITS,
-    RECIPIENT_NAME, REPORT_TO_MANAGER, REPORT_TO_ORIGINATOR, recipient_keys,
+    RECIPIENT_NAME, REPORT_TO_MANAGER, REPORT_TO_ORIGINATOR, SEND_AS_KEYS, recipient_keys,
 };
 use super::remote::{
     REMOTE_AUTO_FORWARD, REMOTE_DELIVERY_REPORT, REMOTE_IS_INTERNAL, REMOTE_NDR, REMOTE_OOF,
@@ -45,7 +45,108 @@ pub(super) static ORGANIZATION: Kind = Kind {
         objects(&SITES, "Sites"),
         objects(&SITE_LINKS, "SiteLinks"),
         objects(&TRANSPORT_RULES, "TransportRules"),
+        objects(&EMAIL_ADDRESS_POLICIES, "EmailAddressPolicies"),
+        object(&HYBRID_CONFIGURATION, "HybridConfiguration"),
+        objects(&SEND_AS_PERMISSIONS, "SendAsPermissions"),
     ],
+};
+
+static EMAIL_ADDRESS_POLICIES: Kind = Kind {
+    path: "OnPremises.EmailAddressPolicies",
+    says: "A policy that gives recipients their addresses.",
+    keys: &[
+        text("Name", &NAME, "Its name.").required(),
+        number(
+            "Priority",
+            (1, 10_000),
+            "Lower ones go first; absent: after all others.",
+        ),
+        list(
+            "EnabledEmailAddressTemplates",
+            &ADDRESS_TEMPLATE,
+            "The addresses it gives, `SMTP:` before the primary one.",
+        )
+        .required(),
+        choice(
+            "IncludedRecipients",
+            &[
+                "AllRecipients",
+                "MailboxUsers",
+                "MailUsers",
+                "MailContacts",
+                "MailGroups",
+                "Resources",
+                "None",
+            ],
+            "The recipients it is for; absent: what RecipientFilter says.",
+        ),
+        RECIPIENT_FILTER_TEXT,
+    ],
+};
+
+const RECIPIENT_FILTER_TEXT: Key = text(
+    "RecipientFilter",
+    &TEXT,
+    "The query that gives the recipients it is for; read, and not run.",
+);
+
+static HYBRID_CONFIGURATION: Kind = Kind {
+    path: "OnPremises.HybridConfiguration",
+    says: "What the hybrid wizard was last told.",
+    keys: &[
+        words(
+            "Features",
+            &[
+                "FreeBusy",
+                "MoveMailbox",
+                "Mailtips",
+                "MessageTracking",
+                "OwaRedirection",
+                "OnlineArchive",
+                "SecureMail",
+                "Photos",
+                "Centralized",
+                "CentralizedTransport",
+            ],
+            "The features that are on.",
+        ),
+        text(
+            "TlsCertificateName",
+            &CERTIFICATE_NAME,
+            "The certificate of hybrid mail, as `<I>issuer<S>subject`.",
+        ),
+        one_or_many(
+            "SendingTransportServers",
+            &NAME,
+            "Mailbox servers that send to the cloud; not with EdgeTransportServers.",
+        ),
+        one_or_many(
+            "ReceivingTransportServers",
+            &NAME,
+            "Mailbox servers that take mail from the cloud; not with EdgeTransportServers.",
+        ),
+        one_or_many(
+            "EdgeTransportServers",
+            &NAME,
+            "Edge servers between the two organizations.",
+        ),
+        text(
+            "OnPremisesSmartHost",
+            &HOST,
+            "The host to which the cloud sends.",
+        ),
+        one_or_many(
+            "Domains",
+            &HYBRID_DOMAIN,
+            "The shared domains; `autod:` before the one of autodiscover.",
+        ),
+    ],
+};
+
+static SEND_AS_PERMISSIONS: Kind = Kind {
+    path: "OnPremises.SendAsPermissions",
+    says: "That somebody may send as a recipient.",
+    keys: SEND_AS_KEYS,
 };
 
 static TRANSPORT_CONFIG: Kind = Kind {

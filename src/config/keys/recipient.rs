@@ -211,3 +211,15 @@ pub(super) const MAILBOX_TYPES: &[&str] = &[
     "RoomMailbox",
     "EquipmentMailbox",
 ];
+
+/// The keys of a permission to send as a recipient.
+pub(super) const SEND_AS_KEYS: &[Key] = &[
+    text("Identity", &ADDRESS, "The recipient.").required(),
+    text("Trustee", &ADDRESS, "Who may send as it.").required(),
+    one_or_many(
+        "AccessRights",
+        &NAME,
+        "The rights, of which SendAs is the only one.",
+    )
+    .default("SendAs"),
+];

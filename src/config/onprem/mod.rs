@@ -18,6 +18,7 @@
 //! "Accepted domains".
 
 mod edge;
+mod hybrid;
 mod organization;
 mod receive;
 mod recipients;
@@ -26,7 +27,7 @@ mod send;
 use super::build::Build;
 use super::keys::timespan;
 use super::object::Object;
-use super::{remote, rules};
+use super::{policy, remote, rules};
 use crate::model::{
     DnsView, EXCHANGE_2013, EXCHANGE_SERVER, Organization, OrganizationId, OrganizationKind,
     Profile, RecipientFilter, RecipientValidation, Server, ServerRole, Service, TransportRole,
@@ -51,6 +52,13 @@ pub(super) fn lower(build: &mut Build, object: &Object) {
     edge::connectors(build, organization, object.objects("EdgeSubscriptions"));
     let first = build.parts.recipients.len();
     recipients::lower(build, organization, object);
+    policy::send_as(
+        build,
+        organization,
+        first,
+        object.objects("SendAsPermissions"),
+    );
+    hybrid::lower(build, organization, object);
     rules::lower(build, organization, first, object.objects("TransportRules"));
 }
 
