@@ -19,7 +19,8 @@ pub fn may_send_as(
 ) -> Result<(), Status> {
     let server = topology.server(server);
     let own = topology.recipients_at(server.organization, user);
-    let has = |id: &RecipientId, sender| topology.recipient(*id).addresses.contains(sender);
+    let has =
+        |id: &RecipientId, sender: &Mailbox| topology.recipient(*id).addresses.contains(sender);
     let owns = |sender: &Mailbox| sender == user || own.iter().any(|id| has(id, sender));
     let may = |sender: &Mailbox| {
         let permissions = topology.parts().send_as.iter();

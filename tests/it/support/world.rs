@@ -699,7 +699,7 @@ fn inbound(dice: &mut Dice, connector: ReceiveConnector) -> ReceiveConnector {
     });
     ReceiveConnector {
         partner,
-        treat_as_internal: dice.percent(30),
+        treat_as_internal: dice.percent(60),
         associated_domains: match dice.percent(25) {
             true => dice.subset(&DOMAINS, 1, 4),
             false => Vec::new(),
