@@ -4,8 +4,8 @@ use std::fmt;
 
 use crate::mail::{ByteSize, Domain, Limit, Mailbox};
 use crate::model::{
-    AcceptedDomainId, DomainType, ReceiveConnectorId, RecipientId, SendConnectorId, ServerId,
-    Topology,
+    AcceptedDomainId, CertificateId, DomainType, ReceiveConnectorId, RecipientId, SendConnectorId,
+    ServerId, Topology,
 };
 
 /// What happened, in the words of Exchange's message tracking log (Exchange Server, "Message
@@ -70,6 +70,8 @@ impl Event {
 pub enum Subject {
     /// An accepted domain.
     AcceptedDomain(AcceptedDomainId),
+    /// A certificate.
+    Certificate(CertificateId),
     /// A host that is no server of the world.
     Host(String),
     /// The MX record of a domain, where no connector is needed.
@@ -92,6 +94,7 @@ impl Subject {
     pub fn name(&self, topology: &Topology) -> String {
         match self {
             Self::AcceptedDomain(id) => topology.accepted_domain(*id).name.clone(),
+            Self::Certificate(id) => topology.certificate(*id).subject.clone(),
             Self::Host(name) => name.clone(),
             Self::Mx(domain) => format!("MX of {domain}"),
             Self::ReceiveConnector(id) => {
@@ -227,6 +230,12 @@ pub enum Reason {
     AnonymousSession,
     /// Hosts of this connector are taken as authenticated.
     ExternallySecured,
+    /// The newest of the certificates that fit.
+    NewestCertificate,
+    /// A newer certificate fits.
+    OlderCertificate,
+    /// The certificate is not valid at the moment.
+    CertificateOutOfDate,
     /// The session has the right to call itself authenticated.
     AuthenticationFlag,
     /// The sender's domain, proved by mutual TLS.
@@ -420,6 +429,11 @@ impl fmt::Display for Reason {
             Self::AuthenticatedUser => f.write_str("authenticated user"),
             Self::AnonymousSession => f.write_str("anonymous session"),
             Self::ExternallySecured => f.write_str("externally secured"),
+            Self::NewestCertificate => {
+                f.write_str("the newest certificate in date that the connector can show")
+            }
+            Self::OlderCertificate => f.write_str("a newer one fits as well"),
+            Self::CertificateOutOfDate => f.write_str("out of date"),
             Self::AuthenticationFlag => {
                 f.write_str("the session has `Ms-Exch-SMTP-Accept-Authentication-Flag`")
             }

@@ -4,7 +4,8 @@
 use jiff::Timestamp;
 
 use super::item::{ClientCertificate, Presented, TlsDemand};
-use crate::mail::{Domain, NamePattern};
+use super::step::{Event, Reason, Rejected, Step, Subject};
+use crate::mail::{Domain, Mailbox, NamePattern};
 use crate::model::{
     Certificate, CertificateId, ReceiveConnector, SendConnector, ServerId, TlsAuthLevel, Topology,
 };
@@ -76,6 +77,47 @@ pub fn chosen(
     }
 }
 
+/// The choice among the certificates that fit a connector, where there was one: the winner, and why the
+/// others lost.
+#[must_use]
+pub(super) fn contest(
+    topology: &Topology,
+    server: ServerId,
+    connector: &SendConnector,
+    recipient: &Mailbox,
+) -> Option<Step> {
+    let now = topology.as_of();
+    let fqdn = connector
+        .fqdn
+        .as_ref()
+        .unwrap_or(&topology.server(server).fqdn);
+    let winner = chosen(topology, server, Some(connector));
+    let fits = |certificate: &Certificate| match &connector.tls_certificate_name {
+        Some(name) => is_named(certificate, name),
+        None => covers(certificate, fqdn),
+    };
+    let losers = topology.certificates().filter(|(id, certificate)| {
+        winner != Some(*id) && certificate.servers.contains(&server) && fits(certificate)
+    });
+    let losers: Vec<Rejected> = losers
+        .map(|(id, certificate)| Rejected {
+            candidate: Subject::Certificate(id),
+            reason: match certificate.is_valid_at(now) {
+                true => Reason::OlderCertificate,
+                false => Reason::CertificateOutOfDate,
+            },
+        })
+        .collect();
+    let step = Step::new(Event::SendExternal, recipient);
+    let step = match winner {
+        Some(id) => step
+            .chosen(Subject::Certificate(id))
+            .because(Reason::NewestCertificate),
+        None => step.because(Reason::CertificateOutOfDate),
+    };
+    (!losers.is_empty()).then(|| step.rejected(losers))
+}
+
 /// The certificate that a Receive connector shows, in date or not; `None` is the server's self-signed
 /// one.
 #[must_use]
@@ -107,15 +149,19 @@ fn is_named(certificate: &Certificate, name: &str) -> bool {
 /// Choice: documents say only that `Fqdn` is used to choose. A certificate without the name is not
 /// taken instead.
 fn covering(topology: &Topology, server: ServerId, fqdn: &Domain) -> Option<CertificateId> {
-    let wanted = NamePattern::parse(fqdn.as_str()).ok()?;
     let now = topology.as_of();
     newest(topology, server, |certificate| {
-        certificate.is_valid_at(now)
-            && certificate
-                .names
-                .iter()
-                .any(|name| *name == wanted || name.covers(&wanted))
+        certificate.is_valid_at(now) && covers(certificate, fqdn)
     })
+}
+
+/// Whether a certificate has a name for a host.
+fn covers(certificate: &Certificate, host: &Domain) -> bool {
+    let Ok(wanted) = NamePattern::parse(host.as_str()) else {
+        return false;
+    };
+    let mut names = certificate.names.iter();
+    names.any(|name| *name == wanted || name.covers(&wanted))
 }
 
 fn newest(

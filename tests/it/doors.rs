@@ -2,9 +2,10 @@
 //! setting.
 
 use hybridmx::config::{self, World};
-use hybridmx::mail::NamePattern;
+use hybridmx::flow::{Question, Submission, walk};
+use hybridmx::mail::{ByteSize, MessageKind, NamePattern};
 use hybridmx::model::{ServerId, Topology};
-use hybridmx::route::{self, ClientCertificate, Connection, Peer};
+use hybridmx::route::{self, ClientCertificate, Connection, Peer, Subject};
 
 const WORLD: &str = r#"
 [[OnPremises]]
@@ -350,4 +351,73 @@ fn servers_log_on_to_those_that_let_them() {
     );
     let silent = silent.replacen("RemoteIPRanges = \"203.0.113.0/24\"\n", "", 1);
     assert!(!known(&silent), "no ExchangeServer in AuthMechanism");
+}
+
+/// Exchange Server, "Send connectors": a certificate that is named must be there and in date.
+#[test]
+fn the_certificate_that_is_chosen_is_told_with_those_that_are_not() {
+    const CERTIFICATES: &str = r#"
+[[OnPremises.SendConnectors]]
+Name = "Out"
+AddressSpaces = ["*"]
+SourceTransportServers = ["EX01"]
+SmartHosts = ["[203.0.113.1]"]
+TlsCertificateName = "<I>CN=Public CA<S>CN=mail.contoso.com"
+[[Certificates]]
+Subject = "CN=mail.contoso.com"
+NotBefore = "2024-01-01T00:00:00Z"
+NotAfter = "2026-01-01T00:00:00Z"
+Servers = ["EX01"]
+"#;
+    const NEWER: &str = r#"
+[[Certificates]]
+Subject = "CN=mail.contoso.com"
+NotBefore = "2026-01-01T00:00:00Z"
+NotAfter = "2027-01-01T00:00:00Z"
+Servers = ["EX01"]
+"#;
+    let base = WORLD
+        .split("[[ExchangeOnline]]")
+        .next()
+        .expect("the first part");
+    let told = |text: &str| {
+        let now = "2026-06-01T12:00:00Z".parse().expect("a moment");
+        let (world, found) = config::read("w.toml", text, now);
+        let world = world.unwrap_or_else(|| panic!("{found:#?}"));
+        let question = Question {
+            from: "ann@contoso.com".parse().expect("a reverse-path"),
+            to: vec!["pat@fabrikam.com".parse().expect("a recipient")],
+            size: ByteSize(1),
+            kind: MessageKind::Message,
+            submission: Submission::User(server(&world.topology, "EX01")),
+        };
+        let flow = walk(&world.topology, &world.zones, &question);
+        let fork = &flow.forks[0];
+        let mut told = vec![fork.disposition.to_string()];
+        for step in fork.hops.iter().flat_map(|hop| &hop.steps) {
+            if matches!(step.chosen, Some(Subject::SendConnector(_))) {
+                continue;
+            }
+            told.extend(step.because.iter().map(ToString::to_string));
+            told.extend(
+                step.rejected
+                    .iter()
+                    .map(|each| format!("not: {}", each.reason)),
+            );
+        }
+        told.join("; ")
+    };
+    let expired = told(&format!("{base}{CERTIFICATES}"));
+    assert!(expired.starts_with("Deferred; "), "{expired}");
+    assert!(
+        expired.contains("out of date; not: out of date"),
+        "{expired}"
+    );
+    let named =
+        "certificate `<I>CN=Public CA<S>CN=mail.contoso.com` on this server expired at 2026";
+    assert!(expired.contains(named), "{expired}");
+    let renewed = told(&format!("{base}{CERTIFICATES}{NEWER}"));
+    assert!(renewed.starts_with("LeftWorld; "), "{renewed}");
+    let won = "the newest certificate in date that the connector can show; not: out of date";
+    assert!(renewed.contains(won), "{renewed}");
 }
