@@ -221,10 +221,10 @@ fn standing(
     connection: &Connection,
 ) -> Standing {
     let evidence = evidence(connector, connection);
-    if restriction.to_certificate && !evidence.as_ref().is_some_and(|e| !e.names.is_empty()) {
+    if restriction.to_certificate && evidence.as_ref().is_none_or(|e| e.names.is_empty()) {
         return Standing::ShutOut("RestrictDomainsToCertificate");
     }
-    if restriction.to_addresses && !evidence.as_ref().is_some_and(|e| e.by_address) {
+    if restriction.to_addresses && evidence.as_ref().is_none_or(|e| !e.by_address) {
         return Standing::ShutOut("RestrictDomainsToIPAddresses");
     }
     match evidence {
