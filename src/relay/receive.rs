@@ -62,78 +62,58 @@ pub(super) async fn serve(
     local: Option<IpAddr>,
     port: u16,
 ) {
+    let plain = connection(&shared, client.ip(), local, port);
     let remote = shared.addresses.world(client.ip());
+    let (endpoint, _) = route::endpoint(&shared.topology, shared.server, &plain);
+    let Some(endpoint) = endpoint else {
+        return turn_away(stream, &replies::NOT_ACTIVE).await;
+    };
+    let connector = shared.topology.receive_connector(endpoint);
+    let place = shared.sessions.enter(endpoint, &connector.sessions, remote);
+    let Some(_place) = place else {
+        shared.count_refusal(endpoint, &TOO_MANY_SESSIONS);
+        return turn_away(stream, &TOO_MANY_SESSIONS).await;
+    };
+    let labels = [shared.name(), "in", &connector.name];
+    shared.metrics.count("smtp_sessions_total", &labels);
+    shared.metrics.add("smtp_sessions", &labels, 1);
+    Receive::new(&shared, stream, client.ip(), endpoint, plain)
+        .run()
+        .await;
+    shared.metrics.add("smtp_sessions", &labels, -1);
+}
+
+/// The session before anybody says anything: another server of the organization is known by its
+/// address.
+fn connection(shared: &Shared, client: IpAddr, local: Option<IpAddr>, port: u16) -> Connection {
+    let remote = shared.addresses.world(client);
     // An address that the world does not know, as behind a translating router, says nothing.
     let local = local
         .map(|address| shared.addresses.world(address))
         .filter(|address| shared.this().addresses.contains(address));
     let plain = Connection {
         remote_address: Some(remote),
-        local_address: local.or_else(|| own_address(&shared, remote)),
+        local_address: local.or_else(|| own_address(shared, remote)),
         port,
         peer: Peer::Anonymous,
         tls: false,
         certificate: None,
     };
-    let (endpoint, _) = route::endpoint(&shared.topology, shared.server, &plain);
-    let Some(endpoint) = endpoint else {
-        let mut stream = stream;
-        let _ = stream
-            .write_all(format!("{}\r\n", replies::NOT_ACTIVE).as_bytes())
-            .await;
-        return;
-    };
-    let connector = shared.topology.receive_connector(endpoint);
-    let place = shared.sessions.enter(endpoint, &connector.sessions, remote);
-    let Some(_place) = place else {
-        shared.count_refusal(endpoint, &TOO_MANY_SESSIONS);
-        let mut stream = stream;
-        let _ = stream
-            .write_all(format!("{TOO_MANY_SESSIONS}\r\n").as_bytes())
-            .await;
-        return;
-    };
-    let known = shared
-        .topology
+    let topology = &shared.topology;
+    let known = topology
         .server_at(remote)
-        .is_some_and(|from| route::recognises(&shared.topology, from, shared.server, &plain));
+        .is_some_and(|from| route::recognises(topology, from, shared.server, &plain));
     let peer = if known {
         Peer::ExchangeServer
     } else {
         Peer::Anonymous
     };
-    let connection = Connection { peer, ..plain };
-    let config = Arc::new(config(&shared, connector, &connection));
-    let label = connector.name.clone();
-    shared
-        .metrics
-        .count("smtp_sessions_total", &[shared.name(), "in", &label]);
-    shared
-        .metrics
-        .add("smtp_sessions", &[shared.name(), "in", &label], 1);
-    let session = ServerSession::new(config, client.ip(), &clock::rfc5322(clock::now()));
-    let mut receive = Receive {
-        shared: shared.clone(),
-        stream,
-        session,
-        began: Instant::now(),
-        connection,
-        endpoint,
-        client: remote,
-        hello: String::new(),
-        user: None,
-        transaction: None,
-        replies: Replies::new(&shared, "in", &label),
-        tarpit: match connector.externally_secured {
-            true => Duration::ZERO,
-            false => shared.pace.real(connector.tarpit),
-        },
-        held: false,
-    };
-    receive.run().await;
-    shared
-        .metrics
-        .add("smtp_sessions", &[shared.name(), "in", &label], -1);
+    Connection { peer, ..plain }
+}
+
+/// The whole of a session that is not begun.
+async fn turn_away(mut stream: Box<dyn Connected>, status: &Status) {
+    let _ = stream.write_all(format!("{status}\r\n").as_bytes()).await;
 }
 
 fn config(shared: &Shared, connector: &ReceiveConnector, connection: &Connection) -> ServerConfig {
@@ -191,6 +171,35 @@ struct Transaction {
 }
 
 impl Receive {
+    fn new(
+        shared: &Arc<Shared>,
+        stream: Box<dyn Connected>,
+        client: IpAddr,
+        endpoint: ReceiveConnectorId,
+        connection: Connection,
+    ) -> Self {
+        let connector = shared.topology.receive_connector(endpoint);
+        let config = Arc::new(config(shared, connector, &connection));
+        Self {
+            shared: shared.clone(),
+            stream,
+            session: ServerSession::new(config, client, &clock::rfc5322(clock::now())),
+            began: Instant::now(),
+            connection,
+            endpoint,
+            client: shared.addresses.world(client),
+            hello: String::new(),
+            user: None,
+            transaction: None,
+            replies: Replies::new(shared, "in", &connector.name),
+            tarpit: match connector.externally_secured {
+                true => Duration::ZERO,
+                false => shared.pace.real(connector.tarpit),
+            },
+            held: false,
+        }
+    }
+
     async fn run(&mut self) {
         let mut buffer = Vec::new();
         loop {
@@ -416,50 +425,27 @@ impl Receive {
     }
 
     async fn take(&mut self, transaction: Transaction) -> Result<Status, Status> {
-        let Transaction {
-            reverse_path,
-            recipients,
-            data,
-        } = transaction;
         let shared = self.shared.clone();
-        let mut message = Message::split(&Bytes::from(data));
-        let claims = message.claims(&shared.topology);
-        let size = ByteSize((message.headers.len() + 2 + message.body.len()) as u64);
-        let admission = recipients[0].1.clone();
-        let transfer = Transfer {
-            reverse_path,
-            recipients: recipients
-                .into_iter()
-                .map(|(recipient, _)| recipient)
-                .collect(),
-            size,
-            organization: claims.organization,
-            cross_premises: claims.cross_premises,
-            directionality: claims
-                .directionality
-                .filter(|_| self.connection.peer == Peer::ExchangeServer),
-            resolved: claims.resolved,
-            properties: claims.properties,
-            trace: claims.trace,
-        };
+        let mut message = Message::split(&Bytes::from(transaction.data));
+        let admission = transaction.recipients[0].1.clone();
+        let recipients = transaction.recipients.into_iter();
+        let recipients = recipients.map(|(recipient, _)| recipient).collect();
+        let transfer = self.transfer(transaction.reverse_path, recipients, &message);
         let id = shared.unique();
         message.date(clock::now());
         let message_id = message.identify(&id, &shared.this().fqdn);
-        let known = transfer.trace.received_by.len();
         let (item, added) = if self.connection.peer == Peer::User {
             (self.submitted(transfer, &message_id), 1)
         } else {
             let item = self.admit(&admission, &transfer, &message_id)?;
-            let kept = item.trace.received_by.len();
-            // The Received fields of the past were taken off where the session may not bring them.
-            let firewalled = !item
-                .trace
-                .received_by
-                .starts_with(&transfer.trace.received_by);
-            if firewalled {
+            let past = &transfer.trace.received_by;
+            // The Received fields of the past are taken off where the session may not bring them.
+            let kept = item.trace.received_by.starts_with(past);
+            if !kept {
                 message.remove_routing();
             }
-            (item, kept - if firewalled { 0 } else { known })
+            let added = item.trace.received_by.len() - if kept { past.len() } else { 0 };
+            (item, added)
         };
         self.flag_trust(&message_id, &item);
         let received = self.received(&item, added, &id);
@@ -485,6 +471,29 @@ impl Receive {
             return self.hand_on(&categorized, &item, &message).await;
         }
         self.keep(item, message, categorized, &message_id).await
+    }
+
+    /// A message as it came, with what it says of itself.
+    fn transfer(
+        &self,
+        reverse_path: ReversePath,
+        recipients: Vec<Mailbox>,
+        message: &Message,
+    ) -> Transfer {
+        let claims = message.claims(&self.shared.topology);
+        Transfer {
+            reverse_path,
+            recipients,
+            size: ByteSize((message.headers.len() + 2 + message.body.len()) as u64),
+            organization: claims.organization,
+            cross_premises: claims.cross_premises,
+            directionality: claims
+                .directionality
+                .filter(|_| self.connection.peer == Peer::ExchangeServer),
+            resolved: claims.resolved,
+            properties: claims.properties,
+            trace: claims.trace,
+        }
     }
 
     /// A message from somebody else, as `route` takes or refuses it.

@@ -48,6 +48,10 @@ RemoteIPRanges = "203.0.113.0/24"
 PermissionGroups = "AnonymousUsers"
 RejectReservedTopLevelRecipientDomains = true
 RejectSingleLabelRecipientDomains = true
+MaxInboundConnection = 10
+MaxInboundConnectionPerSource = "Unlimited"
+MaxInboundConnectionPercentagePerSource = 50
+TarpitInterval = "00:00:01"
 [[OnPremises.ReceiveConnectors.ADPermissions]]
 User = 'NT AUTHORITY\ANONYMOUS LOGON'
 ExtendedRights = "Ms-Exch-SMTP-Accept-Any-Recipient"
@@ -316,6 +320,35 @@ fn every_setting_at_a_door_has_its_answer_and_its_reason() {
     for row in TABLE {
         assert_eq!(answer(&world.topology, row), row[5], "{row:?}");
     }
+}
+
+/// Exchange Server, "Message rate limits and throttling".
+#[test]
+fn sessions_have_the_limits_of_their_connector() {
+    let world = world();
+    let connector = |name: &str| {
+        let mut all = world.topology.parts().receive_connectors.iter();
+        let found = all.find(|each| each.name == name);
+        found.unwrap_or_else(|| panic!("no connector {name}"))
+    };
+    let front = connector("Default Frontend EX01");
+    assert!(front.sessions.admit(0, 19) && !front.sessions.admit(0, 20));
+    // Two percent of the 500 places that are left.
+    assert!(front.sessions.admit(4500, 9) && !front.sessions.admit(4500, 10));
+    assert!(front.sessions.admit(4999, 0) && !front.sessions.admit(5000, 0));
+    assert_eq!(front.tarpit.as_secs(), 5);
+    assert_eq!(front.max_recipients, 200);
+    let inner = connector("Default EX01");
+    assert!(inner.sessions.admit(4999, 4999) && !inner.sessions.admit(5000, 0));
+    assert_eq!(inner.max_recipients, 5000);
+    assert_eq!(
+        connector("Outbound Proxy Frontend EX01").tarpit.as_secs(),
+        0
+    );
+    let written = connector("Scanners");
+    assert!(written.sessions.admit(0, 4) && !written.sessions.admit(0, 5));
+    assert!(!written.sessions.admit(10, 0));
+    assert_eq!(written.tarpit.as_secs(), 1);
 }
 
 /// Exchange Server, "Receive connectors": an Edge server without a subscription is no Exchange server
