@@ -90,9 +90,11 @@ impl Walk<'_> {
                     properties: properties(question),
                     trace: Trace::default(),
                 };
+                // Choice: a stranger connects to the server's first address.
+                let own = &self.topology.server(server).addresses;
                 let connection = Connection {
                     remote_address: address,
-                    local_address: None,
+                    local_address: own.first().copied(),
                     port: 25,
                     peer: Peer::Anonymous,
                     tls: false,
@@ -251,8 +253,7 @@ impl Walk<'_> {
         let recipient = &copy.transfer.recipients[0];
         let from = path.server();
         if let Presented::Missing(name) = &copy.presented {
-            let reason =
-                Reason::CertificateRejected(format!("no certificate `{name}` on this server"));
+            let reason = Reason::CertificateRejected(route::why_missing(self.topology, from, name));
             path.record([Step::new(Event::Defer, recipient).because(reason)]);
             return self.fall_short(recipient, &Happened::CertificateMissing, path);
         }
@@ -272,13 +273,14 @@ impl Walk<'_> {
             );
             return self.end(path, end);
         };
-        let mut connection = self.connection(copy, from, next, port);
-        if let Some(name) = self.own_greeting(from, next, &connection) {
-            let step = Step::new(Event::Fail, recipient)
-                .chosen(Subject::Server(next))
-                .because(Reason::OwnGreeting(name));
-            path.record([step]);
-            return self.fall_short(recipient, &Happened::OwnGreeting, path);
+        let mut connection = self.connection(from, next, hop.address, port);
+        match self.session(copy, from, next, &connection) {
+            Ok(peer) => connection.peer = peer,
+            Err(ended) => {
+                let (step, happened) = *ended;
+                path.record([step]);
+                return self.fall_short(recipient, &happened, path);
+            }
         }
         match self.secure(copy, next, &connection) {
             Ok(tls) => connection.tls = tls,
@@ -305,27 +307,56 @@ impl Walk<'_> {
         );
     }
 
-    fn connection(&self, copy: &Copy, from: ServerId, to: ServerId, port: u16) -> Connection {
+    /// The session before anybody proves anything.
+    fn connection(
+        &self,
+        from: ServerId,
+        to: ServerId,
+        address: Option<IpAddr>,
+        port: u16,
+    ) -> Connection {
         let addresses = &self.topology.server(from).addresses;
-        let there = &self.topology.server(to).addresses;
-        let v4 = there.iter().any(IpAddr::is_ipv4);
+        let own = &self.topology.server(to).addresses;
+        let v4 = own.iter().any(IpAddr::is_ipv4);
         let remote_address = addresses
             .iter()
             .find(|address| address.is_ipv4() == v4)
             .or(addresses.first())
             .copied();
-        let peer = route::peer(self.topology, copy, from, to, remote_address, port);
         Connection {
             remote_address,
-            local_address: there
-                .iter()
-                .find(|address| address.is_ipv4() == v4)
-                .copied(),
+            local_address: address.or_else(|| own.iter().find(|own| own.is_ipv4() == v4).copied()),
             port,
-            peer,
+            peer: Peer::Anonymous,
             tls: false,
             certificate: None,
         }
+    }
+
+    /// What the next hop takes the sending server for, or why no message gets that far.
+    fn session(
+        &self,
+        copy: &Copy,
+        from: ServerId,
+        next: ServerId,
+        connection: &Connection,
+    ) -> Result<Peer, Box<(Step, Happened)>> {
+        let recipient = &copy.transfer.recipients[0];
+        let ends = |event, reason, happened| {
+            let step = Step::new(event, recipient).chosen(Subject::Server(next));
+            Box::new((step.because(reason), happened))
+        };
+        if let Some(name) = self.own_greeting(from, next, connection) {
+            let reason = Reason::OwnGreeting(name);
+            return Err(ends(Event::Fail, reason, Happened::OwnGreeting));
+        }
+        route::peer(self.topology, copy, from, next, connection).map_err(|happened| {
+            ends(
+                Event::Defer,
+                Reason::ExchangeAuthenticationMissing,
+                happened,
+            )
+        })
     }
 
     /// The name by which the next hop greets, where it is the sending server's own.
@@ -615,10 +646,8 @@ impl Walk<'_> {
                 }
             }
             None => {
-                let secured = self
-                    .topology
-                    .receive_connector(admission.connector)
-                    .externally_secured;
+                let connector = self.topology.receive_connector(admission.connector);
+                let secured = connector.externally_secured || admission.treat_as_internal;
                 let first = path.hops.len() <= 1;
                 if item.auth_as == AuthAs::Internal && !(secured && first) {
                     path.raise(

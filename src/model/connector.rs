@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
+use jiff::SignedDuration;
+
 use super::id::{OrganizationId, ServerId};
 use super::place::Settings;
 use super::range::IpRange;
@@ -279,6 +281,10 @@ pub struct ReceiveConnector {
     pub max_attributions: Option<u32>,
     /// `MaxRecipientsPerMessage`: recipients of one transaction.
     pub max_recipients: u32,
+    /// How many sessions it takes at a time.
+    pub sessions: SessionLimits,
+    /// `TarpitInterval`: how long a stranger waits for a refusal.
+    pub tarpit: SignedDuration,
     /// `MaxHeaderSize`.
     pub max_header_size: ByteSize,
     /// What it says of recipients whose domains cannot be.
@@ -331,6 +337,8 @@ impl ReceiveConnector {
             max_local_hop_count: 5,
             max_attributions: None,
             max_recipients: 200,
+            sessions: SessionLimits::UNLIMITED,
+            tarpit: SignedDuration::from_secs(5),
             max_header_size: ByteSize(256 << 10),
             recipient_domains: RecipientDomainRules::default(),
             domain_secure: false,
@@ -342,6 +350,41 @@ impl ReceiveConnector {
             blocked: false,
             settings: Settings::default(),
         }
+    }
+}
+
+/// How many sessions a Receive connector takes at a time (Exchange PowerShell,
+/// "Set-ReceiveConnector").
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SessionLimits {
+    /// `MaxInboundConnection`; `None`: any number.
+    pub total: Option<u32>,
+    /// `MaxInboundConnectionPerSource`; `None`: any number.
+    pub per_source: Option<u32>,
+    /// `MaxInboundConnectionPercentagePerSource`: of those that are left.
+    pub percent_per_source: u32,
+}
+
+impl SessionLimits {
+    /// No limit: servers that nobody administers.
+    pub const UNLIMITED: Self = Self {
+        total: None,
+        per_source: None,
+        percent_per_source: 100,
+    };
+
+    /// Whether there is room for one more, where so many are open in all and from the source.
+    #[must_use]
+    pub fn admit(&self, open: u32, of_source: u32) -> bool {
+        let below = |limit: Option<u32>, count| limit.is_none_or(|limit| count < limit);
+        let share = self.total.filter(|_| self.percent_per_source < 100);
+        let share = share.map(|total| {
+            // Rounded up: the last place that is left is anybody's.
+            let left = u64::from(total.saturating_sub(open));
+            let share = (left * u64::from(self.percent_per_source)).div_ceil(100);
+            u32::try_from(share).unwrap_or(u32::MAX)
+        });
+        below(self.total, open) && below(self.per_source, of_source) && below(share, of_source)
     }
 }
 

@@ -30,7 +30,7 @@ mod transport;
 pub use certificate::Certificate;
 pub use connector::{
     AdPermission, ErrorPolicy, ExtendedRight, Matcher, PartnerRestriction, PermissionGroup,
-    ReceiveConnector, RecipientDomainRules, Routing, SendConnector, TlsAuthLevel,
+    ReceiveConnector, RecipientDomainRules, Routing, SendConnector, SessionLimits, TlsAuthLevel,
     TlsDomainCapability, Trustee,
 };
 pub use directory::{MailUserFlavour, Recipient, RecipientKind};

@@ -209,6 +209,10 @@ pub struct Profile {
     pub recipient_blocked: Status,
     /// The session may not relay to this recipient.
     pub relay_denied: Status,
+    /// The session may not submit.
+    pub not_authenticated: Status,
+    /// A user writes as somebody whom it may not write as.
+    pub cannot_send_as: Status,
     /// The message has been here too often.
     pub hop_count_exceeded: Status,
     /// A group that wants authenticated senders, and a sender of a domain of its organization.
@@ -262,6 +266,8 @@ pub static EXCHANGE_SERVER: Profile = Profile {
         (5, 7, 54),
         "SMTP; Unable to relay recipient in non-accepted domain",
     ),
+    not_authenticated: NOT_AUTHENTICATED,
+    cannot_send_as: CANNOT_SEND_AS,
     hop_count_exceeded: Status::new(554, (5, 4, 6), "Hop count exceeded - possible mail loop"),
     group_refuses_own: SENDER_NOT_AUTHENTICATED_FOR_GROUP,
     group_refuses_foreign: SENDER_NOT_AUTHENTICATED_FOR_GROUP,
@@ -291,6 +297,12 @@ pub static EXCHANGE_2013: Profile = Profile {
     recipient_not_found: Status::new(550, (5, 1, 1), "RESOLVER.ADR.RecipNotFound; not found"),
     recipient_blocked: Status::new(550, (5, 1, 1), "User unknown"),
     relay_denied: Status::new(550, (5, 7, 1), "Unable to relay"),
+    not_authenticated: Status::new(530, (5, 7, 1), "Client was not authenticated"),
+    cannot_send_as: Status::new(
+        550,
+        (5, 7, 1),
+        "Client does not have permissions to send as this sender",
+    ),
     hop_count_exceeded: Status::new(554, (5, 4, 6), "Hop count exceeded - possible mail loop"),
     group_refuses_own: AUTHENTICATION_REQUIRED,
     group_refuses_foreign: AUTHENTICATION_REQUIRED,
@@ -329,6 +341,8 @@ pub static EXCHANGE_ONLINE: Profile = Profile {
     ),
     recipient_blocked: Status::new(550, (5, 4, 1), "Recipient address rejected: Access denied"),
     relay_denied: Status::new(550, (5, 7, 64), "TenantAttribution; Relay Access Denied"),
+    not_authenticated: NOT_AUTHENTICATED,
+    cannot_send_as: CANNOT_SEND_AS,
     hop_count_exceeded: Status::new(
         554,
         (5, 4, 14),
@@ -385,6 +399,8 @@ pub static INTERNET: Profile = Profile {
     recipient_not_found: Status::new(550, (5, 1, 1), "Bad destination mailbox address"),
     recipient_blocked: Status::new(550, (5, 1, 1), "Bad destination mailbox address"),
     relay_denied: Status::new(550, (5, 7, 1), "Relaying denied"),
+    not_authenticated: NOT_AUTHENTICATED,
+    cannot_send_as: CANNOT_SEND_AS,
     hop_count_exceeded: Status::new(554, (5, 4, 6), "Too many hops"),
     group_refuses_own: Status::new(550, (5, 7, 1), "Not authorized"),
     group_refuses_foreign: Status::new(550, (5, 7, 1), "Not authorized"),
@@ -409,6 +425,18 @@ const NO_CONNECTION: Status = Status::new(
     (4, 4, 1),
     "Error encountered while communicating with primary target IP address",
 );
+const NOT_AUTHENTICATED: Status = Status::new(
+    530,
+    (5, 7, 57),
+    "SMTP; Client was not authenticated to send anonymous mail during MAIL FROM",
+);
+
+const CANNOT_SEND_AS: Status = Status::new(
+    550,
+    (5, 7, 60),
+    "SMTP; Client does not have permissions to send as this sender",
+);
+
 const QUEUE_EXPIRED: Status = Status::new(550, (4, 4, 7), "QUEUE.Expired; message expired");
 
 const SENDER_NOT_AUTHENTICATED_FOR_GROUP: Status = Status::new(
@@ -513,15 +541,68 @@ pub mod replies {
         (5, 3, 4),
         "Message size exceeds fixed maximum message size",
     );
-    /// The session may not submit.
-    pub static NOT_AUTHENTICATED: Status = Status::new(
-        530,
-        (5, 7, 57),
-        "SMTP; Client was not authenticated to send anonymous mail during MAIL FROM",
-    );
     /// The connector demands TLS. Choice: the text of Exchange 2013 and later, as it is reported.
     pub static MUST_STARTTLS: Status =
         Status::new(451, (5, 7, 3), "STARTTLS is required to send mail");
+    /// The certificate that a client showed does not prove what it has to.
+    pub static CERTIFICATE_INVALID: Status =
+        Status::new(454, (4, 7, 5), "Certificate validation failure");
+    /// The session may not name a sender of an own domain.
+    pub static SENDER_REFUSED: Status = Status::new(
+        550,
+        (5, 7, 1),
+        "Client does not have permissions to send as this sender",
+    );
+    /// A connector recognises the session, but it may not relay (Exchange Online, "Relay Access
+    /// Denied ATTR36").
+    pub static RELAY_NOT_REGISTERED: Status = Status::new(
+        550,
+        (5, 7, 64),
+        "Relay Access Denied ATTR36. For more details please refer to KB 3169958",
+    );
+    /// A connector from a partner restricts the sender's domain to others.
+    pub static PARTNER_RESTRICTED: Status = Status::new(
+        550,
+        (5, 7, 51),
+        "TenantInboundAttribution; There is a partner connector configured that matched the message's recipient domain. The connector had either the RestrictDomainsToIPAddresses or RestrictDomainsToCertificate set",
+    );
+    /// A stranger writes as somebody of the tenant (`RejectDirectSend`).
+    pub static DIRECT_SEND: Status = Status::new(
+        550,
+        (5, 7, 68),
+        "TenantInboundAttribution; Direct Send not allowed for this organization from unauthorized sources",
+    );
+    /// The tenant of the recipient has no subscription with mail. Choice: transient, as it is seen,
+    /// and not 550, as it is documented.
+    pub static NO_MAIL_LICENSE: Status = Status::new(
+        451,
+        (4, 4, 4),
+        "Mail received as unauthenticated, incoming to a recipient domain configured in a hosted tenant which has no mail-enabled subscriptions. ATTR5",
+    );
+    /// The service has blocked the connector that recognises the session.
+    pub static CONNECTOR_BLOCKED: Status = Status::new(
+        550,
+        (5, 7, 711),
+        "Access denied, bad inbound connector. AS(2204).",
+    );
+    /// The recipient domain is one of those that are never in use (RFC 2606 §2).
+    pub static RESERVED_TOP_LEVEL: Status =
+        Status::new(550, (5, 1, 4), "Recipient address reserved by RFC 2606");
+    /// The same for a second-level domain (RFC 2606 §3).
+    pub static RESERVED_SECOND_LEVEL: Status =
+        Status::new(550, (5, 1, 5), "Recipient address reserved by RFC 2606");
+    /// The recipient domain has one label.
+    pub static SINGLE_LABEL: Status = Status::new(
+        550,
+        (5, 1, 6),
+        "Recipient addresses in single label domains not accepted",
+    );
+    /// The next hop does not take a server of its own organization for one.
+    pub static EXCHANGE_AUTHENTICATION: Status = Status::new(
+        451,
+        (5, 7, 3),
+        "Cannot achieve Exchange Server authentication",
+    );
     /// No enabled Receive connector serves the connection.
     pub static NOT_ACTIVE: Status = Status::new(421, (4, 3, 2), "Service not active");
     /// The best MX host is the sending server.

@@ -69,6 +69,12 @@ impl Message {
         }
     }
 
+    /// Takes off the routing headers (Exchange Server, "Header firewall").
+    pub(super) fn remove_routing(&mut self) {
+        self.headers.remove("Received");
+        self.headers.remove_prefix("Resent-");
+    }
+
     /// What the message says of its past and of its sender.
     pub(super) fn claims(&self, topology: &Topology) -> Claims {
         let received = self

@@ -29,6 +29,7 @@ mod receive;
 mod record;
 mod replies;
 mod send;
+mod sessions;
 mod shared;
 mod start;
 mod tally;

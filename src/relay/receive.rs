@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -34,6 +35,13 @@ const SUBMISSION_PORT: u16 = 587;
 /// send, because a message is in memory while it is received.
 const SIZE_MAX: u64 = 150 << 20;
 
+/// Exchange Server, "Message rate limits and throttling".
+static TOO_MANY_SESSIONS: Status = Status::new(
+    421,
+    (4, 3, 2),
+    "The maximum number of concurrent connections has exceeded a limit, closing transmission channel",
+);
+
 /// How much is read at once while a message is on its way.
 const READ_IN_TRANSACTION: usize = 32 * 1024;
 
@@ -53,64 +61,65 @@ pub(super) async fn serve(
     shared: Arc<Shared>,
     stream: Box<dyn Connected>,
     client: SocketAddr,
+    local: Option<IpAddr>,
     port: u16,
 ) {
+    let plain = connection(&shared, client.ip(), local, port);
     let remote = shared.addresses.world(client.ip());
+    let (endpoint, _) = route::endpoint(&shared.topology, shared.server, &plain);
+    let Some(endpoint) = endpoint else {
+        return turn_away(stream, &replies::NOT_ACTIVE).await;
+    };
+    let connector = shared.topology.receive_connector(endpoint);
+    let place = shared.sessions.enter(endpoint, &connector.sessions, remote);
+    let Some(_place) = place else {
+        shared.count_refusal(endpoint, &TOO_MANY_SESSIONS);
+        return turn_away(stream, &TOO_MANY_SESSIONS).await;
+    };
+    let labels = [shared.name(), "in", &connector.name];
+    shared.metrics.count("smtp_sessions_total", &labels);
+    shared.metrics.add("smtp_sessions", &labels, 1);
+    Receive::new(&shared, stream, client.ip(), endpoint, plain)
+        .run()
+        .await;
+    shared.metrics.add("smtp_sessions", &labels, -1);
+}
+
+/// The session before anybody says anything: another server of the organization is known by its
+/// address.
+fn connection(shared: &Shared, client: IpAddr, local: Option<IpAddr>, port: u16) -> Connection {
+    let remote = shared.addresses.world(client);
+    // An address that the world does not know, as behind a translating router, says nothing.
+    let local = local
+        .map(|address| shared.addresses.world(address))
+        .filter(|address| shared.this().addresses.contains(address));
     let plain = Connection {
         remote_address: Some(remote),
-        local_address: own_address(&shared, remote),
+        local_address: local.or_else(|| own_address(shared, remote)),
         port,
         peer: Peer::Anonymous,
         tls: false,
         certificate: None,
     };
-    let (endpoint, _) = route::endpoint(&shared.topology, shared.server, &plain);
-    let Some(endpoint) = endpoint else {
-        let mut stream = stream;
-        let _ = stream
-            .write_all(format!("{}\r\n", replies::NOT_ACTIVE).as_bytes())
-            .await;
-        return;
-    };
-    let connector = shared.topology.receive_connector(endpoint);
-    let known = shared.topology.server_at(remote).is_some_and(|from| {
-        route::recognises(&shared.topology, from, shared.server, Some(remote), port)
-    });
+    let topology = &shared.topology;
+    let known = topology
+        .server_at(remote)
+        .is_some_and(|from| route::recognises(topology, from, shared.server, &plain));
     let peer = if known {
         Peer::ExchangeServer
     } else {
         Peer::Anonymous
     };
-    let config = Arc::new(config(&shared, connector, port, peer));
-    let label = connector.name.clone();
-    shared
-        .metrics
-        .count("smtp_sessions_total", &[shared.name(), "in", &label]);
-    shared
-        .metrics
-        .add("smtp_sessions", &[shared.name(), "in", &label], 1);
-    let session = ServerSession::new(config, client.ip(), &clock::rfc5322(clock::now()));
-    let connection = Connection { peer, ..plain };
-    let mut receive = Receive {
-        shared: shared.clone(),
-        stream,
-        session,
-        began: Instant::now(),
-        connection,
-        endpoint,
-        client: remote,
-        hello: String::new(),
-        user: None,
-        transaction: None,
-        replies: Replies::new(&shared, "in", &label),
-    };
-    receive.run().await;
-    shared
-        .metrics
-        .add("smtp_sessions", &[shared.name(), "in", &label], -1);
+    Connection { peer, ..plain }
 }
 
-fn config(shared: &Shared, connector: &ReceiveConnector, port: u16, peer: Peer) -> ServerConfig {
+/// The whole of a session that is not begun.
+async fn turn_away(mut stream: Box<dyn Connected>, status: &Status) {
+    let _ = stream.write_all(format!("{status}\r\n").as_bytes()).await;
+}
+
+fn config(shared: &Shared, connector: &ReceiveConnector, connection: &Connection) -> ServerConfig {
+    let port = connection.port;
     let hostname = connector
         .fqdn
         .clone()
@@ -119,12 +128,13 @@ fn config(shared: &Shared, connector: &ReceiveConnector, port: u16, peer: Peer) 
     // Servers of the organization pass over the limit of the connector, and a submission is as the
     // mailbox transport would take it (`route::admit`).
     let unlimited =
-        peer == Peer::ExchangeServer || connector.externally_secured || port == SUBMISSION_PORT;
+        !route::is_size_limited(&shared.topology, connector, connection) || port == SUBMISSION_PORT;
     config.size_max = Some(if unlimited {
         SIZE_MAX
     } else {
         connector.max_message_size.0
     });
+    config.recipients_max = usize::try_from(connector.max_recipients).unwrap_or(usize::MAX);
     config.postmaster_domain = route::default_domain(&shared.topology, shared.server).clone();
     config.starttls = connector.offers_tls;
     config.require_tls = connector.require_tls;
@@ -149,6 +159,10 @@ struct Receive {
     user: Option<Mailbox>,
     transaction: Option<Transaction>,
     replies: Replies,
+    /// How long a stranger waits for a refusal.
+    tarpit: Duration,
+    /// Whether one is waiting.
+    held: bool,
 }
 
 /// An open mail transaction.
@@ -159,6 +173,35 @@ struct Transaction {
 }
 
 impl Receive {
+    fn new(
+        shared: &Arc<Shared>,
+        stream: Box<dyn Connected>,
+        client: IpAddr,
+        endpoint: ReceiveConnectorId,
+        connection: Connection,
+    ) -> Self {
+        let connector = shared.topology.receive_connector(endpoint);
+        let config = Arc::new(config(shared, connector, &connection));
+        Self {
+            shared: shared.clone(),
+            stream,
+            session: ServerSession::new(config, client, &clock::rfc5322(clock::now())),
+            began: Instant::now(),
+            connection,
+            endpoint,
+            client: shared.addresses.world(client),
+            hello: String::new(),
+            user: None,
+            transaction: None,
+            replies: Replies::new(shared, "in", &connector.name),
+            tarpit: match connector.externally_secured {
+                true => Duration::ZERO,
+                false => shared.pace.real(connector.tarpit),
+            },
+            held: false,
+        }
+    }
+
     async fn run(&mut self) {
         let mut buffer = Vec::new();
         loop {
@@ -203,6 +246,9 @@ impl Receive {
 
     async fn write(&mut self) -> std::io::Result<()> {
         let mut wrote = false;
+        if std::mem::take(&mut self.held) {
+            tokio::time::sleep(self.tarpit).await;
+        }
         while let Some(output) = self.session.poll_output() {
             self.replies.read(&output);
             self.stream.write_all(&output).await?;
@@ -223,6 +269,9 @@ impl Receive {
         if status.enhanced.class != 2 {
             self.shared.count_refusal(self.endpoint, status);
         }
+        // Exchange PowerShell, "Set-ReceiveConnector", TarpitInterval: strangers who guess addresses
+        // are slowed down.
+        self.held = status.enhanced.class == 5 && self.connection.peer == Peer::Anonymous;
         self.session.reply(status, self.began.elapsed());
     }
 
@@ -269,24 +318,24 @@ impl Receive {
         // The submission port is for those who logged on.
         let anonymous =
             self.connection.port == SUBMISSION_PORT && self.connection.peer != Peer::User;
-        let permitted =
-            route::may_begin(&self.shared.topology, self.shared.server, &self.connection);
+        let permitted = route::may_begin(
+            &self.shared.topology,
+            self.shared.server,
+            &self.connection,
+            &mail.reverse_path,
+        );
         if let Err(status) = permitted.and(if anonymous {
-            Err(replies::NOT_AUTHENTICATED.clone())
+            Err(self.shared.this().profile.not_authenticated.clone())
         } else {
             Ok(())
         }) {
             return self.reply(&status);
         }
-        if let Some(user) = &self.user
-            && !self.owns(user, &mail.reverse_path)
-        {
-            let status = Status::new(
-                550,
-                (5, 7, 60),
-                "SMTP; Client does not have permissions to send as this sender",
-            );
-            return self.reply(&status);
+        if let Some(user) = &self.user {
+            let (topology, server) = (&self.shared.topology, self.shared.server);
+            if let Err(status) = route::may_send_as(topology, server, user, &mail.reverse_path) {
+                return self.reply(&status);
+            }
         }
         self.transaction = Some(Transaction {
             reverse_path: mail.reverse_path,
@@ -294,12 +343,6 @@ impl Receive {
             data: Vec::new(),
         });
         self.accept();
-    }
-
-    /// Whether a user may send as an address.
-    fn owns(&self, user: &Mailbox, reverse_path: &ReversePath) -> bool {
-        let organization = self.shared.this().organization;
-        route::may_send_as(&self.shared.topology, organization, user, reverse_path)
     }
 
     fn recipient(&mut self, recipient: Mailbox) {
@@ -384,41 +427,26 @@ impl Receive {
     }
 
     async fn take(&mut self, transaction: Transaction) -> Result<Status, Status> {
-        let Transaction {
-            reverse_path,
-            recipients,
-            data,
-        } = transaction;
         let shared = self.shared.clone();
-        let mut message = Message::split(&Bytes::from(data));
-        let claims = message.claims(&shared.topology);
-        let size = ByteSize((message.headers.len() + 2 + message.body.len()) as u64);
-        let admission = recipients[0].1.clone();
-        let transfer = Transfer {
-            reverse_path,
-            recipients: recipients
-                .into_iter()
-                .map(|(recipient, _)| recipient)
-                .collect(),
-            size,
-            organization: claims.organization,
-            cross_premises: claims.cross_premises,
-            directionality: claims
-                .directionality
-                .filter(|_| self.connection.peer == Peer::ExchangeServer),
-            resolved: claims.resolved,
-            properties: claims.properties,
-            trace: claims.trace,
-        };
+        let mut message = Message::split(&Bytes::from(transaction.data));
+        let admission = transaction.recipients[0].1.clone();
+        let recipients = transaction.recipients.into_iter();
+        let recipients = recipients.map(|(recipient, _)| recipient).collect();
+        let transfer = self.transfer(transaction.reverse_path, recipients, &message);
         let id = shared.unique();
         message.date(clock::now());
         let message_id = message.identify(&id, &shared.this().fqdn);
-        let known = transfer.trace.received_by.len();
         let (item, added) = if self.connection.peer == Peer::User {
             (self.submitted(transfer, &message_id), 1)
         } else {
             let item = self.admit(&admission, &transfer, &message_id)?;
-            let added = item.trace.received_by.len() - known;
+            let past = &transfer.trace.received_by;
+            // The Received fields of the past are taken off where the session may not bring them.
+            let kept = item.trace.received_by.starts_with(past);
+            if !kept {
+                message.remove_routing();
+            }
+            let added = item.trace.received_by.len() - if kept { past.len() } else { 0 };
             (item, added)
         };
         self.flag_trust(&message_id, &item);
@@ -445,6 +473,29 @@ impl Receive {
             return self.hand_on(&categorized, &item, &message).await;
         }
         self.keep(item, message, categorized, &message_id).await
+    }
+
+    /// A message as it came, with what it says of itself.
+    fn transfer(
+        &self,
+        reverse_path: ReversePath,
+        recipients: Vec<Mailbox>,
+        message: &Message,
+    ) -> Transfer {
+        let claims = message.claims(&self.shared.topology);
+        Transfer {
+            reverse_path,
+            recipients,
+            size: ByteSize((message.headers.len() + 2 + message.body.len()) as u64),
+            organization: claims.organization,
+            cross_premises: claims.cross_premises,
+            directionality: claims
+                .directionality
+                .filter(|_| self.connection.peer == Peer::ExchangeServer),
+            resolved: claims.resolved,
+            properties: claims.properties,
+            trace: claims.trace,
+        }
     }
 
     /// A message from somebody else, as `route` takes or refuses it.

@@ -19,7 +19,7 @@ use crate::dns::{NoHost, Target, Targets};
 use crate::mail::{Mailbox, NamePattern, ReversePath, Status};
 use crate::model::{Certificate, ServerId, Settings, SmartHost};
 use crate::net::{self, Connected, PeerCertificate};
-use crate::route::{self, Copy, Event, Happened, NextHop, Peer, Presented, Subject};
+use crate::route::{self, Connection, Copy, Event, Happened, NextHop, Peer, Presented, Subject};
 use crate::smtp::{
     Body, Cause, ClientConfig, ClientEvent, ClientSession, Envelope, HelloName, Phase, TlsUse,
 };
@@ -127,8 +127,9 @@ fn flag_path(shared: &Shared, delivery: &Delivery, to: Option<ServerId>) {
 struct Reached {
     name: String,
     address: SocketAddr,
-    /// The server of the world that is there.
+    /// The server of the world that is there, and its address in the world.
     server: Option<ServerId>,
+    world: Option<IpAddr>,
     port: u16,
 }
 
@@ -159,6 +160,7 @@ fn at_server(shared: &Shared, id: ServerId, port: u16) -> Option<Reached> {
         name: server.fqdn.to_string(),
         address: shared.addresses.real(*world, port),
         server: Some(id),
+        world: Some(*world),
         port,
     })
 }
@@ -216,6 +218,7 @@ fn hosts(shared: &Shared, targets: Targets, smart_host: bool) -> Result<Vec<Reac
                 name: host.host.to_string(),
                 address: real,
                 server,
+                world: Some(world),
                 port: 25,
             });
         }
@@ -236,17 +239,17 @@ async fn smart_hosts(
                 name: format!("[{address}]"),
                 address: shared.addresses.real(*address, 25),
                 server: shared.topology.server_at(*address),
+                world: Some(*address),
                 port: 25,
             }),
             SmartHost::Name(name) => {
                 if let Some(address) = shared.addresses.named(name.as_str()) {
-                    let server = shared
-                        .topology
-                        .server_at(shared.addresses.world(address.ip()));
+                    let world = shared.addresses.world(address.ip());
                     reached.push(Reached {
                         name: name.to_string(),
                         address,
-                        server,
+                        server: shared.topology.server_at(world),
+                        world: Some(world),
                         port: 25,
                     });
                     continue;
@@ -363,8 +366,10 @@ impl Session {
             shared
                 .metrics
                 .count("smtp_sessions_total", &[shared.name(), "out", &label]);
-            return match session.hello(shared, copy).await {
-                Ok(()) => Ok(session),
+            let known = session.log_on(shared, copy);
+            let ready = session.hello(shared, copy).await;
+            return match ready.and(known) {
+                Ok(_) => Ok(session),
                 Err(happened) => {
                     session.close().await;
                     Err((happened, Some(session.remote.name.clone())))
@@ -493,7 +498,10 @@ impl Session {
 
     /// What goes over the wire for a delivery.
     fn outgoing(&self, shared: &Shared, delivery: &Delivery) -> Outgoing {
-        let transfer = delivery.copy.transfer_to(self.peer(shared, &delivery.copy));
+        // Without a logon no session came so far that needs one.
+        let peer = self.log_on(shared, &delivery.copy);
+        let peer = peer.unwrap_or(Peer::Anonymous);
+        let transfer = delivery.copy.transfer_to(peer);
         let by_connector = delivery.copy.next_hop.connector().is_some();
         let message = &delivery.pending.message;
         let headers = message.outgoing(&transfer, &shared.this().name, by_connector);
@@ -575,20 +583,20 @@ impl Session {
         );
     }
 
-    /// Who this server is to the next hop.
-    fn peer(&self, shared: &Shared, copy: &Copy) -> Peer {
+    /// Who this server is to the next hop, or that it cannot be what it has to be.
+    fn log_on(&self, shared: &Shared, copy: &Copy) -> Result<Peer, Happened> {
         let Some(to) = self.remote.server else {
-            return Peer::Anonymous;
+            return Ok(Peer::Anonymous);
         };
-        let from = shared.this().addresses.first().copied();
-        route::peer(
-            &shared.topology,
-            copy,
-            shared.server,
-            to,
-            from,
-            self.remote.port,
-        )
+        let connection = Connection {
+            remote_address: shared.this().addresses.first().copied(),
+            local_address: self.remote.world,
+            port: self.remote.port,
+            peer: Peer::Anonymous,
+            tls: false,
+            certificate: None,
+        };
+        route::peer(&shared.topology, copy, shared.server, to, &connection)
     }
 
     /// Gives the message to a server that waits for it.

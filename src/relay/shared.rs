@@ -14,6 +14,7 @@ use tokio::sync::mpsc;
 use super::address_book::AddressBook;
 use super::duplicates::{self, Duplicates};
 use super::queue::{Queues, Work};
+use super::sessions::Sessions;
 use super::tally::Tally;
 use super::tracked::Tracked;
 use crate::clock;
@@ -101,6 +102,7 @@ pub(super) struct Shared {
     pub(super) queues: Queues,
     pub(super) duplicates: Duplicates,
     pub(super) tally: Arc<Tally>,
+    pub(super) sessions: Arc<Sessions>,
     work: mpsc::UnboundedSender<Work>,
     sequence: AtomicU64,
     taken: AtomicU64,
@@ -130,6 +132,7 @@ impl Shared {
             queues: Queues::default(),
             duplicates: Duplicates::new(config.pace.real(duplicates::WINDOW)),
             tally: Arc::default(),
+            sessions: Arc::default(),
             work,
             sequence: AtomicU64::new(0),
             taken: AtomicU64::new(0),

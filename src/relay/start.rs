@@ -171,7 +171,10 @@ async fn listen(
             accepted = listener.accept() => match accepted {
                 Ok((stream, client)) => {
                     let _ = stream.set_nodelay(true);
-                    tokio::spawn(receive::serve(shared.clone(), Box::new(stream), client, port));
+                    let local = stream.local_addr().ok().map(|address| address.ip());
+                    let session =
+                        receive::serve(shared.clone(), Box::new(stream), client, local, port);
+                    tokio::spawn(session);
                 }
                 // Too many open files and the like: not for ever.
                 Err(error) => {

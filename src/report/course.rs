@@ -36,6 +36,7 @@ impl<'a> Onward<'a> {
                 Some(to @ (Subject::Host(_) | Subject::Server(_))) => onward.to = Some(to),
                 Some(
                     Subject::AcceptedDomain(_)
+                    | Subject::Certificate(_)
                     | Subject::Mx(_)
                     | Subject::ReceiveConnector(_)
                     | Subject::Recipient(_)

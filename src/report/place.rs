@@ -8,6 +8,7 @@ use crate::route::{Reason, Subject};
 pub(super) fn kind(topology: &Topology, subject: &Subject) -> &'static str {
     match subject {
         Subject::AcceptedDomain(_) => "accepted domain",
+        Subject::Certificate(_) => "certificate",
         Subject::Host(_) => "host",
         Subject::Mx(_) | Subject::UnreachableQueue => "",
         Subject::ReceiveConnector(id) => match topology.receive_connector(*id).matcher {
@@ -70,6 +71,7 @@ pub(super) fn location<'a>(
 fn settings<'a>(topology: &'a Topology, subject: &Subject) -> Option<&'a Settings> {
     match subject {
         Subject::AcceptedDomain(id) => Some(&topology.accepted_domain(*id).settings),
+        Subject::Certificate(id) => Some(&topology.certificate(*id).settings),
         Subject::ReceiveConnector(id) => Some(&topology.receive_connector(*id).settings),
         Subject::Recipient(id) => Some(&topology.recipient(*id).settings),
         Subject::SendConnector(id) => Some(&topology.send_connector(*id).settings),
@@ -97,7 +99,8 @@ fn usual_keys(subject: &Subject) -> &'static [&'static str] {
             "SenderIPAddresses",
         ],
         Subject::SendConnector(_) => &["AddressSpaces", "AllAcceptedDomains", "RecipientDomains"],
-        Subject::Recipient(_)
+        Subject::Certificate(_)
+        | Subject::Recipient(_)
         | Subject::Host(_)
         | Subject::Mx(_)
         | Subject::Server(_)
@@ -135,7 +138,23 @@ fn deciding_keys(reason: &Reason) -> &'static [&'static str] {
         Reason::HopCount { local: true, .. } => &["MaxLocalHopCount"],
         Reason::NotASource => &["SourceTransportServers"],
         Reason::NotMailEnabled => &["MailEnabled"],
-        Reason::OtherPort => &["Bindings"],
+        Reason::OtherAddress | Reason::OtherPort => &["Bindings"],
+        Reason::RightMissing(_) => &["ADPermissions", "PermissionGroups"],
+        Reason::AuthenticationFlag => &["ADPermissions"],
+        Reason::DomainProved(_) | Reason::DomainNotProved(_) => &["DomainSecureEnabled"],
+        Reason::ExchangeAuthenticationMissing => &["AuthMechanism", "PermissionGroups"],
+        Reason::CertificateOutOfDate => &["NotAfter", "NotBefore"],
+        Reason::TreatedAsInternal => &["TreatMessagesAsInternal"],
+        Reason::PartnerRestricted("RestrictDomainsToCertificate") => {
+            &["RestrictDomainsToCertificate"]
+        }
+        Reason::PartnerRestricted("RestrictDomainsToIPAddresses") => {
+            &["RestrictDomainsToIPAddresses"]
+        }
+        Reason::PartnerRestricted(_) => &["RequireTls"],
+        Reason::SenderDomainOther => &["SenderDomains"],
+        Reason::DomainNotAssociated(_) => &["AssociatedAcceptedDomains"],
+        Reason::ConnectorBlocked => &["Blocked"],
         Reason::OutOfScope => &["IsScopedConnector"],
         Reason::PermissionMissing(_) => &["PermissionGroups"],
         Reason::PrimaryAddress(_) => &["PrimarySmtpAddress", "EmailAddresses"],

@@ -10,21 +10,23 @@
 //! Microsoft 365" and "Use Directory-Based Edge Blocking to reject messages sent to invalid
 //! recipients".
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
 use super::attribute;
 use super::firewall;
 use super::item::{
-    Admission, Arrival, Connection, Copy, MailItem, Peer, Refusal, Taken, Transfer, Verdict,
+    Admission, Arrival, Connection, Copy, Envelope, MailItem, Peer, Refusal, Taken, Transfer,
+    Verdict,
 };
 use super::lookup;
 use super::loops;
-use super::permissions;
+use super::outcome::Happened;
+use super::permissions::{self, Rights};
 use super::step::{Event, Reason, Rejected, Step, Subject};
-use crate::mail::{Directionality, Limit, Mailbox, ReversePath, Status};
+use crate::mail::{Directionality, Domain, Limit, Mailbox, ReversePath, Status};
 use crate::model::{
-    IpRange, Matcher, PermissionGroup, ReceiveConnector, ReceiveConnectorId, ServerId, Topology,
-    TransportRole, replies,
+    ExtendedRight, IpRange, Matcher, PermissionGroup, ReceiveConnector, ReceiveConnectorId,
+    RecipientDomainRules, ServerId, Topology, TransportRole, replies,
 };
 
 /// Answers RCPT TO.
@@ -49,25 +51,19 @@ pub fn accept(
         .chosen(Subject::ReceiveConnector(id))
         .because(Reason::NarrowestRange);
     let connector = topology.receive_connector(id);
-    if let Err((status, reason)) = permissions::may_submit(connector, connection) {
-        return Verdict {
-            decision: Err(status),
-            step: step.because(reason),
-        };
-    }
-    let result = if topology.server(server).is_front_end() {
-        attribute::attribute(
-            topology,
-            server,
-            id,
-            connection,
-            reverse_path,
-            recipient,
-            &mut step,
-        )
-    } else {
-        take(topology, server, id, connection, recipient)
+    let envelope = Envelope {
+        reverse_path,
+        recipient,
     };
+    let rights = permissions::may_submit(topology, connector, connection, reverse_path);
+    let result = rights.and_then(|rights| {
+        can_be(connector.recipient_domains, &recipient.domain)?;
+        if topology.server(server).is_front_end() {
+            attribute::attribute(topology, server, id, connection, envelope, &mut step)
+        } else {
+            take(topology, id, connection, envelope, rights, &mut step)
+        }
+    });
     match result {
         Ok((admission, reason)) => Verdict {
             decision: Ok(admission),
@@ -89,7 +85,7 @@ pub fn endpoint(
     server: ServerId,
     connection: &Connection,
 ) -> (Option<ReceiveConnectorId>, Vec<Rejected>) {
-    let mut best: Option<(u128, &str, ReceiveConnectorId)> = None;
+    let mut best: Option<((u128, String), ReceiveConnectorId)> = None;
     let mut losers = Vec::new();
     let mut lose = |id, reason| {
         losers.push(Rejected {
@@ -107,68 +103,80 @@ pub fn endpoint(
             }
             None => continue,
         };
-        let key = (breadth, connector.name.as_str(), *id);
-        match best {
-            Some(old) if (old.0, old.1) <= (key.0, key.1) => lose(*id, Reason::WiderRange),
-            Some(old) => {
-                lose(old.2, Reason::WiderRange);
-                best = Some(key);
+        let key = (breadth, connector.name.to_lowercase());
+        let lost = |loser: &(u128, String), winner: &(u128, String)| {
+            if loser.0 == winner.0 {
+                Reason::LaterName
+            } else {
+                Reason::WiderRange
             }
-            None => best = Some(key),
+        };
+        match best {
+            Some((old, winner)) if old <= key => {
+                lose(*id, lost(&key, &old));
+                best = Some((old, winner));
+            }
+            Some((old, loser)) => {
+                lose(loser, lost(&old, &key));
+                best = Some((key, *id));
+            }
+            None => best = Some((key, *id)),
         }
     }
-    (best.map(|(_, _, id)| id), losers)
+    (best.map(|(_, id)| id), losers)
 }
 
-/// Who a sending server is to the next one.
+/// Who a sending server is to the next one, over a connection without TLS and logon yet.
 ///
-/// Choice: servers of one organization authenticate to each other whichever connector leads there,
-/// if the Receive connector that serves the session has the permission group ExchangeServers.
-#[must_use]
+/// # Errors
+/// Where the copy stays inside the organization and the next server does not let ours log on: it is
+/// not handed over at all.
 pub fn peer(
     topology: &Topology,
     copy: &Copy,
     from: ServerId,
     to: ServerId,
-    remote_address: Option<IpAddr>,
-    port: u16,
-) -> Peer {
-    let known = copy.exchange_authenticated || recognises(topology, from, to, remote_address, port);
-    if known {
-        Peer::ExchangeServer
+    connection: &Connection,
+) -> Result<Peer, Happened> {
+    if recognises(topology, from, to, connection) {
+        Ok(Peer::ExchangeServer)
+    } else if copy.exchange_authenticated {
+        Err(Happened::ExchangeAuthentication)
     } else {
-        Peer::Anonymous
+        Ok(Peer::Anonymous)
     }
 }
 
-/// Whether a server takes another one for a server of its own organization.
+/// Whether a server takes another one for a server of its own organization: both log on to each
+/// other, and the Receive connector that serves the session has `ExchangeServer` among its
+/// `AuthMechanism` and the permission group `ExchangeServers`. An Edge server without a subscription
+/// knows nobody and is known to nobody (Exchange Server, "Edge Subscriptions").
+///
+/// Choice: servers of one organization authenticate to each other whichever connector leads there; a
+/// connector without the permission group is as one without the mechanism.
 #[must_use]
 pub fn recognises(
     topology: &Topology,
     from: ServerId,
     to: ServerId,
-    remote_address: Option<IpAddr>,
-    port: u16,
+    connection: &Connection,
 ) -> bool {
-    let organization = topology.server(to).organization;
+    let (endpoint, _) = endpoint(topology, to, connection);
+    let to = topology.server(to);
     let from = topology.server(from);
-    let own = from.organization == organization
-        || from.front_end_for.iter().any(|(id, _)| *id == organization);
-    let plain = Connection {
-        remote_address,
-        local_address: None,
-        port,
-        peer: Peer::Anonymous,
-        tls: false,
-        certificate: None,
-    };
-    let (endpoint, _) = endpoint(topology, to, &plain);
-    own && endpoint.is_some_and(|id| {
-        topology
-            .receive_connector(id)
-            .permission_groups
-            .contains(&PermissionGroup::ExchangeServers)
-    })
+    let own = from.organization == to.organization && from.subscribed && to.subscribed;
+    let front_end = from
+        .front_end_for
+        .iter()
+        .any(|(id, _)| *id == to.organization);
+    (own || front_end)
+        && endpoint.is_some_and(|id| {
+            let connector = topology.receive_connector(id);
+            connector.exchange_authentication
+                && connector
+                    .permission_groups
+                    .contains(&PermissionGroup::ExchangeServers)
+        })
 }
 
 /// Whether a session may begin a mail transaction (the answer to MAIL FROM), and by which connector.
@@ -179,12 +187,26 @@ pub fn may_begin(
     topology: &Topology,
     server: ServerId,
     connection: &Connection,
+    reverse_path: &ReversePath,
 ) -> Result<ReceiveConnectorId, Status> {
     let (chosen, _) = endpoint(topology, server, connection);
     let id = chosen.ok_or_else(|| replies::NOT_ACTIVE.clone())?;
-    permissions::may_submit(topology.receive_connector(id), connection)
+    let connector = topology.receive_connector(id);
+    permissions::may_submit(topology, connector, connection, reverse_path)
         .map_err(|(status, _)| status)?;
     Ok(id)
+}
+
+/// Whether the connector's `MaxMessageSize` holds for a session
+/// (`Ms-Exch-Bypass-Message-Size-Limit`).
+#[must_use]
+pub fn is_size_limited(
+    topology: &Topology,
+    connector: &ReceiveConnector,
+    connection: &Connection,
+) -> bool {
+    let rights = permissions::rights(topology, connector, connection, &ReversePath::Null);
+    !rights.has(ExtendedRight::BypassMessageSizeLimit)
 }
 
 /// How narrowly a connector that listens serves a session, or why not; `None` for one that does not
@@ -201,8 +223,11 @@ fn serves(connector: &ReceiveConnector, connection: &Connection) -> Option<Resul
     if !connector.enabled {
         return Some(Err(Reason::Disabled));
     }
-    if !bindings.iter().any(|own| is_bound(own, connection)) {
+    if !bindings.iter().any(|own| own.port() == connection.port) {
         return Some(Err(Reason::OtherPort));
+    }
+    if !bindings.iter().any(|own| is_bound(own, connection)) {
+        return Some(Err(Reason::OtherAddress));
     }
     let Some(address) = connection.remote_address else {
         // Of a stranger nothing is known, so only a connector for everyone can be relied on.
@@ -227,52 +252,73 @@ fn is_bound(binding: &SocketAddr, connection: &Connection) -> bool {
         })
 }
 
+/// Whether a connector takes recipients of such a domain at all (Exchange PowerShell,
+/// "Set-ReceiveConnector").
+fn can_be(rules: RecipientDomainRules, domain: &Domain) -> Result<(), (Status, Reason)> {
+    let labels: Vec<&str> = domain.labels().collect();
+    let refuse = |status: &Status, setting| Err((status.clone(), Reason::DomainCannotBe(setting)));
+    // RFC 2606 §2 and §3.
+    let top_level = labels.last().copied().unwrap_or_default();
+    let top_level_reserved = ["test", "example", "invalid", "localhost"].contains(&top_level);
+    let second_level_reserved = labels.len() > 1
+        && labels[labels.len() - 2] == "example"
+        && ["com", "net", "org"].contains(&top_level);
+    if rules.reject_reserved_top_level && top_level_reserved {
+        return refuse(
+            &replies::RESERVED_TOP_LEVEL,
+            "RejectReservedTopLevelRecipientDomains",
+        );
+    }
+    if rules.reject_reserved_second_level && second_level_reserved {
+        return refuse(
+            &replies::RESERVED_SECOND_LEVEL,
+            "RejectReservedSecondLevelRecipientDomains",
+        );
+    }
+    if rules.reject_single_label && labels.len() == 1 {
+        return refuse(&replies::SINGLE_LABEL, "RejectSingleLabelRecipientDomains");
+    }
+    Ok(())
+}
+
 /// A server that routes for itself: accepted domains, and the permission to relay.
 fn take(
     topology: &Topology,
-    server: ServerId,
     id: ReceiveConnectorId,
     connection: &Connection,
-    recipient: &Mailbox,
+    envelope: Envelope<'_>,
+    rights: Rights,
+    step: &mut Step,
 ) -> Taken {
-    let this = topology.server(server);
     let connector = topology.receive_connector(id);
+    let recipient = envelope.recipient;
+    let this = topology.server(connector.server);
     let promote = permissions::capability(connector, connection);
-    let trusted = connection.peer != Peer::Anonymous || connector.externally_secured;
-    let directionality = if trusted {
-        Directionality::Originating
-    } else {
-        Directionality::Incoming
-    };
+    let authenticated = permissions::is_authenticated(connector, connection, rights);
     let admission = Admission {
         connector: id,
         attributed_by: None,
         organization: this.organization,
         promote,
-        directionality,
+        treat_as_internal: false,
+        directionality: if authenticated {
+            Directionality::Originating
+        } else {
+            Directionality::Incoming
+        },
     };
-    match topology.accepted_domain_for(this.organization, &recipient.domain) {
-        Some(accepted) => {
-            let kind = topology.accepted_domain(accepted).kind;
-            let blocked = !trusted
-                && lookup::is_blocked(topology, server, this.organization, kind, recipient);
-            if blocked {
-                let profile = topology.organization(this.organization).profile;
-                return Err((profile.recipient_blocked.clone(), Reason::RecipientBlocked));
-            }
-            Ok((admission, Reason::DomainIs(recipient.domain.clone(), kind)))
-        }
-        // Accept-Any-Recipient: authenticated users and servers, externally secured hosts, anonymous
-        // sessions with the extended right, and the cloud where it may bring its headers.
-        None if trusted || connector.anonymous_relay || promote => Ok((
-            admission,
-            Reason::DomainNotAccepted(recipient.domain.clone()),
-        )),
-        None => {
-            let profile = topology.organization(this.organization).profile;
-            Err((profile.relay_denied.clone(), Reason::RelayDenied))
-        }
+    let accepted = topology.accepted_domain_for(this.organization, &recipient.domain);
+    let accepted = accepted.map(|id| topology.accepted_domain(id));
+    // Accept-Any-Recipient; and the cloud where it may bring its headers.
+    if accepted.is_none() && !rights.has(ExtendedRight::AcceptAnyRecipient) && !promote {
+        return Err((this.profile.relay_denied.clone(), Reason::RelayDenied));
     }
+    lookup::filter(topology, this, envelope, accepted, authenticated, step)?;
+    let reason = match accepted {
+        Some(accepted) => Reason::DomainIs(recipient.domain.clone(), accepted.kind),
+        None => Reason::DomainNotAccepted(recipient.domain.clone()),
+    };
+    Ok((admission, reason))
 }
 
 /// Answers the end of DATA: the message as this server takes it, or the reply that refuses.
@@ -287,18 +333,13 @@ pub fn admit(
     transfer: &Transfer,
 ) -> Result<(MailItem, Step), Box<Refusal>> {
     let this = topology.server(server);
-    let profile = topology.organization(this.organization).profile;
+    let profile = this.profile;
     let first = &transfer.recipients[0];
     let step =
         Step::new(Event::Receive, first).chosen(Subject::ReceiveConnector(admission.connector));
     let connector = topology.receive_connector(admission.connector);
-    // Exchange servers and externally secured hosts may bypass the size limit
-    // (Ms-Exch-Bypass-Message-Size-Limit).
-    let bypass = match connection.peer {
-        Peer::ExchangeServer => true,
-        Peer::Anonymous => connector.externally_secured,
-        Peer::User => false,
-    };
+    let rights = permissions::rights(topology, connector, connection, &transfer.reverse_path);
+    let bypass = rights.has(ExtendedRight::BypassMessageSizeLimit);
     let limit = Limit::Bytes(connector.max_message_size);
     if !bypass && !limit.admits(transfer.size) {
         let step = step.because(Reason::TooLarge {
@@ -308,6 +349,11 @@ pub fn admit(
         return Err(refusal(&replies::TOO_LARGE, step));
     }
     let mut trace = transfer.trace.clone();
+    if !rights.has(ExtendedRight::AcceptHeadersRouting) {
+        // Exchange Server, "Header firewall": without the right the fields that loop detectors count
+        // are taken off before anybody counts them.
+        trace.received_by.clear();
+    }
     let entry = entry_service(topology, server, connector);
     for service in &this.services[entry..] {
         let checked = service_connector(topology, server, connector, service.transport_role);
@@ -322,7 +368,7 @@ pub fn admit(
         }
         loops::count_attribution(&mut trace, admission.organization);
     }
-    let (auth_as, why) = firewall::promote(topology, connection, admission, transfer);
+    let (auth_as, why) = firewall::promote(topology, connection, admission, transfer, rights);
     let item = MailItem {
         reverse_path: transfer.reverse_path.clone(),
         recipients: transfer.recipients.clone(),

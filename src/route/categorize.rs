@@ -505,6 +505,9 @@ fn outside(
     let tls = connector.map_or(TlsDemand::OPPORTUNISTIC, |connector| {
         tls::demand(connector, &recipient.domain)
     });
+    let contest = connector.filter(|connector| !connector.ignore_starttls);
+    let contest = contest.and_then(|each| tls::contest(topology, server, each, &recipient));
+    let steps = contest.into_iter().collect();
     let transfer = Transfer {
         reverse_path: item.reverse_path.clone(),
         recipients: vec![recipient],
@@ -523,6 +526,6 @@ fn outside(
         presented: tls::presented(topology, server, connector),
         exchange_authenticated: false,
         expanded_from: None,
-        steps: Vec::new(),
+        steps,
     }
 }

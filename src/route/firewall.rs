@@ -2,9 +2,10 @@
 //! hybrid, "Transport routing in Exchange hybrid deployments").
 
 use super::item::{Admission, Connection, Peer, Transfer};
+use super::permissions::{self, Rights};
 use super::step::Reason;
 use crate::mail::{AuthAs, Domain};
-use crate::model::{OrganizationId, SendConnector, Topology};
+use crate::model::{ExtendedRight, OrganizationId, SendConnector, Topology};
 
 /// Whether organization headers cross with a message, or why they do not.
 ///
@@ -46,22 +47,48 @@ pub(super) fn promote(
     connection: &Connection,
     admission: &Admission,
     transfer: &Transfer,
+    rights: Rights,
+) -> (AuthAs, Reason) {
+    let (session, reason) = of_session(topology, connection, admission, transfer, rights);
+    // The headers of the organization's own servers stand; where there are none, the session itself
+    // vouches.
+    let headers = rights.has(ExtendedRight::AcceptHeadersOrganization);
+    (
+        transfer.organization.filter(|_| headers).unwrap_or(session),
+        reason,
+    )
+}
+
+/// Who vouches for the sender where no header of the organization does.
+fn of_session(
+    topology: &Topology,
+    connection: &Connection,
+    admission: &Admission,
+    transfer: &Transfer,
+    rights: Rights,
 ) -> (AuthAs, Reason) {
     let connector = topology.receive_connector(admission.connector);
+    let sender = &transfer.reverse_path;
     match connection.peer {
-        // Between servers of one organization the headers are the organization's own; where there
-        // are none, the session itself vouches.
-        Peer::ExchangeServer => (
-            transfer.organization.unwrap_or(AuthAs::Internal),
-            Reason::ExchangeServer,
-        ),
+        Peer::ExchangeServer => (AuthAs::Internal, Reason::ExchangeServer),
         Peer::User => (AuthAs::Internal, Reason::AuthenticatedUser),
         Peer::Anonymous if connector.externally_secured => {
             (AuthAs::Internal, Reason::ExternallySecured)
         }
-        Peer::Anonymous => match transfer.cross_premises {
-            Some(auth_as) if admission.promote => (auth_as, Reason::Promoted(auth_as)),
-            Some(_) | None => (AuthAs::Anonymous, Reason::AnonymousSession),
+        Peer::Anonymous if rights.has(ExtendedRight::AcceptAuthenticationFlag) => {
+            (AuthAs::Internal, Reason::AuthenticationFlag)
+        }
+        Peer::Anonymous if admission.treat_as_internal => {
+            (AuthAs::Internal, Reason::TreatedAsInternal)
+        }
+        Peer::Anonymous => match (transfer.cross_premises, sender.domain()) {
+            (Some(auth_as), _) if admission.promote => (auth_as, Reason::Promoted(auth_as)),
+            (_, Some(domain))
+                if permissions::is_partner(topology, connector, connection, sender) =>
+            {
+                (AuthAs::Partner, Reason::DomainProved(domain.clone()))
+            }
+            _ => (AuthAs::Anonymous, Reason::AnonymousSession),
         },
     }
 }

@@ -399,8 +399,17 @@ pub struct Admission {
     pub organization: OrganizationId,
     /// Whether its cross-premises headers are to be believed.
     pub promote: bool,
+    /// Whether its senders count as internal without such headers (`TreatMessagesAsInternal`).
+    pub treat_as_internal: bool,
     /// In which direction the message runs.
     pub directionality: Directionality,
+}
+
+/// The envelope at RCPT TO.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Envelope<'a> {
+    pub(super) reverse_path: &'a ReversePath,
+    pub(super) recipient: &'a Mailbox,
 }
 
 /// An admission or a reply that refuses, each with its reason.

@@ -8,7 +8,8 @@
 //! - A domain that does not exist fails at once. A domain that exists without records, SERVFAIL and
 //!   time-outs defer. A best MX host that is the sending server itself fails at once; so does a null
 //!   MX.
-//! - TLS that is demanded and cannot be had defers: nothing is ever sent without it.
+//! - TLS that is demanded and cannot be had defers: nothing is ever sent without it. So does a server
+//!   of the organization that does not let ours log on.
 //! - What no connector covers waits in the Unreachable queue.
 //! - What is deferred or unreachable fails when the message is older than its organization's
 //!   expiration, with a status that tells the sender what lasted.
@@ -43,6 +44,8 @@ pub enum Happened {
     NullMx,
     /// The next hop greets by this server's own name.
     OwnGreeting,
+    /// The next hop, a server of the organization, does not take ours for one.
+    ExchangeAuthentication,
     /// The next hop replied.
     Reply(Status),
     /// The demanded TLS cannot be had.
@@ -141,6 +144,9 @@ fn plainly(profile: &Profile, happened: &Happened) -> Outcome {
             defer(&status, &profile.tls_expired)
         }
         Happened::NoConnection => defer(&profile.no_connection, &profile.connection_expired),
+        Happened::ExchangeAuthentication => {
+            defer(&replies::EXCHANGE_AUTHENTICATION, &profile.expired)
+        }
         Happened::Unreachable => defer(&replies::UNREACHABLE, &profile.expired),
         Happened::Reply(status) => match status.enhanced.class {
             2 => Outcome::Delivered,

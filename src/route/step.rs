@@ -4,8 +4,8 @@ use std::fmt;
 
 use crate::mail::{ByteSize, Domain, Limit, Mailbox};
 use crate::model::{
-    AcceptedDomainId, DomainType, ReceiveConnectorId, RecipientId, SendConnectorId, ServerId,
-    Topology,
+    AcceptedDomainId, CertificateId, DomainType, ReceiveConnectorId, RecipientId, SendConnectorId,
+    ServerId, Topology,
 };
 
 /// What happened, in the words of Exchange's message tracking log (Exchange Server, "Message
@@ -76,6 +76,8 @@ impl Event {
 pub enum Subject {
     /// An accepted domain.
     AcceptedDomain(AcceptedDomainId),
+    /// A certificate.
+    Certificate(CertificateId),
     /// A host that is no server of the world.
     Host(String),
     /// The MX record of a domain, where no connector is needed.
@@ -98,6 +100,7 @@ impl Subject {
     pub fn name(&self, topology: &Topology) -> String {
         match self {
             Self::AcceptedDomain(id) => topology.accepted_domain(*id).name.clone(),
+            Self::Certificate(id) => topology.certificate(*id).subject.clone(),
             Self::Host(name) => name.clone(),
             Self::Mx(domain) => format!("MX of {domain}"),
             Self::ReceiveConnector(id) => {
@@ -276,6 +279,46 @@ pub enum Reason {
     AnonymousSession,
     /// Hosts of this connector are taken as authenticated.
     ExternallySecured,
+    /// The newest of the certificates that fit.
+    NewestCertificate,
+    /// A newer certificate fits.
+    OlderCertificate,
+    /// The certificate is not valid at the moment.
+    CertificateOutOfDate,
+    /// The session has the right to call itself authenticated.
+    AuthenticationFlag,
+    /// The sender's domain, proved by mutual TLS.
+    DomainProved(Domain),
+    /// The sender's domain has to be proved by mutual TLS, and is not.
+    DomainNotProved(Domain),
+    /// The extended right that the session lacks.
+    RightMissing(&'static str),
+    /// The next server does not take ours for one of its organization.
+    ExchangeAuthenticationMissing,
+    /// A connector is bound to another address of the server.
+    OtherAddress,
+    /// The setting that refuses recipients of such domains.
+    DomainCannotBe(&'static str),
+    /// The recipient is on the block list of the server.
+    RecipientOnBlockList,
+    /// `TreatMessagesAsInternal`, and the sender's domain is the tenant's.
+    TreatedAsInternal,
+    /// The setting of the connector from a partner that the session does not satisfy.
+    PartnerRestricted(&'static str),
+    /// The connector is from a partner that does not write as this sender.
+    SenderDomainOther,
+    /// `AssociatedAcceptedDomains` do not contain the recipient's domain.
+    DomainNotAssociated(Domain),
+    /// The client is on the service's block list.
+    ConnectorBlocked,
+    /// `RejectDirectSend`, and the sender's domain is the tenant's.
+    DirectSendRejected,
+    /// The tenant may not receive mail.
+    NoMailLicense,
+    /// The setting of an accepted domain that forbids it.
+    DomainSwitchedOff(&'static str),
+    /// The remote domain of the sender is trusted, so that recipients are not filtered.
+    SenderDomainTrusted(String),
     /// A connector listens on another port.
     OtherPort,
     /// Not visible from this server's site.
@@ -485,6 +528,54 @@ impl fmt::Display for Reason {
             Self::AuthenticatedUser => f.write_str("authenticated user"),
             Self::AnonymousSession => f.write_str("anonymous session"),
             Self::ExternallySecured => f.write_str("externally secured"),
+            Self::NewestCertificate => {
+                f.write_str("the newest certificate in date that the connector can show")
+            }
+            Self::OlderCertificate => f.write_str("a newer one fits as well"),
+            Self::CertificateOutOfDate => f.write_str("out of date"),
+            Self::AuthenticationFlag => {
+                f.write_str("the session has `Ms-Exch-SMTP-Accept-Authentication-Flag`")
+            }
+            Self::DomainProved(domain) => {
+                write!(f, "`{domain}` is proved by mutual TLS (Domain Security)")
+            }
+            Self::DomainNotProved(domain) => write!(
+                f,
+                "`{domain}` is in TLSReceiveDomainSecureList, and the session does not prove it by its certificate"
+            ),
+            Self::RightMissing(right) => write!(f, "the session does not have `{right}`"),
+            Self::ExchangeAuthenticationMissing => f.write_str(
+                "its Receive connector lacks ExchangeServer in AuthMechanism, or the group ExchangeServers, or an Edge server is not subscribed",
+            ),
+            Self::OtherAddress => f.write_str("bound to another address of the server"),
+            Self::DomainCannotBe(setting) => write!(f, "{setting} is true"),
+            Self::RecipientOnBlockList => {
+                f.write_str("BlockedRecipients contains the recipient")
+            }
+            Self::TreatedAsInternal => f.write_str(
+                "TreatMessagesAsInternal is true, and the sender's domain is an accepted domain",
+            ),
+            Self::PartnerRestricted(setting) => {
+                write!(f, "{setting} is true, and the session does not satisfy it")
+            }
+            Self::SenderDomainOther => {
+                f.write_str("its SenderDomains do not contain the sender's domain")
+            }
+            Self::DomainNotAssociated(domain) => {
+                write!(f, "its AssociatedAcceptedDomains do not contain `{domain}`")
+            }
+            Self::ConnectorBlocked => f.write_str("the service has blocked it"),
+            Self::DirectSendRejected => f.write_str(
+                "RejectDirectSend is true, the sender's domain is an accepted domain, and no connector recognises the session",
+            ),
+            Self::NoMailLicense => f.write_str("the tenant has no subscription with mail"),
+            Self::DomainSwitchedOff(setting) => {
+                write!(f, "{setting} of the accepted domain is true")
+            }
+            Self::SenderDomainTrusted(domain) => write!(
+                f,
+                "TrustedMailInboundEnabled of remote domain `{domain}` switches the recipient filter off"
+            ),
             Self::OtherPort => f.write_str("listens on another port"),
             Self::OutOfScope => f.write_str("scoped to another site"),
             Self::Promoted(auth_as) => {

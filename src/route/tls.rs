@@ -4,7 +4,8 @@
 use jiff::Timestamp;
 
 use super::item::{ClientCertificate, Presented, TlsDemand};
-use crate::mail::{Domain, NamePattern};
+use super::step::{Event, Reason, Rejected, Step, Subject};
+use crate::mail::{Domain, Mailbox, NamePattern};
 use crate::model::{
     Certificate, CertificateId, ReceiveConnector, SendConnector, ServerId, TlsAuthLevel, Topology,
 };
@@ -41,8 +42,24 @@ pub fn presented(
     }
 }
 
-/// Which of its certificates a server chooses when it sends through a connector: the one that is
-/// named, or the newest that covers the name said in EHLO.
+/// Why the certificate that a connector names cannot be shown: in words, for whoever has to mend it.
+#[must_use]
+pub fn why_missing(topology: &Topology, server: ServerId, name: &str) -> String {
+    let out_of_date = named(topology, server, name).map(|id| topology.certificate(id));
+    match out_of_date.and_then(|certificate| certificate.not_after) {
+        Some(end) if end < topology.as_of() => {
+            format!("certificate `{name}` on this server expired at {end}")
+        }
+        _ if out_of_date.is_some() => {
+            format!("certificate `{name}` on this server is not valid yet")
+        }
+        _ => format!("no certificate `{name}` on this server"),
+    }
+}
+
+/// Which of its certificates a server chooses when it sends through a connector: the newest in date of
+/// those that are named, or the newest that covers the name said in EHLO. One that is named and out of
+/// date counts as one that is not there.
 #[must_use]
 pub fn chosen(
     topology: &Topology,
@@ -53,12 +70,56 @@ pub fn chosen(
         .and_then(|c| c.fqdn.as_ref())
         .unwrap_or(&topology.server(server).fqdn);
     match connector.and_then(|c| c.tls_certificate_name.as_ref()) {
-        Some(name) => named(topology, server, name),
+        Some(name) => newest(topology, server, |certificate| {
+            is_named(certificate, name) && certificate.is_valid_at(topology.as_of())
+        }),
         None => covering(topology, server, fqdn),
     }
 }
 
-/// The certificate that a Receive connector shows; `None` is the server's self-signed one.
+/// The choice among the certificates that fit a connector, where there was one: the winner, and why the
+/// others lost.
+#[must_use]
+pub(super) fn contest(
+    topology: &Topology,
+    server: ServerId,
+    connector: &SendConnector,
+    recipient: &Mailbox,
+) -> Option<Step> {
+    let now = topology.as_of();
+    let fqdn = connector
+        .fqdn
+        .as_ref()
+        .unwrap_or(&topology.server(server).fqdn);
+    let winner = chosen(topology, server, Some(connector));
+    let fits = |certificate: &Certificate| match &connector.tls_certificate_name {
+        Some(name) => is_named(certificate, name),
+        None => covers(certificate, fqdn),
+    };
+    let losers = topology.certificates().filter(|(id, certificate)| {
+        winner != Some(*id) && certificate.servers.contains(&server) && fits(certificate)
+    });
+    let losers: Vec<Rejected> = losers
+        .map(|(id, certificate)| Rejected {
+            candidate: Subject::Certificate(id),
+            reason: match certificate.is_valid_at(now) {
+                true => Reason::OlderCertificate,
+                false => Reason::CertificateOutOfDate,
+            },
+        })
+        .collect();
+    let step = Step::new(Event::SendExternal, recipient);
+    let step = match winner {
+        Some(id) => step
+            .chosen(Subject::Certificate(id))
+            .because(Reason::NewestCertificate),
+        None => step.because(Reason::CertificateOutOfDate),
+    };
+    (!losers.is_empty()).then(|| step.rejected(losers))
+}
+
+/// The certificate that a Receive connector shows, in date or not; `None` is the server's self-signed
+/// one.
 #[must_use]
 pub fn served(topology: &Topology, connector: &ReceiveConnector) -> Option<CertificateId> {
     let fqdn = connector
@@ -74,11 +135,13 @@ pub fn served(topology: &Topology, connector: &ReceiveConnector) -> Option<Certi
 
 /// The newest certificate of a server with this `<I>…<S>…` name.
 fn named(topology: &Topology, server: ServerId, name: &str) -> Option<CertificateId> {
-    newest(topology, server, |certificate| {
-        certificate
-            .tls_certificate_name()
-            .eq_ignore_ascii_case(name)
-    })
+    newest(topology, server, |certificate| is_named(certificate, name))
+}
+
+fn is_named(certificate: &Certificate, name: &str) -> bool {
+    certificate
+        .tls_certificate_name()
+        .eq_ignore_ascii_case(name)
 }
 
 /// The newest valid certificate of a server that covers a host name.
@@ -86,15 +149,19 @@ fn named(topology: &Topology, server: ServerId, name: &str) -> Option<Certificat
 /// Choice: documents say only that `Fqdn` is used to choose. A certificate without the name is not
 /// taken instead.
 fn covering(topology: &Topology, server: ServerId, fqdn: &Domain) -> Option<CertificateId> {
-    let wanted = NamePattern::parse(fqdn.as_str()).ok()?;
     let now = topology.as_of();
     newest(topology, server, |certificate| {
-        certificate.is_valid_at(now)
-            && certificate
-                .names
-                .iter()
-                .any(|name| *name == wanted || name.covers(&wanted))
+        certificate.is_valid_at(now) && covers(certificate, fqdn)
     })
+}
+
+/// Whether a certificate has a name for a host.
+fn covers(certificate: &Certificate, host: &Domain) -> bool {
+    let Ok(wanted) = NamePattern::parse(host.as_str()) else {
+        return false;
+    };
+    let mut names = certificate.names.iter();
+    names.any(|name| *name == wanted || name.covers(&wanted))
 }
 
 fn newest(

@@ -232,6 +232,7 @@ fn place(context: &Context<'_>, flow: &Flow) -> Option<Location> {
             Subject::ReceiveConnector(id) => {
                 topology.receive_connector(*id).settings.object.clone()
             }
+            Subject::Certificate(id) => topology.certificate(*id).settings.object.clone(),
             Subject::Recipient(id) => topology.recipient(*id).settings.object.clone(),
             Subject::Host(_) | Subject::Mx(_) | Subject::Server(_) | Subject::UnreachableQueue => {
                 None

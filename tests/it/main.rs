@@ -6,6 +6,7 @@ mod classes;
 mod cli;
 mod crash;
 mod dialogs;
+mod doors;
 mod faults;
 mod files;
 mod formats;

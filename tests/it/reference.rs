@@ -14,6 +14,8 @@ mod laws;
 mod names;
 mod policies;
 mod recipients;
+mod sessions;
+mod tenants;
 mod words;
 
 use hybridmx::model::Topology;
@@ -132,7 +134,7 @@ fn connector_choice(dice: &mut Dice, topology: &Topology) -> Option<Case> {
 
 fn acceptance(dice: &mut Dice, topology: &Topology) -> Option<Case> {
     let parts = topology.parts();
-    let server = question::server(dice, parts);
+    let server = question::door(dice, parts);
     let connection = question::connection(dice);
     let reverse_path = question::reverse_path(dice);
     let recipient = world::mailbox(dice);
@@ -148,7 +150,7 @@ fn acceptance(dice: &mut Dice, topology: &Topology) -> Option<Case> {
 
 fn admission(dice: &mut Dice, topology: &Topology) -> Option<Case> {
     let parts = topology.parts();
-    let server = question::server(dice, parts);
+    let server = question::door(dice, parts);
     let connection = question::connection(dice);
     let transfer = question::transfer(dice, parts, server);
     let (reverse_path, recipient) = (&transfer.reverse_path, &transfer.recipients[0]);

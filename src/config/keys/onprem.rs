@@ -7,8 +7,8 @@ use super::format::{
     TEXT, TIMESPAN, TLS_DOMAIN_CAPABILITY, VERSION,
 };
 use super::kind::{
-    Key, Kind, boolean, choice, list, moment, number, object, objects, one_or_many, size, switch,
-    text, whole, words,
+    Key, Kind, boolean, choice, list, moment, number, object, objects, one_or_many, size,
+    size_without_default, switch, text, whole, words,
 };
 use super::recipient::{
     AUTHENTICATED, BROKEN, DELIVER_AND_FORWARD, EXPANSION_SERVER, EXTERNAL_ADDRESS,
@@ -566,9 +566,23 @@ static RECEIVE_CONNECTORS: Kind = Kind {
         text(
             "TarpitInterval",
             &TIMESPAN,
-            "How long it waits before it refuses.",
-        )
-        .default("00:00:05"),
+            "How long a stranger waits for a refusal; absent: five seconds, for `Outbound Proxy Frontend <server>` none.",
+        ),
+        size_without_default(
+            "MaxInboundConnection",
+            &COUNT,
+            "How many sessions it takes at a time; absent: 5000.",
+        ),
+        size_without_default(
+            "MaxInboundConnectionPerSource",
+            &COUNT,
+            "How many of one address; absent: 20, for `Default <server>` any number.",
+        ),
+        number(
+            "MaxInboundConnectionPercentagePerSource",
+            (1, 100),
+            "How many of one address, in percent of those that are left; absent: 2, for `Default <server>` 100.",
+        ),
         text("Banner", &TEXT, "Its greeting; absent: Exchange's."),
         size(
             "MessageRateLimit",

@@ -4,14 +4,17 @@
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
+use jiff::SignedDuration;
+
 use crate::config::build::Build;
+use crate::config::keys::{count, timespan};
 use crate::config::object::{Object, Word};
 use crate::diag::Diagnostic;
 use crate::mail::NamePattern;
 use crate::model::{
     AdPermission, ExtendedRight, IpRange, Matcher, OrganizationId, PermissionGroup,
-    ReceiveConnector, RecipientDomainRules, Server, ServerId, ServerRole, TlsDomainCapability,
-    TransportRole, Trustee,
+    ReceiveConnector, RecipientDomainRules, Server, ServerId, ServerRole, SessionLimits,
+    TlsDomainCapability, TransportRole, Trustee,
 };
 
 /// What a Receive connector has where nothing is written.
@@ -26,6 +29,9 @@ struct Defaults {
     max_recipients: u32,
     /// `DomainSecureEnabled`.
     domain_secure: bool,
+    sessions: SessionLimits,
+    /// `TarpitInterval`, in seconds.
+    tarpit: i64,
 }
 
 /// What the connectors of a server have in common.
@@ -36,6 +42,13 @@ const USUAL: Defaults = Defaults {
     permission_groups: &[],
     max_recipients: 200,
     domain_secure: false,
+    // Exchange Server, "Message rate limits and throttling".
+    sessions: SessionLimits {
+        total: Some(5000),
+        per_source: Some(20),
+        percent_per_source: 2,
+    },
+    tarpit: 5,
 };
 
 const ON_MAILBOX_SERVERS: &[Defaults] = &[
@@ -59,6 +72,7 @@ const ON_MAILBOX_SERVERS: &[Defaults] = &[
         prefix: Some("Outbound Proxy Frontend"),
         port: 717,
         permission_groups: &[PermissionGroup::ExchangeServers],
+        tarpit: 0,
         ..USUAL
     },
     Defaults {
@@ -81,6 +95,11 @@ const ON_MAILBOX_SERVERS: &[Defaults] = &[
             PermissionGroup::ExchangeLegacyServers,
         ],
         max_recipients: 5000,
+        sessions: SessionLimits {
+            per_source: None,
+            percent_per_source: 100,
+            ..USUAL.sessions
+        },
         ..USUAL
     },
 ];
@@ -236,6 +255,8 @@ fn implied_connector(
         permission_groups: defaults.permission_groups.iter().copied().collect(),
         max_recipients: defaults.max_recipients,
         domain_secure: defaults.domain_secure,
+        sessions: defaults.sessions,
+        tarpit: SignedDuration::from_secs(defaults.tarpit),
         ..ReceiveConnector::new(organization, server, name, matcher)
     }
 }
@@ -273,6 +294,12 @@ fn connector(
         max_recipients: object
             .parse("MaxRecipientsPerMessage")
             .unwrap_or(implied.max_recipients),
+        sessions: sessions(object, implied.sessions),
+        tarpit: object
+            .has("TarpitInterval")
+            .then(|| object.text("TarpitInterval").and_then(timespan))
+            .flatten()
+            .unwrap_or(implied.tarpit),
         max_header_size: object
             .parse("MaxHeaderSize")
             .unwrap_or(implied.max_header_size),
@@ -294,6 +321,21 @@ fn connector(
             .collect(),
         settings: object.settings(),
         ..implied
+    }
+}
+
+/// How many sessions a connector takes; what is not written is as it is implied.
+fn sessions(object: &Object, implied: SessionLimits) -> SessionLimits {
+    let limit = |key, implied| match object.text(key).filter(|_| object.has(key)) {
+        Some(text) => count(text).unwrap_or(implied),
+        None => implied,
+    };
+    SessionLimits {
+        total: limit("MaxInboundConnection", implied.total),
+        per_source: limit("MaxInboundConnectionPerSource", implied.per_source),
+        percent_per_source: object
+            .parse("MaxInboundConnectionPercentagePerSource")
+            .unwrap_or(implied.percent_per_source),
     }
 }
 

@@ -6,12 +6,13 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use hybridmx::mail::{AuthAs, Directionality, Domain, Mailbox, ReversePath, Status};
 use hybridmx::model::{
-    DomainType, IpRange, Matcher, OrganizationId, Parts, PermissionGroup, ReceiveConnector,
-    RecipientKind, RecipientValidation, Server, ServerId, ServerRole, replies,
+    ExtendedRight, IpRange, Matcher, OrganizationId, Parts, ReceiveConnector, RecipientKind,
+    RecipientValidation, Server, ServerId, ServerRole, replies,
 };
 use hybridmx::route::{Connection, Peer, Transfer};
 
-use super::names::{accepted, certificate_name_fits, domain_type};
+use super::names::{accepted, certificate_name_fits, remote_domain};
+use super::{sessions, tenants};
 
 /// The answer to RCPT TO.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,17 +25,10 @@ pub(crate) struct Accepted<'a> {
     pub(crate) organization: OrganizationId,
     /// Whether cross-premises headers are believed.
     pub(crate) promote: bool,
+    /// Whether the tenant's connector makes senders of the tenant internal.
+    pub(crate) internal: bool,
     /// In which direction the message runs.
     pub(crate) directionality: Directionality,
-}
-
-/// Who the client is to the connector that serves it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Standing {
-    Anonymous,
-    ExternallySecured,
-    Server,
-    User,
 }
 
 /// Answers RCPT TO.
@@ -46,23 +40,60 @@ pub(crate) fn accept<'a>(
     recipient: &Mailbox,
 ) -> Result<Accepted<'a>, Status> {
     let connector = serving(parts, server, connection).ok_or(replies::NOT_ACTIVE.clone())?;
-    if connector.require_tls && !connection.tls {
-        return Err(replies::MUST_STARTTLS.clone());
-    }
-    let standing = standing(connector, connection).ok_or(replies::NOT_AUTHENTICATED.clone())?;
+    sessions::mail_from(parts, connector, connection, reverse_path)?;
+    cannot_be(connector, recipient)?;
     let here = &parts.servers[server.index()];
+    let session = Session {
+        connector,
+        connection,
+        reverse_path,
+        recipient,
+    };
     if here.front_end_for.is_empty() {
-        routing_server(parts, here, connector, connection, standing, recipient)
+        routing_server(parts, here, &session)
     } else {
-        front_end(
-            parts,
-            server,
-            connector,
-            connection,
-            reverse_path,
-            recipient,
-        )
+        tenants::front_end(parts, server, &session)
     }
+}
+
+/// A session with its envelope.
+pub(super) struct Session<'a, 'q> {
+    pub(super) connector: &'a ReceiveConnector,
+    pub(super) connection: &'q Connection,
+    pub(super) reverse_path: &'q ReversePath,
+    pub(super) recipient: &'q Mailbox,
+}
+
+/// Domains that no recipient has (RFC 2606; Exchange PowerShell, "Set-ReceiveConnector").
+fn cannot_be(connector: &ReceiveConnector, recipient: &Mailbox) -> Result<(), Status> {
+    let rules = connector.recipient_domains;
+    let name = format!(".{}", recipient.domain);
+    let ends_in = |tails: &[&str]| tails.iter().any(|tail| name.ends_with(tail));
+    if rules.reject_reserved_top_level && ends_in(&[".test", ".example", ".invalid", ".localhost"])
+    {
+        return Err(Status::new(
+            550,
+            (5, 1, 4),
+            "Recipient address reserved by RFC 2606",
+        ));
+    }
+    if rules.reject_reserved_second_level
+        && ends_in(&[".example.com", ".example.net", ".example.org"])
+    {
+        return Err(Status::new(
+            550,
+            (5, 1, 5),
+            "Recipient address reserved by RFC 2606",
+        ));
+    }
+    if rules.reject_single_label && name.matches('.').count() == 1 {
+        return Err(Status::new(
+            550,
+            (5, 1, 6),
+            "Recipient addresses in single label domains not accepted",
+        ));
+    }
+    Ok(())
 }
 
 /// The connector bound to the port whose narrowest range around the client is the narrowest of all.
@@ -71,7 +102,7 @@ pub(crate) fn serving<'a>(
     server: ServerId,
     connection: &Connection,
 ) -> Option<&'a ReceiveConnector> {
-    let mut serving: Vec<(u128, &str, &ReceiveConnector)> = Vec::new();
+    let mut serving: Vec<(u128, String, &ReceiveConnector)> = Vec::new();
     for connector in &parts.receive_connectors {
         let Matcher::Endpoint {
             bindings,
@@ -81,7 +112,15 @@ pub(crate) fn serving<'a>(
         else {
             continue;
         };
-        let listens = bindings.iter().any(|at| at.port() == connection.port);
+        let listens = bindings.iter().any(|at| {
+            let everywhere = ["0.0.0.0", "::"].contains(&at.ip().to_string().as_str());
+            let here = match connection.local_address {
+                Some(local) if everywhere => local.is_ipv4() == at.is_ipv4(),
+                Some(local) => at.ip() == local,
+                None => true,
+            };
+            here && at.port() == connection.port
+        });
         if connector.server != server || !connector.enabled || !listens {
             continue;
         }
@@ -95,10 +134,10 @@ pub(crate) fn serving<'a>(
             None => is_for_everyone(remote_ip_ranges).then_some(0),
         };
         if let Some(size) = size {
-            serving.push((size, &connector.name, connector));
+            serving.push((size, connector.name.to_lowercase(), connector));
         }
     }
-    serving.sort_by_key(|(size, name, _)| (*size, *name));
+    serving.sort_by_key(|(size, name, _)| (*size, name.clone()));
     serving.first().map(|(_, _, connector)| *connector)
 }
 
@@ -149,73 +188,83 @@ fn ordinal(address: IpAddr) -> u128 {
     }
 }
 
-/// Which permission group lets the client submit; nothing if none does.
-fn standing(connector: &ReceiveConnector, connection: &Connection) -> Option<Standing> {
-    let has = |group| connector.permission_groups.contains(&group);
-    match connection.peer {
-        Peer::ExchangeServer if has(PermissionGroup::ExchangeServers) => Some(Standing::Server),
-        Peer::User if has(PermissionGroup::ExchangeUsers) => Some(Standing::User),
-        Peer::Anonymous
-            if connector.externally_secured && has(PermissionGroup::ExchangeServers) =>
-        {
-            Some(Standing::ExternallySecured)
-        }
-        Peer::Anonymous if has(PermissionGroup::AnonymousUsers) => Some(Standing::Anonymous),
-        Peer::Anonymous | Peer::ExchangeServer | Peer::User => None,
-    }
-}
-
 /// A server that routes for itself: any recipient of an accepted domain; others for those who may
 /// relay.
 fn routing_server<'a>(
     parts: &'a Parts,
     here: &Server,
-    connector: &'a ReceiveConnector,
-    connection: &Connection,
-    standing: Standing,
-    recipient: &Mailbox,
+    session: &Session<'a, '_>,
 ) -> Result<Accepted<'a>, Status> {
-    let profile = parts.organizations[here.organization.index()].profile;
+    let Session {
+        connector,
+        connection,
+        reverse_path,
+        recipient,
+    } = *session;
+    let rights = sessions::rights(parts, connector, connection, reverse_path);
     let promote = cloud_capability(connector, connection);
-    let kind = domain_type(parts, here.organization, &recipient.domain);
-    let may_relay = standing != Standing::Anonymous || connector.anonymous_relay || promote;
-    if kind.is_none() && !may_relay {
-        return Err(profile.relay_denied.clone());
+    let entry = accepted(parts, here.organization, &recipient.domain);
+    let may_relay = rights.contains(&ExtendedRight::AcceptAnyRecipient) || promote;
+    if entry.is_none() && !may_relay {
+        return Err(here.profile.relay_denied.clone());
     }
-    if kind == Some(DomainType::Authoritative)
-        && standing == Standing::Anonymous
-        && here.recipient_validation == RecipientValidation::Authoritative
-        && !known(parts, here, here.organization, recipient)
-    {
-        return Err(profile.recipient_blocked.clone());
+    let authenticated = connection.peer != Peer::Anonymous
+        || connector.externally_secured
+        || rights.contains(&ExtendedRight::AcceptAuthenticationFlag);
+    if filters(parts, here, reverse_path, authenticated) {
+        let filter = &here.recipient_filter;
+        let on_list = filter.block_list && filter.blocked.contains(recipient);
+        let looked_up = here.recipient_validation == RecipientValidation::Authoritative
+            && entry.is_some_and(|entry| entry.address_book);
+        if on_list || looked_up && !known(parts, here, here.organization, recipient) {
+            return Err(here.profile.recipient_blocked.clone());
+        }
     }
     Ok(Accepted {
         connector: &connector.name,
         attributed_by: None,
         organization: here.organization,
         promote,
-        directionality: match standing {
-            Standing::Anonymous => Directionality::Incoming,
-            Standing::ExternallySecured | Standing::Server | Standing::User => {
-                Directionality::Originating
-            }
+        internal: false,
+        directionality: if authenticated {
+            Directionality::Originating
+        } else {
+            Directionality::Incoming
         },
     })
 }
 
-/// Whether the peer's validated certificate has a name with `AcceptCloudServicesMail`.
+/// Whether the recipient filter runs (Exchange Server, "Recipient filtering on Edge Transport
+/// servers"; Exchange PowerShell, "Set-RemoteDomain").
+fn filters(parts: &Parts, here: &Server, reverse_path: &ReversePath, authenticated: bool) -> bool {
+    let filter = &here.recipient_filter;
+    let on =
+        filter.enabled && (authenticated && filter.internal || !authenticated && filter.external);
+    let remote = reverse_path
+        .domain()
+        .and_then(|domain| remote_domain(parts, here.organization, domain));
+    on && !remote.is_some_and(|remote| remote.trusted_inbound)
+}
+
+/// Whether the peer's validated certificate has a name with `AcceptCloudServicesMail`, or there is no
+/// TLS and `NO-TLS` has it.
 fn cloud_capability(connector: &ReceiveConnector, connection: &Connection) -> bool {
-    connector.tls_domain_capabilities.iter().any(|capability| {
-        let fits = |name: &String| {
-            let wanted = capability.domain.as_ref();
-            wanted.is_some_and(|wanted| certificate_name_fits(&wanted.to_string(), name))
+    for capability in &connector.tls_domain_capabilities {
+        let fits = match &capability.domain {
+            Some(wanted) => trusted_names(connection)
+                .iter()
+                .any(|name| certificate_name_fits(&wanted.to_string(), name)),
+            None => !connection.tls,
         };
-        capability.accept_cloud_services_mail && trusted_names(connection).iter().any(fits)
-    })
+        if fits && capability.accept_cloud_services_mail {
+            return true;
+        }
+    }
+    false
 }
 
 /// The names of the client's certificate, if its chain is good.
-fn trusted_names(connection: &Connection) -> Vec<String> {
+pub(super) fn trusted_names(connection: &Connection) -> Vec<String> {
     match &connection.certificate {
         Some(certificate) if connection.tls && certificate.trusted => {
             certificate.names.iter().map(ToString::to_string).collect()
@@ -226,7 +275,12 @@ fn trusted_names(connection: &Connection) -> Vec<String> {
 
 /// Whether recipient validation finds the address. EdgeSync does not replicate recipients that
 /// refuse mail from outside, so an Edge server does not know them.
-fn known(parts: &Parts, here: &Server, organization: OrganizationId, address: &Mailbox) -> bool {
+pub(super) fn known(
+    parts: &Parts,
+    here: &Server,
+    organization: OrganizationId,
+    address: &Mailbox,
+) -> bool {
     parts.recipients.iter().any(|recipient| {
         let is_recipient = !matches!(
             recipient.kind,
@@ -241,120 +295,6 @@ fn known(parts: &Parts, here: &Server, organization: OrganizationId, address: &M
             && replicated
             && recipient.addresses.contains(address)
     })
-}
-
-/// A front end: the tenant that the client's certificate or address names, else the recipient's.
-fn front_end<'a>(
-    parts: &'a Parts,
-    server: ServerId,
-    connector: &'a ReceiveConnector,
-    connection: &Connection,
-    reverse_path: &ReversePath,
-    recipient: &Mailbox,
-) -> Result<Accepted<'a>, Status> {
-    let here = &parts.servers[server.index()];
-    if let Some(inbound) = inbound(parts, server, connection, reverse_path, recipient) {
-        return Ok(Accepted {
-            connector: &connector.name,
-            attributed_by: Some(&inbound.name),
-            organization: inbound.organization,
-            promote: inbound.cloud_services_mail_enabled,
-            directionality: Directionality::Originating,
-        });
-    }
-    let Some(tenant) = owner(parts, here, &recipient.domain) else {
-        let profile = parts.organizations[here.organization.index()].profile;
-        return Err(profile.relay_denied.clone());
-    };
-    if domain_type(parts, tenant, &recipient.domain) == Some(DomainType::Authoritative)
-        && here.recipient_validation == RecipientValidation::Authoritative
-        && !known(parts, here, tenant, recipient)
-    {
-        let profile = parts.organizations[tenant.index()].profile;
-        return Err(profile.recipient_blocked.clone());
-    }
-    Ok(Accepted {
-        connector: &connector.name,
-        attributed_by: None,
-        organization: tenant,
-        promote: false,
-        directionality: Directionality::Incoming,
-    })
-}
-
-/// The tenant that a domain belongs to: the one with the closest accepted domain.
-fn owner(parts: &Parts, here: &Server, domain: &Domain) -> Option<OrganizationId> {
-    let mut owners = Vec::new();
-    for (tenant, _) in &here.front_end_for {
-        if let Some(entry) = accepted(parts, *tenant, domain) {
-            let name = &parts.organizations[tenant.index()].name;
-            let length = entry.domain.as_str().len();
-            owners.push((usize::MAX - length, entry.subdomains, name, *tenant));
-        }
-    }
-    owners.sort();
-    owners.first().map(|(_, _, _, tenant)| *tenant)
-}
-
-/// The inbound connector that recognises the client, and whose tenant owns the certificate's domain or
-/// the sender's: those that match by certificate before those that match by address; among equals the
-/// tenant that owns the certificate's domain, the sender's, the recipient's, and at last the lowest
-/// name.
-fn inbound<'a>(
-    parts: &'a Parts,
-    server: ServerId,
-    connection: &Connection,
-    reverse_path: &ReversePath,
-    recipient: &Mailbox,
-) -> Option<&'a ReceiveConnector> {
-    let mut found = Vec::new();
-    for connector in &parts.receive_connectors {
-        let Matcher::Peer {
-            tls_sender_certificate_name,
-            sender_ip_addresses,
-        } = &connector.matcher
-        else {
-            continue;
-        };
-        if connector.server != server || !connector.enabled {
-            continue;
-        }
-        let names: Vec<String> = match tls_sender_certificate_name {
-            Some(wanted) => trusted_names(connection)
-                .into_iter()
-                .filter(|name| certificate_name_fits(&wanted.to_string(), name))
-                .collect(),
-            None => Vec::new(),
-        };
-        let by_address = connection
-            .remote_address
-            .is_some_and(|client| sender_ip_addresses.iter().any(|r| r.contains(client)));
-        if names.is_empty() && !by_address {
-            continue;
-        }
-        let tenant = connector.organization;
-        let owns_name = names.iter().any(|name| registered(parts, tenant, name));
-        let owns_sender = reverse_path
-            .domain()
-            .is_some_and(|domain| accepted(parts, tenant, domain).is_some());
-        let owns_recipient = accepted(parts, tenant, &recipient.domain).is_some();
-        if owns_name || owns_sender {
-            let key = (names.is_empty(), !owns_name, !owns_sender, !owns_recipient);
-            found.push((key, &connector.name, connector));
-        }
-    }
-    found.sort_by_key(|(key, name, _)| (*key, *name));
-    found.first().map(|(_, _, connector)| *connector)
-}
-
-/// Whether a certificate's name, or what is left without its first label, is an accepted domain.
-fn registered(parts: &Parts, tenant: OrganizationId, name: &str) -> bool {
-    let parent = name.split_once('.').map(|(_, parent)| parent);
-    [Some(name), parent]
-        .into_iter()
-        .flatten()
-        .filter_map(|name| Domain::parse(name).ok())
-        .any(|domain| accepted(parts, tenant, &domain).is_some())
 }
 
 /// What a server takes over at the end of DATA.
@@ -379,14 +319,17 @@ pub(crate) fn admit(
     transfer: &Transfer,
 ) -> Result<Admitted, Status> {
     let here = &parts.servers[server.index()];
-    let profile = parts.organizations[here.organization.index()].profile;
+    let profile = here.profile;
     let connector = serving(parts, server, connection).expect("the session was accepted");
-    let standing = standing(connector, connection).expect("the session was accepted");
-    let bypass = matches!(standing, Standing::Server | Standing::ExternallySecured);
+    let rights = sessions::rights(parts, connector, connection, &transfer.reverse_path);
+    let bypass = rights.contains(&ExtendedRight::BypassMessageSizeLimit);
     if transfer.size > connector.max_message_size && !bypass {
         return Err(replies::TOO_LARGE.clone());
     }
-    let mut received_by = transfer.trace.received_by.clone();
+    let mut received_by = match rights.contains(&ExtendedRight::AcceptHeadersRouting) {
+        true => transfer.trace.received_by.clone(),
+        false => Vec::new(),
+    };
     for (limits, own) in services(parts, server, connector) {
         let total = received_by.len();
         let local = received_by.iter().filter(|by| *by == own).count();
@@ -401,21 +344,36 @@ pub(crate) fn admit(
     let entries = entries(here, connector, accepted.organization, transfer)
         .ok_or(profile.hop_count_exceeded.clone())?;
     Ok(Admitted {
-        auth_as: auth_as(standing, accepted.promote, transfer),
+        auth_as: match transfer.organization {
+            Some(header) if rights.contains(&ExtendedRight::AcceptHeadersOrganization) => header,
+            Some(_) | None => auth_as(parts, connector, connection, accepted, transfer),
+        },
         received_by,
         entries,
-        resolved: transfer.resolved && standing == Standing::Server,
+        resolved: transfer.resolved && connection.peer == Peer::ExchangeServer,
     })
 }
 
 /// Who vouches for the sender (Exchange Server, "Header firewall in Exchange Server"; Exchange Online,
 /// New-InboundConnector).
-fn auth_as(standing: Standing, promote: bool, transfer: &Transfer) -> AuthAs {
-    match standing {
-        Standing::Server => transfer.organization.unwrap_or(AuthAs::Internal),
-        Standing::User | Standing::ExternallySecured => AuthAs::Internal,
-        Standing::Anonymous if promote => transfer.cross_premises.unwrap_or(AuthAs::Anonymous),
-        Standing::Anonymous => AuthAs::Anonymous,
+fn auth_as(
+    parts: &Parts,
+    connector: &ReceiveConnector,
+    connection: &Connection,
+    accepted: &Accepted<'_>,
+    transfer: &Transfer,
+) -> AuthAs {
+    let sender = &transfer.reverse_path;
+    let rights = sessions::rights(parts, connector, connection, sender);
+    let flag = rights.contains(&ExtendedRight::AcceptAuthenticationFlag);
+    if connection.peer != Peer::Anonymous || connector.externally_secured || flag {
+        return AuthAs::Internal;
+    }
+    match transfer.cross_premises {
+        _ if accepted.internal => AuthAs::Internal,
+        Some(header) if accepted.promote => header,
+        _ if sessions::has_proved_domain(parts, connector, connection, sender) => AuthAs::Partner,
+        _ => AuthAs::Anonymous,
     }
 }
 

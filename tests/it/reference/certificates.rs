@@ -58,7 +58,8 @@ pub(crate) fn presented(parts: &Parts, server: ServerId, connector: &SendConnect
         }
         let suits = match &connector.tls_certificate_name {
             Some(wanted) => {
-                *wanted == format!("<I>{}<S>{}", certificate.issuer, certificate.subject)
+                in_date(certificate, parts.as_of)
+                    && *wanted == format!("<I>{}<S>{}", certificate.issuer, certificate.subject)
             }
             None => {
                 let fqdn = connector.fqdn.as_ref().unwrap_or(&here.fqdn).to_string();

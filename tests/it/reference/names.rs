@@ -1,7 +1,7 @@
 //! Names as text: what covers what, label by label.
 
 use hybridmx::mail::Domain;
-use hybridmx::model::{AcceptedDomain, DomainType, OrganizationId, Parts};
+use hybridmx::model::{AcceptedDomain, DomainType, OrganizationId, Parts, RemoteDomain};
 
 /// Whether `domain` is `parent` or ends in `.parent`.
 pub(crate) fn within(domain: &str, parent: &str) -> bool {
@@ -39,6 +39,32 @@ pub(crate) fn accepted<'a>(
         .collect();
     covering.sort_by_key(|entry| (usize::MAX - entry.domain.as_str().len(), entry.subdomains));
     covering.first().copied()
+}
+
+/// The remote domain that a domain falls under: its own entry, else the longest with subdomains, else
+/// the one for everybody.
+pub(crate) fn remote_domain<'a>(
+    parts: &'a Parts,
+    organization: OrganizationId,
+    domain: &Domain,
+) -> Option<&'a RemoteDomain> {
+    let mut covering = Vec::new();
+    for remote in &parts.remote_domains {
+        let text = remote.pattern.to_string();
+        let length = match text.strip_prefix("*.") {
+            _ if text == domain.as_str() => Some(usize::MAX),
+            _ if text == "*" => Some(0),
+            Some(parent) if within(domain.as_str(), parent) => Some(parent.len()),
+            Some(_) | None => None,
+        };
+        if let Some(length) = length.filter(|_| remote.organization == organization) {
+            covering.push((length, remote));
+        }
+    }
+    // The first of equals.
+    covering.reverse();
+    covering.sort_by_key(|(length, _)| *length);
+    covering.last().map(|(_, remote)| *remote)
 }
 
 /// The type of the accepted domain that a domain falls under.

@@ -21,11 +21,22 @@ pub(crate) const KINDS: &[&str] = &[
     "530 5.7.57",
     "451 5.7.3",
     "550 5.7.54",
-    "550 5.7.64",
+    "550 5.7.64 TenantAttribution",
+    "ATTR36",
+    "550 5.7.51",
+    "550 5.7.68",
+    "550 5.7.711",
+    "451 4.4.4",
+    "550 5.7.1 Client",
+    "454 4.7.5",
+    "550 5.1.4 Recipient",
+    "550 5.1.5",
+    "550 5.1.6",
+    "internal true",
     "550 5.4.1",
     "550 5.1.10 RESOLVER",
-    "promote true Originating",
-    "promote false Incoming",
+    "promote true internal false Originating",
+    "promote false internal false Incoming",
     "by Some(",
     // Admission.
     "auth_as: Anonymous",
@@ -95,11 +106,12 @@ pub(crate) fn selection(topology: &Topology, selection: &Selection) -> String {
 pub(crate) fn accepted(parts: &Parts, answer: Result<&Accepted<'_>, &Status>) -> String {
     match answer {
         Ok(accepted) => format!(
-            "{} by {:?} for {} promote {} {}",
+            "{} by {:?} for {} promote {} internal {} {}",
             accepted.connector,
             accepted.attributed_by,
             parts.organizations[accepted.organization.index()].name,
             accepted.promote,
+            accepted.internal,
             accepted.directionality
         ),
         Err(status) => status.to_string(),
@@ -114,6 +126,7 @@ pub(crate) fn verdict(topology: &Topology, verdict: &Verdict) -> String {
         attributed_by: admission.attributed_by.map(name),
         organization: admission.organization,
         promote: admission.promote,
+        internal: admission.treat_as_internal,
         directionality: admission.directionality,
     });
     accepted(topology.parts(), answer.as_ref().map_err(|status| *status))

@@ -16,6 +16,13 @@ pub(crate) fn server(dice: &mut Dice, parts: &Parts) -> ServerId {
     ServerId::new(dice.below(parts.servers.len()))
 }
 
+/// Any server of the world, and often the front end, whose door has the most to say.
+pub(crate) fn door(dice: &mut Dice, parts: &Parts) -> ServerId {
+    let front_end = parts.servers.iter().position(|each| each.is_front_end());
+    let front_end = front_end.filter(|_| dice.percent(30));
+    front_end.map_or_else(|| server(dice, parts), ServerId::new)
+}
+
 /// A server that is likely to have a directory.
 pub(crate) fn categorizer(dice: &mut Dice, parts: &Parts) -> ServerId {
     let all: Vec<usize> = (0..parts.servers.len()).collect();
@@ -104,7 +111,7 @@ pub(crate) fn connection(dice: &mut Dice) -> Connection {
     });
     Connection {
         remote_address: dice.maybe(90, |dice| *dice.pick(&ADDRESSES)),
-        local_address: None,
+        local_address: dice.maybe(70, |dice| *dice.pick(&ADDRESSES)),
         port: *dice.pick(&PORTS),
         peer: *dice.pick(&[
             Peer::Anonymous,

@@ -1,19 +1,20 @@
 //! Random topologies, built as the lists of objects they consist of.
 
 use std::collections::BTreeSet;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::ops::Range;
 use std::sync::LazyLock;
 
 use hybridmx::mail::{ByteSize, Domain, Limit, LocalPart, Mailbox, NamePattern};
 use hybridmx::model::{
-    AcceptedDomain, AddressSpace, AutoForwarding, Certificate, DistributionGroup, DomainPattern,
-    DomainType, EXCHANGE_ONLINE, EXCHANGE_SERVER, Fallback, Forwarding, INTERNET, InboxRule,
-    IpRange, MailUserFlavour, Matcher, Member, Moderation, Organization, OrganizationId,
-    OrganizationKind, Parts, PermissionGroup, Policy, ReceiveConnector, Recipient, RecipientId,
-    RecipientKind, RecipientValidation, RemoteDomain, Routing, SendConnector, Server, ServerId,
-    ServerRole, Service, Settings, SmartHost, TlsAuthLevel, TlsDomainCapability, TransportRole,
-    UnifiedGroup,
+    AcceptedDomain, AdPermission, AddressSpace, AutoForwarding, Certificate, CloudDomain,
+    DistributionGroup, DomainPattern, DomainType, EXCHANGE_ONLINE, EXCHANGE_SERVER, ExtendedRight,
+    Fallback, Forwarding, INTERNET, InboxRule, IpRange, MailUserFlavour, Matcher, Member,
+    Moderation, Organization, OrganizationId, OrganizationKind, PartnerRestriction, Parts,
+    PermissionGroup, Policy, ReceiveConnector, Recipient, RecipientDomainRules, RecipientFilter,
+    RecipientId, RecipientKind, RecipientValidation, RemoteDomain, Routing, SendConnector, Server,
+    ServerId, ServerRole, Service, Settings, SmartHost, TlsAuthLevel, TlsDomainCapability,
+    TransportRole, Trustee, UnifiedGroup,
 };
 use jiff::{SignedDuration, Timestamp};
 
@@ -30,6 +31,8 @@ pub(crate) static DOMAINS: LazyLock<Vec<Domain>> = LazyLock::new(|| {
         "xcontoso.com",
         "fabrikam.com",
         "eu.fabrikam.com",
+        "example.com",
+        "lab.test",
     ]
     .map(|name| Domain::parse(name).expect("a domain"))
     .to_vec()
@@ -220,6 +223,9 @@ impl Builder<'_> {
                 AutoForwarding::On,
                 AutoForwarding::On,
             ]);
+            organization.tenant.reject_direct_send = self.dice.percent(30);
+            organization.tenant.has_mail_license = self.dice.percent(90);
+            organization.transport.receive_domain_secure = self.dice.subset(&DOMAINS, 0, 3);
             self.parts.organizations.push(Organization {
                 fallback,
                 partners,
@@ -288,6 +294,13 @@ impl Builder<'_> {
                 ServerRole::Mailbox | ServerRole::Hub | ServerRole::FrontEnd
             ),
             recipient_validation,
+            recipient_filter: RecipientFilter {
+                enabled: self.dice.percent(90),
+                external: self.dice.percent(85),
+                internal: self.dice.percent(30),
+                block_list: self.dice.percent(40),
+                blocked: self.dice.list(0, 3, mailbox),
+            },
             services,
             ..Server::new(organization, name, fqdn, role, profile)
         });
@@ -340,7 +353,17 @@ impl Builder<'_> {
                         .dice
                         .pick(&[DomainType::Authoritative, DomainType::InternalRelay]),
                 };
+                let mut off = |shape_has: bool| shape_has && self.dice.percent(8);
+                let cloud = CloudDomain {
+                    outbound_only: off(shape == Shape::Tenant),
+                    sending_from_disabled: off(shape == Shape::Tenant),
+                    sending_to_disabled: off(shape == Shape::Tenant),
+                    ..CloudDomain::default()
+                };
+                let address_book = (kind == DomainType::Authoritative) != self.dice.percent(15);
                 self.parts.accepted_domains.push(AcceptedDomain {
+                    cloud,
+                    address_book,
                     name: format!("{}/{domain}/{subdomains}", organization.index()),
                     subdomains: *subdomains,
                     default: index == 0,
@@ -360,6 +383,7 @@ impl Builder<'_> {
                 name: format!("{}/{pattern}", organization.index()),
                 target_delivery_domain,
                 auto_forward,
+                trusted_inbound: self.dice.percent(25),
                 ..RemoteDomain::new(organization, pattern)
             });
         }
@@ -497,6 +521,7 @@ impl Builder<'_> {
                     sender_ip_addresses: self.dice.list(0, 2, |dice| *dice.pick(&RANGES)),
                 };
                 let connector = self.receive_connector(organization, front_end, &name, matcher);
+                let connector = inbound(self.dice, connector);
                 self.parts.receive_connectors.push(connector);
             }
         }
@@ -517,9 +542,17 @@ impl Builder<'_> {
             4 => remote_ip_ranges = self.dice.subset(&RANGES[HALVES], 1, 2),
             _ => {}
         }
+        let mut bindings = Matcher::everywhere(&ports);
+        if self.dice.percent(15) {
+            let address = *self.dice.pick(&ADDRESSES);
+            bindings = ports
+                .iter()
+                .map(|port| SocketAddr::new(address, *port))
+                .collect();
+        }
         Matcher::Endpoint {
             transport_role,
-            bindings: Matcher::everywhere(&ports),
+            bindings,
             remote_ip_ranges,
         }
     }
@@ -554,7 +587,7 @@ impl Builder<'_> {
             externally_secured,
             anonymous_relay: dice.percent(20),
             tls_domain_capabilities: dice.list(0, 2, |dice| TlsDomainCapability {
-                domain: Some(certificate_name(dice)),
+                domain: dice.maybe(85, certificate_name),
                 accept_cloud_services_mail: dice.percent(75),
             }),
             cloud_services_mail_enabled: dice.percent(50),
@@ -565,6 +598,14 @@ impl Builder<'_> {
             max_local_hop_count: u32::try_from(dice.below(4)).expect("small"),
             max_attributions: dice
                 .maybe(50, |dice| u32::try_from(dice.between(1, 3)).expect("small")),
+            recipient_domains: RecipientDomainRules {
+                reject_single_label: dice.percent(20),
+                reject_reserved_top_level: dice.percent(20),
+                reject_reserved_second_level: dice.percent(20),
+            },
+            domain_secure: dice.percent(50),
+            exchange_authentication: dice.percent(80),
+            ad_permissions: dice.list(0, 2, ad_permission),
             ..ReceiveConnector::new(organization, server, name, matcher)
         }
     }
@@ -775,6 +816,43 @@ fn policy(dice: &mut Dice, all: &Range<usize>, index: usize) -> Policy {
         guest: dice.percent(20),
         has_database: dice.percent(85),
         ..Policy::PLAIN
+    }
+}
+
+/// What only the cloud's inbound connectors have.
+fn inbound(dice: &mut Dice, connector: ReceiveConnector) -> ReceiveConnector {
+    let partner = dice.maybe(45, |dice| PartnerRestriction {
+        sender_domains: dice.list(1, 2, |dice| pattern(dice, Shape::Outside)),
+        to_certificate: dice.percent(50),
+        to_addresses: dice.percent(40),
+    });
+    ReceiveConnector {
+        partner,
+        treat_as_internal: dice.percent(60),
+        associated_domains: match dice.percent(25) {
+            true => dice.subset(&DOMAINS, 1, 4),
+            false => Vec::new(),
+        },
+        blocked: dice.percent(10),
+        ..connector
+    }
+}
+
+/// A right given or denied beside the permission groups.
+fn ad_permission(dice: &mut Dice) -> AdPermission {
+    AdPermission {
+        trustee: dice
+            .pick(&[
+                Trustee::Anonymous,
+                Trustee::Anonymous,
+                Trustee::AuthenticatedUsers,
+                Trustee::ExternallySecuredServers,
+                Trustee::ExchangeServers,
+                Trustee::Partners,
+            ])
+            .clone(),
+        rights: dice.subset(&ExtendedRight::ALL, 1, 3),
+        deny: dice.percent(50),
     }
 }
 
