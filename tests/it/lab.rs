@@ -371,7 +371,7 @@ fn target_addresses_that_lead_to_each_other_are_a_loop() {
     assert_eq!(fork.flags.len(), 1, "{:?}", fork.flags);
     assert_eq!(
         (fork.flags[0].kind, fork.flags[0].reason),
-        (FlagKind::Loop, "forwarding")
+        (FlagKind::Loop, "recipient")
     );
     run(async {
         let lab = start(world).await;
@@ -389,7 +389,7 @@ fn target_addresses_that_lead_to_each_other_are_a_loop() {
         }
         assert_eq!(
             counted(&lab, "hybridmx_loops_total"),
-            ["hybridmx_loops_total{kind=\"forwarding\",server=\"EX01\"} 1"]
+            ["hybridmx_loops_total{kind=\"recipient\",server=\"EX01\"} 1"]
         );
         lab.stop().await;
     });
