@@ -74,6 +74,15 @@ pub enum Format {
     Text,
 }
 
+/// What sort of message `trace` follows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Kind {
+    /// A calendar invitation: groups send it to those who want events
+    Invitation,
+    /// Anything else
+    Message,
+}
+
 /// The severities that can make `check` fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum FailOn {
@@ -145,6 +154,9 @@ pub struct Trace {
         allow_hyphen_values = true
     )]
     pub size: String,
+    /// What sort of message it is
+    #[arg(long, value_enum, default_value_t = Kind::Message)]
+    pub kind: Kind,
     /// How to write the answer
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub format: Format,

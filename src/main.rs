@@ -489,7 +489,10 @@ fn question(topology: &Topology, arguments: &cli::Trace) -> Result<Question, Vec
         from,
         to,
         size,
-        kind: MessageKind::Message,
+        kind: match arguments.kind {
+            cli::Kind::Invitation => MessageKind::Invitation,
+            cli::Kind::Message => MessageKind::Message,
+        },
         submission,
     })
 }

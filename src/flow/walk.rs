@@ -155,14 +155,14 @@ impl Walk<'_> {
         for failure in categorized.failures {
             let mut path = path.clone();
             if let Some(told) = failure.told {
-                path.told = told;
+                path.told = *told;
             }
             path.notify_never |= failure.notify_never;
             path.record(failure.steps);
             match failure.looped {
                 Some(looped) => {
-                    let cycle = Cycle::Recipients(looped.cycle);
                     let kind = looped.kind.as_str();
+                    let cycle = Cycle::Recipients(looped.cycle);
                     self.looped(&failure.recipient, failure.status, kind, cycle, path);
                 }
                 None => self.fail(failure.recipient, failure.status, path),

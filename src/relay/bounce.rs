@@ -21,10 +21,9 @@ pub(super) fn compose(
     failures: Vec<(Mailbox, Status, Option<String>)>,
     now: Timestamp,
 ) -> Option<(MailItem, Message)> {
-    let reverse_path = super::lock::lock(&pending.state)
-        .record
-        .reverse_path
-        .clone();
+    let state = super::lock::lock(&pending.state);
+    let (reverse_path, originals) = (state.record.reverse_path.clone(), state.originals.clone());
+    drop(state);
     let Ok(ReversePath::Mailbox(sender)) = reverse_path.parse() else {
         return None;
     };
@@ -34,8 +33,8 @@ pub(super) fn compose(
     let recipients: Vec<ReportedRecipient> = failures
         .into_iter()
         .map(|(recipient, status, remote)| ReportedRecipient {
+            original: originals.get(&recipient).cloned(),
             recipient,
-            original: None,
             status,
             remote,
         })

@@ -45,12 +45,17 @@ pub(super) fn dispatch(
     for suppressed in &categorized.suppressed {
         shared.track(&message_id, &suppressed.steps);
     }
+    let originals = copies
+        .iter()
+        .flat_map(|copy| copy.transfer.properties.orcpt.clone())
+        .collect();
     let left = copies.len() + failures.len();
     let arrived = record.arrived;
     let state = Mutex::new(Progress {
         record,
         left,
         failures: Vec::new(),
+        originals,
     });
     let pending = Arc::new(Pending {
         id,

@@ -1,7 +1,7 @@
 //! Delivery queues: one for each next hop, and what is in them. A queue opens as many connections as
 //! its length deserves and keeps them while there is work.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Arc, Mutex};
 
 use jiff::Timestamp;
@@ -33,6 +33,8 @@ pub(super) struct Progress {
     pub(super) left: usize,
     /// Failures to be reported together.
     pub(super) failures: Vec<(Mailbox, Status, Option<String>)>,
+    /// Recipients whose address was rewritten, with the address the sender wrote (RFC 3461 §4.2).
+    pub(super) originals: BTreeMap<Mailbox, Mailbox>,
 }
 
 /// Copies that share everything but their recipients, on their way to one next hop.

@@ -198,7 +198,7 @@ fn route(
         Err(mut failure) => {
             steps.append(&mut failure.steps);
             failure.steps = steps;
-            failure.told = changes.reverse_path;
+            failure.told = changes.reverse_path.map(Box::new);
             failure.notify_never = changes.notify_never;
             into.failures.push(failure);
         }

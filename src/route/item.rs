@@ -291,9 +291,9 @@ pub struct Failure {
     /// Whether the peer can be told in the open session instead of by an NDR.
     pub in_dialogue: bool,
     /// What goes round, where that is why.
-    pub looped: Option<Looped>,
+    pub looped: Option<Box<Looped>>,
     /// Who is told, where that is not the sender of the message.
-    pub told: Option<ReversePath>,
+    pub told: Option<Box<ReversePath>>,
     /// Whether nobody is told.
     pub notify_never: bool,
     /// Why.

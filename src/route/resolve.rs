@@ -395,7 +395,7 @@ impl Resolver<'_> {
             .because(Reason::RecipientLoop(cycle.clone()));
         self.push_failure(
             Failure {
-                looped: Some(Looped { kind, cycle }),
+                looped: Some(Box::new(Looped { kind, cycle })),
                 ..Failure::new(address.clone(), replies::FORWARDING_LOOP.clone())
             },
             way,
@@ -488,7 +488,7 @@ impl Resolver<'_> {
         let mut steps = way.steps;
         steps.push(step);
         self.resolution.failures.push(Failure {
-            told: way.changes.reverse_path,
+            told: way.changes.reverse_path.map(Box::new),
             notify_never: way.changes.notify_never,
             steps,
             ..failure

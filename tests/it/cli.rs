@@ -118,6 +118,9 @@ fn a_trace_exits_0_however_the_mail_ends() {
         0,
         "=> Delivered",
     );
+    let invitation = trace(CONTOSO, "david@contoso.com", group);
+    let invitation = [&invitation[..], &["--kind", "invitation"]].concat();
+    check(&invitation, 0, "=> Delivered");
     check(&trace(BY_EDGE, "david@contoso.com", group), 0, "=> Looped");
     check(
         &trace(CONTOSO, "<>", "nobody@contoso.com"),

@@ -217,9 +217,7 @@ impl Desk<'_> {
         };
         let before = |address: &Mailbox| item.properties.orcpt.get(address).cloned();
         let written = way.written.as_ref();
-        let mut original = written
-            .and_then(|written| before(written))
-            .or(written.cloned());
+        let mut original = written.and_then(before).or(written.cloned());
         if original.as_ref() == Some(recipient) || original.is_none() {
             original = before(recipient);
         }
