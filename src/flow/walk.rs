@@ -163,8 +163,8 @@ impl Walk<'_> {
             path.record(failure.steps);
             match failure.looped {
                 Some(looped) => {
-                    let cycle = Cycle::Recipients(looped.cycle);
                     let kind = looped.kind.as_str();
+                    let cycle = Cycle::Recipients(looped.cycle);
                     self.looped(&failure.recipient, failure.status, kind, cycle, path);
                 }
                 None => self.fail(failure.recipient, failure.status, path),

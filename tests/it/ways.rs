@@ -147,6 +147,19 @@ fn a_post_from_on_premises_does_not_go_back_by_centralized_mail_transport() {
     );
 }
 
+/// "Users in your Exchange 2013-based hybrid deployment experience mail issues after April 15, 2016":
+/// the on-premises servers must let the cloud relay.
+#[test]
+fn centralized_mail_needs_servers_that_relay_for_the_cloud() {
+    let place = centralized(|parts| {
+        for connector in &mut parts.receive_connectors {
+            connector.tls_domain_capabilities.clear();
+        }
+    });
+    let way = "EXO EX01: Bounced 5.7.54";
+    assert_ways(&place, "julie@contoso.com", "ann@fabrikam.com", &[way]);
+}
+
 /// Exchange Online, "Fix NDR error code 5.4.6 through 5.4.20 in Exchange Online".
 #[test]
 fn centralized_mail_loops_where_attribution_or_the_connector_fails() {
