@@ -545,19 +545,38 @@ fn pairs(
         .collect()
 }
 
+/// Whom a group sends its posts to, also through other groups.
+fn readers(topology: &Topology, group: RecipientId) -> BTreeSet<RecipientId> {
+    let (mut found, mut open) = (BTreeSet::new(), vec![group]);
+    while let Some(group) = open.pop() {
+        let members = match &topology.recipient(group).kind {
+            RecipientKind::Group { subscribers, .. } => subscribers,
+            RecipientKind::DistributionGroup(list) => &list.members,
+            _ => continue,
+        };
+        for member in members {
+            if let Member::Recipient(id) = member
+                && found.insert(*id)
+            {
+                open.push(*id);
+            }
+        }
+    }
+    found
+}
+
 /// The senders among the subscribers of a group.
 fn subscribers_among<'a>(
     topology: &'a Topology,
     group: RecipientId,
     senders: &HashMap<&Mailbox, ()>,
 ) -> Vec<(&'a Mailbox, Relation)> {
-    let RecipientKind::Group { subscribers, .. } = &topology.recipient(group).kind else {
+    if !matches!(topology.recipient(group).kind, RecipientKind::Group { .. }) {
         return Vec::new();
-    };
-    let recipients = subscribers.iter().filter_map(|member| match member {
-        Member::Recipient(id) => Some(topology.recipient(*id)),
-        Member::Nobody(_) => None,
-    });
+    }
+    let recipients = readers(topology, group)
+        .into_iter()
+        .map(|id| topology.recipient(id));
     let mut found: BTreeMap<&Mailbox, Relation> = BTreeMap::new();
     for recipient in recipients {
         let own = |address: &&Mailbox| senders.contains_key(*address);
