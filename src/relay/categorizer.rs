@@ -3,21 +3,26 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::message::Message;
 use super::queue::{Delivery, Key, Pending, Progress, Work};
-use super::record::Record;
+use super::record::{Failure, Record};
 use super::shared::Shared;
 use super::tally::Queued;
-use super::tracking::{Flagged, Noted};
+use super::tracking::{Flagged, NO_CONNECTOR, Noted};
+use super::trouble::Trouble;
 use super::{bounce, deliver, progress, send};
 use crate::clock;
-use crate::mail::{Mailbox, Status};
+use crate::mail::{Action, Mailbox};
 use crate::route::{self, Categorized, Copy, Event, Happened, MailItem, NextHop};
 use crate::spool::MessageId;
+
+/// How long to wait where the spool does not take a report.
+const REPORT_AGAIN: Duration = Duration::from_secs(10);
 
 /// Puts a message that is in the spool on its way. Recipients that are over are left alone.
 pub(super) fn dispatch(
@@ -29,7 +34,11 @@ pub(super) fn dispatch(
     categorized: Categorized,
 ) {
     shared.take_up();
-    let done = |recipient: &Mailbox| record.done.contains(&recipient.to_string());
+    let unreported = record.failed.clone();
+    let done = |recipient: &Mailbox| {
+        record.done.contains(&recipient.to_string())
+            || unreported.iter().any(|each| each.recipient == *recipient)
+    };
     let copies: Vec<Copy> = categorized
         .copies
         .into_iter()
@@ -44,13 +53,9 @@ pub(super) fn dispatch(
     for suppressed in &categorized.suppressed {
         shared.track(&message_id, &suppressed.steps);
     }
-    let left = copies.len() + failures.len();
+    let left = copies.len() + failures.len() + unreported.len();
     let arrived = record.arrived;
-    let state = Mutex::new(Progress {
-        record,
-        left,
-        failures: Vec::new(),
-    });
+    let state = Mutex::new(Progress { record, left });
     let pending = Arc::new(Pending {
         id,
         message_id,
@@ -62,6 +67,20 @@ pub(super) fn dispatch(
         shared.forget(id);
         return;
     }
+    if !unreported.is_empty() {
+        shared.hand_back(Work::Report(pending.clone(), Action::Failed, unreported));
+    }
+    fail_at_once(shared, &pending, failures);
+    for delivery in bundle(shared, &pending, copies) {
+        shared.track(&pending.message_id, &delivery.copy.steps);
+        enqueue(shared, delivery);
+    }
+    let _ = item;
+}
+
+/// Recipients for which the categorizer found no way.
+fn fail_at_once(shared: &Arc<Shared>, pending: &Arc<Pending>, failures: Vec<route::Failure>) {
+    let mut failed = Vec::new();
     for failure in failures {
         if failure.is_forwarding_loop() {
             let loops = Flagged::Loop("forwarding");
@@ -72,19 +91,17 @@ pub(super) fn dispatch(
             &pending.message_id,
             &Noted::of(Event::Fail, &failure.recipient).status(&failure.status),
         );
-        shared.count("messages_bounced_total", None, Some(&failure.status));
-        progress::over(
-            shared,
-            &pending,
-            &failure.recipient,
-            Some((failure.status, None)),
-        );
+        failed.push(Failure {
+            recipient: failure.recipient,
+            status: failure.status,
+            last_error: None,
+            endpoint: None,
+            said_there: false,
+            connector: NO_CONNECTOR.to_owned(),
+            at: clock::now(),
+        });
     }
-    for delivery in bundle(shared, &pending, copies) {
-        shared.track(&pending.message_id, &delivery.copy.steps);
-        enqueue(shared, delivery);
-    }
-    let _ = item;
+    progress::fail(shared, pending, failed);
 }
 
 /// Joins copies that differ in nothing but the recipient, so that one transaction carries them.
@@ -111,7 +128,7 @@ fn bundle(shared: &Shared, pending: &Arc<Pending>, copies: Vec<Copy>) -> Vec<Del
                     recipients: vec![recipient],
                     copy: Arc::new(copy),
                     attempts: 0,
-                    place: Arc::new(place),
+                    place,
                 });
             }
         }
@@ -124,9 +141,9 @@ pub(super) async fn run(shared: Arc<Shared>, mut work: UnboundedReceiver<Work>) 
     while let Some(work) = work.recv().await {
         match work {
             Work::Retry(delivery) => enqueue(&shared, delivery),
-            Work::Report(pending, failures) => {
+            Work::Report(pending, action, failures) => {
                 let shared = shared.clone();
-                tokio::spawn(async move { report(&shared, &pending, failures).await });
+                tokio::spawn(async move { report(&shared, &pending, action, &failures).await });
             }
         }
     }
@@ -139,7 +156,10 @@ fn enqueue(shared: &Arc<Shared>, delivery: Delivery) {
             let shared = shared.clone();
             tokio::spawn(async move { deliver::deliver(&shared, delivery, id).await });
         }
-        NextHop::Unreachable => progress::put_off(shared, delivery, &Happened::Unreachable, None),
+        NextHop::Unreachable => {
+            let trouble = Trouble::nowhere(Happened::Unreachable);
+            progress::put_off(shared, delivery, &trouble);
+        }
         NextHop::Dns { .. } | NextHop::Servers { .. } | NextHop::SmartHosts { .. } => {
             let queue = shared.queues.of(&delivery.copy);
             if queue.push(delivery) {
@@ -149,29 +169,28 @@ fn enqueue(shared: &Arc<Shared>, delivery: Delivery) {
     }
 }
 
-/// Tells the sender of a message which recipients failed, then forgets the message.
-async fn report(
-    shared: &Arc<Shared>,
-    pending: &Pending,
-    failures: Vec<(Mailbox, Status, Option<String>)>,
-) {
+/// Tells the sender of a message which recipients failed or wait. Those that failed are over when that
+/// is safe.
+async fn report(shared: &Arc<Shared>, pending: &Pending, action: Action, failures: &[Failure]) {
     let now = clock::now();
-    let place = shared
+    let _place = shared
         .tally
         .enter(Queued::Submission, None, pending.arrived);
-    let Some((item, message)) = bounce::compose(shared, pending, failures, now) else {
-        return shared.forget(pending.id);
-    };
-    // The message itself is forgotten only when its report is safe.
-    match originate(shared, item, message, now).await {
-        Ok(()) => shared.forget(pending.id),
-        Err(error) => {
-            place.stay();
+    if let Some((item, message)) = bounce::compose(shared, pending, action, failures, now) {
+        while let Err(error) = originate(shared, item.clone(), message.clone(), now).await {
             tracing::error!(
                 server = shared.name(), %error,
                 "a report could not be kept; the message stays in the spool"
             );
+            tokio::time::sleep(REPORT_AGAIN).await;
         }
+        for failure in failures.iter().filter(|_| action == Action::Failed) {
+            shared.count_bounce(failure);
+        }
+    }
+    if action == Action::Failed {
+        let recipients: Vec<_> = failures.iter().map(|each| each.recipient.clone()).collect();
+        progress::over(shared, pending, &recipients);
     }
 }
 

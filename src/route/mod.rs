@@ -43,7 +43,7 @@ pub use item::{
     Admission, Arrival, Categorized, ClientCertificate, Connection, Copy, Failure, MailItem,
     NextHop, Peer, Presented, Properties, Refusal, Suppressed, TlsDemand, Trace, Transfer, Verdict,
 };
-pub use outcome::{Happened, Outcome, outcome, retry_after};
+pub use outcome::{DELAY_NOTIFICATION, DELAYED, Happened, Outcome, outcome, retry_after};
 pub use select::{NoWinner, Selection, covers, select};
 pub use sender::may_send_as;
 pub use step::{Event, Reason, Rejected, Step, Subject};
