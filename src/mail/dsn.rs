@@ -137,6 +137,15 @@ impl Notification<'_> {
             "\r\nDiagnostic information for administrators:\r\n\r\nGenerating server: {}\r\n",
             self.reporting
         );
+        let mut receiving: Vec<&String> = self
+            .recipients
+            .iter()
+            .filter_map(|each| each.at.as_ref())
+            .collect();
+        receiving.dedup();
+        for at in receiving {
+            let _ = write!(text, "Receiving server: {at}\r\n");
+        }
         for each in self.recipients {
             let _ = write!(text, "\r\n{}\r\n{}", each.recipient, self.reasons(each));
         }

@@ -103,12 +103,16 @@ impl Ex01 {
 
     /// Hands a message from [`SENDER`] over.
     async fn bring(&self, recipients: &[&str]) {
+        self.bring_from(SENDER, recipients).await;
+    }
+
+    async fn bring_from(&self, sender: &str, recipients: &[&str]) {
         let stream = net::connect(None, self.smtp, PATIENCE).await;
         let mut stream = BufReader::new(stream.expect("the relay listens"));
         answer(&mut stream, "220").await;
         let mut lines = vec![
             ("EHLO client.example".to_owned(), "250"),
-            (format!("MAIL FROM:<{SENDER}>"), "250"),
+            (format!("MAIL FROM:<{sender}>"), "250"),
         ];
         for user in recipients {
             lines.push((format!("RCPT TO:<{user}@contoso.com>"), "250"));
@@ -338,6 +342,21 @@ fn failures_are_reported_while_others_wait_and_together() {
         assert_eq!(heard.count("RCPT TO:<u0"), 1);
         assert_eq!(relay.mailbox().len(), 1);
         assert_eq!(relay.counted("hybridmx_messages_bounced_total"), 2);
+        relay.relay.stop().await;
+    });
+}
+
+#[test]
+fn nobody_is_told_of_a_message_without_a_sender_and_nothing_is_counted_as_told() {
+    run(async {
+        let (next, _) = sink(mixed);
+        let relay = Ex01::start(2, next, 600).await;
+        relay.bring_from("", &["u0", "u1"]).await;
+        while relay.relay.finished() < 1 {
+            sleep(Duration::from_millis(5)).await;
+        }
+        assert_eq!(relay.relay.taken(), 1);
+        assert_eq!(relay.counted("hybridmx_messages_bounced_total"), 0);
         relay.relay.stop().await;
     });
 }
