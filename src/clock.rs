@@ -12,6 +12,12 @@ pub fn now() -> Timestamp {
     Timestamp::now()
 }
 
+/// A moment as the text of Exchange's NDRs writes it, in UTC.
+#[must_use]
+pub fn short(moment: Timestamp) -> String {
+    moment.strftime("%-m/%-d/%Y %-I:%M:%S %p").to_string()
+}
+
 /// A moment as RFC 5322 §3.3 writes it, in UTC.
 #[must_use]
 pub fn rfc5322(moment: Timestamp) -> String {

@@ -146,7 +146,7 @@ pub const TABLE: &[Metric] = &[
     counter(
         "messages_bounced_total",
         &["connector", "enhanced"],
-        "Recipients that failed and were reported by this server.",
+        "Recipients that failed and were reported by this server. Nobody is told of a message with the null reverse-path, so its recipients are not among them.",
     ),
     counter(
         "messages_deferred_total",
@@ -161,7 +161,7 @@ pub const TABLE: &[Metric] = &[
     counter(
         "messages_expired_total",
         &["connector"],
-        "Recipients given up after the expiration time; they are among the bounced ones as well.",
+        "Recipients given up after the expiration time; those that were reported are among the bounced ones as well.",
     ),
     counter(
         "messages_received_total",

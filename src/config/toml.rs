@@ -133,6 +133,10 @@ impl Mistake {
 /// The parser's message in the reader's words, and what to do.
 fn explain(message: &str, offending: &str) -> (String, String) {
     let (message, help) = match message {
+        m if m.starts_with("string values must be quoted") && offending.is_empty() => (
+            "the value is missing",
+            "write `Key = value`, or remove the line".to_owned(),
+        ),
         m if m.starts_with("string values must be quoted") => {
             ("text stands in quotes", format!("write `\"{offending}\"`"))
         }

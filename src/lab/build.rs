@@ -162,6 +162,7 @@ impl Lab {
             mailboxes: Mailboxes::new(folder.join("mail")),
             metrics: metrics.clone(),
             root_pem: authority.root_pem().into(),
+            topology: topology.clone(),
         };
         let mailboxes = door.mailboxes.clone();
         let door = open_door(http, door)?;

@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, Query, Request, State};
 use axum::http::{StatusCode, header};
+use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Json, Response};
 use axum::routing::get;
 use serde::{Deserialize, Serialize};
@@ -13,8 +14,10 @@ use tokio::net::TcpListener;
 use tokio::time::Instant;
 
 use super::mailboxes::{Mailboxes, Stored};
+use crate::diag::did_you_mean;
 use crate::mail::Mailbox;
 use crate::metrics::Metrics;
+use crate::model::{RecipientKind, Topology};
 
 /// What the handlers share.
 #[derive(Clone)]
@@ -22,6 +25,7 @@ pub(super) struct Door {
     pub(super) mailboxes: Mailboxes,
     pub(super) metrics: Arc<Metrics>,
     pub(super) root_pem: Arc<str>,
+    pub(super) topology: Arc<Topology>,
 }
 
 /// Serves until the task is ended.
@@ -35,10 +39,40 @@ pub(super) async fn serve(listener: TcpListener, door: Door) {
         .route("/mailboxes/{address}", get(one))
         .route("/mailboxes/{address}/wait", get(wait))
         .route("/mailboxes/{address}/{id}", get(raw))
-        .with_state(door);
+        .with_state(door)
+        .layer(middleware::from_fn(known_parameters));
     if let Err(error) = axum::serve(listener, router).await {
         tracing::error!(%error, "the HTTP door stopped");
     }
+}
+
+/// What may stand behind the `?` of a path.
+fn parameters(path: &str) -> &'static [&'static str] {
+    if path.starts_with("/mailboxes/") && path.ends_with("/wait") {
+        &["count", "subject", "timeout"]
+    } else {
+        &[]
+    }
+}
+
+/// Refuses what would be ignored otherwise: a misspelt parameter looks like an answer.
+async fn known_parameters(request: Request, next: Next) -> Response {
+    let known = parameters(request.uri().path());
+    let query = request.uri().query().unwrap_or_default();
+    let mut names = query
+        .split('&')
+        .filter(|pair| !pair.is_empty())
+        .map(|pair| pair.split('=').next().unwrap_or_default());
+    let Some(unknown) = names.find(|name| !known.contains(name)) else {
+        return next.run(request).await;
+    };
+    let help = match did_you_mean(unknown, known.iter().copied()) {
+        Some(meant) => format!("did you mean `{meant}`?"),
+        None if known.is_empty() => "there are none here".to_owned(),
+        None => format!("known: {}", known.join(", ")),
+    };
+    let message = format!("unknown parameter `{unknown}`: {help}\n");
+    (StatusCode::BAD_REQUEST, message).into_response()
 }
 
 async fn help() -> &'static str {
@@ -105,20 +139,48 @@ async fn all(State(door): State<Door>) -> Json<Vec<Listed>> {
 /// Why a request has no answer.
 type Refusal = (StatusCode, String);
 
-fn address(text: &str) -> Result<Mailbox, Refusal> {
-    Mailbox::parse(text).map_err(|error| {
-        (
-            StatusCode::BAD_REQUEST,
-            format!("`{text}` is not an address: {error}\n"),
-        )
-    })
+impl Door {
+    /// The address of a mailbox, which may be empty.
+    fn address(&self, text: &str) -> Result<Mailbox, Refusal> {
+        let address = Mailbox::parse(text).map_err(|error| {
+            (
+                StatusCode::BAD_REQUEST,
+                format!("`{text}` is not an address: {error}\n"),
+            )
+        })?;
+        if self.has_mailbox(&address) || !self.mailboxes.list(Some(&address)).is_empty() {
+            return Ok(address);
+        }
+        let message = format!("nobody has a mailbox with the address `{address}`\n");
+        Err((StatusCode::NOT_FOUND, message))
+    }
+
+    /// Whether the world has a mailbox for an address, or a host that takes every address of its domain.
+    fn has_mailbox(&self, address: &Mailbox) -> bool {
+        let topology = &self.topology;
+        topology.organizations().any(|(id, _)| {
+            let takes_everything = topology
+                .servers()
+                .any(|(_, server)| server.organization == id && server.takes_every_address());
+            if takes_everything {
+                return topology.accepted_domain_for(id, &address.domain).is_some();
+            }
+            let mut recipients = topology.recipients_at(id, address).iter();
+            recipients.any(|id| match topology.recipient(*id).kind {
+                RecipientKind::Mailbox { .. } | RecipientKind::Group { .. } => true,
+                RecipientKind::DistributionGroup(_)
+                | RecipientKind::MailUser { .. }
+                | RecipientKind::RemoteGroup { .. } => false,
+            })
+        })
+    }
 }
 
 async fn one(
     State(door): State<Door>,
     Path(text): Path<String>,
 ) -> Result<Json<Vec<Listed>>, Refusal> {
-    let address = address(&text)?;
+    let address = door.address(&text)?;
     Ok(Json(
         door.mailboxes
             .list(Some(&address))
@@ -132,7 +194,7 @@ async fn raw(
     State(door): State<Door>,
     Path((text, id)): Path<(String, String)>,
 ) -> Result<Response, Refusal> {
-    let address = address(&text)?;
+    let address = door.address(&text)?;
     let found = door
         .mailboxes
         .list(Some(&address))
@@ -172,7 +234,7 @@ async fn wait(
     Path(text): Path<String>,
     Query(wanted): Query<Wanted>,
 ) -> Result<Json<Vec<Listed>>, Refusal> {
-    let address = address(&text)?;
+    let address = door.address(&text)?;
     let until = Instant::now() + Duration::from_secs(wanted.timeout.min(600));
     loop {
         let found: Vec<Listed> =

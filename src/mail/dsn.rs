@@ -38,6 +38,21 @@ pub struct ReportedRecipient {
     pub status: Status,
     /// The host that said so, where one did.
     pub remote: Option<String>,
+    /// Where the last attempt went: the host and its address.
+    pub at: Option<String>,
+    /// What it met, where that is not the status.
+    pub last: Option<LastError>,
+}
+
+/// What the last attempt met before a server gave up or told of the delay.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LastError {
+    /// When, as people read it.
+    pub time: String,
+    /// The queue's last error.
+    pub said: String,
+    /// Until when the message is tried, as RFC 5322 writes dates.
+    pub until: String,
 }
 
 /// A notification to be written.
@@ -122,20 +137,36 @@ impl Notification<'_> {
             "\r\nDiagnostic information for administrators:\r\n\r\nGenerating server: {}\r\n",
             self.reporting
         );
+        let mut receiving: Vec<&String> = self
+            .recipients
+            .iter()
+            .filter_map(|each| each.at.as_ref())
+            .collect();
+        receiving.dedup();
+        for at in receiving {
+            let _ = write!(text, "Receiving server: {at}\r\n");
+        }
         for each in self.recipients {
-            let host = each
-                .remote
-                .as_deref()
-                .map_or("Remote Server".to_owned(), |host| {
-                    format!("Remote Server at {host}")
-                });
-            let _ = write!(
-                text,
-                "\r\n{}\r\n{host} returned '{}'\r\n",
-                each.recipient, each.status
-            );
+            let _ = write!(text, "\r\n{}\r\n{}", each.recipient, self.reasons(each));
         }
         text
+    }
+
+    /// The status, and below it what the last attempt met.
+    fn reasons(&self, each: &ReportedRecipient) -> String {
+        let host = match (&each.remote, &each.at, &each.last) {
+            (_, Some(at), _) => format!("Remote Server at {at}"),
+            (Some(host), None, _) => format!("Remote Server at {host}"),
+            (None, None, Some(_)) => format!("Server at {}", self.reporting),
+            (None, None, None) => "Remote Server".to_owned(),
+        };
+        match &each.last {
+            Some(LastError { time, said, .. }) => format!(
+                "{time} - {host} returned '{}'\r\n{time} - {host} returned '{said}'\r\n",
+                each.status
+            ),
+            None => format!("{host} returned '{}'\r\n", each.status),
+        }
     }
 
     /// The machine-readable part (RFC 3464 §2).
@@ -160,12 +191,15 @@ impl Notification<'_> {
             if let Some(remote) = &each.remote {
                 let _ = write!(text, "Remote-MTA: dns;{remote}\r\n");
             }
+            if let (Action::Delayed, Some(last)) = (self.action, &each.last) {
+                let _ = write!(text, "Will-Retry-Until: {}\r\n", last.until);
+            }
         }
         text
     }
 }
 
-/// What a notification says of one recipient: the address and the diagnostic code.
+/// What a notification says of each recipient that failed: the address and the diagnostic code.
 #[must_use]
 pub fn read_report(message: &Bytes) -> Vec<(Mailbox, u16, EnhancedStatus)> {
     let text = String::from_utf8_lossy(message);
@@ -174,6 +208,9 @@ pub fn read_report(message: &Bytes) -> Vec<(Mailbox, u16, EnhancedStatus)> {
     for line in text.lines() {
         if let Some(address) = line.strip_prefix("Final-Recipient: rfc822;") {
             recipient = Mailbox::parse(address.trim()).ok();
+        } else if line.trim_end() == "Action: delayed" {
+            // It is on its way yet.
+            recipient = None;
         } else if let Some(code) = line.strip_prefix("Diagnostic-Code: smtp;") {
             let mut words = code.trim().split(' ');
             let code = words.next().and_then(|word| word.parse().ok());
@@ -206,6 +243,8 @@ mod tests {
                 "RESOLVER.RST.SenderNotAuthenticatedForGroup",
             ),
             remote: Some("eop.mail.protection.outlook.com".to_owned()),
+            at: None,
+            last: None,
         }];
         let message = Notification {
             action: Action::Failed,

@@ -17,7 +17,7 @@ mod size;
 mod status;
 
 pub use address::{AddressError, Domain, LocalPart, Mailbox, NamePattern, ReversePath};
-pub use dsn::{Action, Notification, ReportedRecipient, read_report};
+pub use dsn::{Action, LastError, Notification, ReportedRecipient, read_report};
 pub use header::{
     AuthAs, CROSS_PREMISES_PREFIX, Directionality, FOREST_PREFIX, HeaderSection,
     ORGANIZATION_PREFIX, received_by,

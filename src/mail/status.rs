@@ -111,6 +111,21 @@ impl fmt::Display for Status {
     }
 }
 
+impl FromStr for Status {
+    type Err = ();
+    /// What `Display` writes.
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let mut parts = text.splitn(3, ' ');
+        let code = parts.next().and_then(|code| code.parse().ok()).ok_or(())?;
+        let enhanced = parts.next().ok_or(())?.parse()?;
+        Ok(Self {
+            code,
+            enhanced,
+            text: Cow::Owned(parts.next().unwrap_or_default().to_owned()),
+        })
+    }
+}
+
 /// What a status means, for `explain`.
 #[derive(Clone, Copy, Debug)]
 pub struct Explanation {
@@ -167,12 +182,52 @@ const EXPLANATIONS: &[Explanation] = &[
         source: "RFC 3463 §3.7",
     },
     Explanation {
+        enhanced: EnhancedStatus::new(4, 3, 1),
+        reply: "452 4.3.1 Insufficient system resources",
+        said_by: "any server",
+        meaning: "the server has no room for the message at present: its disk or its spool is full, or a mailbox cannot be written",
+        look_at: "free space on the disk of the server that said it; on Exchange Server, event 15004 and 15006 (back pressure)",
+        source: ON_PREMISES_NDR,
+    },
+    Explanation {
+        enhanced: EnhancedStatus::new(4, 3, 2),
+        reply: "421 4.3.2 Service not active",
+        said_by: "any server",
+        meaning: "no Receive connector that is enabled serves the connection, or the service behind it cannot be reached",
+        look_at: "RemoteIPRanges and Enabled of the Receive connectors on that port; Get-ServerComponentState",
+        source: ON_PREMISES_NDR,
+    },
+    Explanation {
         enhanced: EnhancedStatus::new(4, 4, 0),
         reply: "451 4.4.0 DNS query failed",
         said_by: "Exchange Server, in the queue",
         meaning: "the next hop's name could not be resolved now: no such records for a name that exists, SERVFAIL or a time-out; retried until the message expires with 4.4.7",
         look_at: "the MX record of the recipient domain in the view the sending server uses; the smart host's name",
         source: "Exchange Server, \"451 4.4.0 DNS query failed\"",
+    },
+    Explanation {
+        enhanced: EnhancedStatus::new(4, 4, 1),
+        reply: "441 4.4.1 Error encountered while communicating with primary target IP address",
+        said_by: "Exchange Server, in the queue",
+        meaning: "no address of the next hop took a connection, or none greeted; retried until the message expires with 4.4.7",
+        look_at: "the quoted reason (10060: no answer, 10061: nobody listens), the port in firewalls, the MX record or smart host",
+        source: ON_PREMISES_NDR,
+    },
+    Explanation {
+        enhanced: EnhancedStatus::new(4, 4, 2),
+        reply: "421 4.4.2 Connection dropped",
+        said_by: "any server, in the queue",
+        meaning: "the session ended before the next hop had answered for the message; it may have it all the same (RFC 1047)",
+        look_at: "what inspects or cuts SMTP sessions on the way; the next hop's own log",
+        source: ON_PREMISES_NDR,
+    },
+    Explanation {
+        enhanced: EnhancedStatus::new(4, 4, 3),
+        reply: "451 4.4.3 Directory server failure",
+        said_by: "hosts on the Internet",
+        meaning: "the name of the next hop could not be resolved now",
+        look_at: "the name servers of the recipient domain",
+        source: "RFC 3463 §3.5",
     },
     Explanation {
         enhanced: EnhancedStatus::new(4, 4, 7),
@@ -207,12 +262,52 @@ const EXPLANATIONS: &[Explanation] = &[
         source: ONLINE_NDR,
     },
     Explanation {
+        enhanced: EnhancedStatus::new(4, 5, 3),
+        reply: "452 4.5.3 Too many recipients",
+        said_by: "any server",
+        meaning: "the transaction has as many recipients as the Receive connector takes; the rest is to be sent in another one",
+        look_at: "MaxRecipientsPerMessage of the Receive connector",
+        source: "RFC 5321 §4.5.3.1.10",
+    },
+    Explanation {
+        enhanced: EnhancedStatus::new(4, 7, 0),
+        reply: "451 4.7.0 Timeout waiting for client input",
+        said_by: "any server",
+        meaning: "the client said nothing for too long, or made too many mistakes, and the session was closed; with another text, a temporary refusal by policy",
+        look_at: "ConnectionInactivityTimeout and MaxProtocolErrors of the Receive connector; what the client waits for",
+        source: ON_PREMISES_NDR,
+    },
+    Explanation {
         enhanced: EnhancedStatus::new(4, 7, 5),
         reply: "454 4.7.5 Certificate validation failure",
         said_by: "Exchange Server, in the queue",
         meaning: "the certificate of the next hop, or the one this server must present, is not what the Send connector demands; retried until the message expires with 4.4.7",
         look_at: "where the MX record leads, TlsDomain, TlsAuthLevel and TlsCertificateName of the Send connector",
         source: "Exchange Server, \"Send connectors in Exchange Server\"",
+    },
+    Explanation {
+        enhanced: EnhancedStatus::new(5, 1, 1),
+        reply: "550 5.1.1 Bad destination mailbox address",
+        said_by: "hosts on the Internet, Exchange 2013 and older",
+        meaning: "the recipient does not exist",
+        look_at: "the spelling of the address; whether its mailbox was moved or removed",
+        source: "RFC 3463 §3.2",
+    },
+    Explanation {
+        enhanced: EnhancedStatus::new(5, 1, 2),
+        reply: "550 5.1.2 Bad destination system address",
+        said_by: "hosts on the Internet",
+        meaning: "the domain of the recipient does not exist",
+        look_at: "the spelling of the domain and its DNS",
+        source: "RFC 3463 §3.2",
+    },
+    Explanation {
+        enhanced: EnhancedStatus::new(5, 1, 3),
+        reply: "501 5.1.3 Invalid address",
+        said_by: "any server",
+        meaning: "what RCPT TO names is no address",
+        look_at: "the address: a quote, a space or a character that is not ASCII",
+        source: "RFC 3463 §3.2",
     },
     Explanation {
         enhanced: EnhancedStatus::new(5, 1, 4),
@@ -223,11 +318,35 @@ const EXPLANATIONS: &[Explanation] = &[
         source: ON_PREMISES_NDR,
     },
     Explanation {
+        enhanced: EnhancedStatus::new(5, 1, 7),
+        reply: "501 5.1.7 Invalid address",
+        said_by: "any server",
+        meaning: "what MAIL FROM names is no address",
+        look_at: "the sender's address as the client writes it",
+        source: "RFC 3463 §3.2",
+    },
+    Explanation {
         enhanced: EnhancedStatus::new(5, 1, 10),
         reply: "550 5.1.10 RESOLVER.ADR.RecipientNotFound; Recipient not found by SMTP address lookup",
         said_by: "Exchange Server 2016 and later, Exchange Online",
         meaning: "the domain is Authoritative on this side, and no recipient of this side has the address",
         look_at: "the DomainType of the recipient's domain; for a group whether it is written back, and whether the address is its primary one",
+        source: ON_PREMISES_NDR,
+    },
+    Explanation {
+        enhanced: EnhancedStatus::new(5, 2, 0),
+        reply: "550 5.2.0 RESOLVER.ADR.BadPrimary",
+        said_by: "Exchange Server",
+        meaning: "an object of the directory has no address that mail could be sent to",
+        look_at: "PrimarySmtpAddress and ExternalEmailAddress of the recipient",
+        source: ON_PREMISES_NDR,
+    },
+    Explanation {
+        enhanced: EnhancedStatus::new(5, 3, 3),
+        reply: "500 5.3.3 Unrecognized command",
+        said_by: "any server",
+        meaning: "the server does not know the command, or does not do it",
+        look_at: "what the client says; a firewall that replaces commands by XXXX",
         source: ON_PREMISES_NDR,
     },
     Explanation {
@@ -311,6 +430,102 @@ const EXPLANATIONS: &[Explanation] = &[
         source: ONLINE_NDR,
     },
     Explanation {
+        enhanced: EnhancedStatus::new(5, 4, 316),
+        reply: "550 5.4.316 Message expired, connection refused",
+        said_by: "Exchange Online",
+        meaning: "4.4.316 lasted until the message expired",
+        look_at: "port 25 of the on-premises host and the firewall in front of it",
+        source: ONLINE_NDR,
+    },
+    Explanation {
+        enhanced: EnhancedStatus::new(5, 4, 317),
+        reply: "550 5.4.317 Message expired, cannot connect to remote server",
+        said_by: "Exchange Online",
+        meaning: "4.4.317 lasted until the message expired",
+        look_at: "TlsCertificateName of the Receive connector that answers, TlsDomain of the outbound connector",
+        source: ONLINE_NDR,
+    },
+    Explanation {
+        enhanced: EnhancedStatus::new(5, 5, 1),
+        reply: "503 5.5.1 Input behind STARTTLS before TLS, closing transmission channel",
+        said_by: "this relay",
+        meaning: "a client sent something in the clear behind STARTTLS, which somebody on the way could have put there",
+        look_at: "the client: it must wait for the reply to STARTTLS",
+        source: "RFC 3207 §4.2",
+    },
+    Explanation {
+        enhanced: EnhancedStatus::new(5, 5, 2),
+        reply: "503 5.5.2 Need mail command",
+        said_by: "any server",
+        meaning: "a command came out of order, or is no command line",
+        look_at: "what the client says before it; RSET begins anew",
+        source: "RFC 3463 §3.6",
+    },
+    Explanation {
+        enhanced: EnhancedStatus::new(5, 5, 4),
+        reply: "501 5.5.4 Invalid arguments",
+        said_by: "any server",
+        meaning: "a parameter of the command is wrong or not known",
+        look_at: "the parameters of EHLO, MAIL FROM and RCPT TO, and what the server offers in its reply to EHLO",
+        source: "RFC 3463 §3.6",
+    },
+    Explanation {
+        enhanced: EnhancedStatus::new(5, 6, 0),
+        reply: "554 5.6.0 Corrupt message content",
+        said_by: "any server",
+        meaning: "the message cannot be taken as it is: a line is longer than SMTP allows, or the next hop cannot take its envelope",
+        look_at: "the client that wrote the message",
+        source: ON_PREMISES_NDR,
+    },
+    Explanation {
+        enhanced: EnhancedStatus::new(5, 6, 11),
+        reply: "550 5.6.11 Invalid characters",
+        said_by: "Exchange Server, Exchange Online",
+        meaning: "the message has line feeds or carriage returns that stand alone, which servers read differently (SMTP smuggling)",
+        look_at: "the program that writes the message: lines end with CR LF",
+        source: ON_PREMISES_NDR,
+    },
+    Explanation {
+        enhanced: EnhancedStatus::new(5, 7, 0),
+        reply: "530 5.7.0 Must issue a STARTTLS command first",
+        said_by: "any server",
+        meaning: "the server takes mail, or passwords, under TLS only; or a client gave up its logon",
+        look_at: "TLS settings of the client",
+        source: "RFC 3207 §4",
+    },
+    Explanation {
+        enhanced: EnhancedStatus::new(5, 7, 1),
+        reply: "550 5.7.1 Relaying denied",
+        said_by: "any server",
+        meaning: "the server does not do that for this client: relay, or send to this recipient",
+        look_at: "who may relay there, and restrictions of the recipient",
+        source: ON_PREMISES_NDR,
+    },
+    Explanation {
+        enhanced: EnhancedStatus::new(5, 7, 3),
+        reply: "535 5.7.3 Authentication unsuccessful",
+        said_by: "Exchange Server",
+        meaning: "the name or password is wrong",
+        look_at: "user name and password; whether the user may log on",
+        source: ON_PREMISES_NDR,
+    },
+    Explanation {
+        enhanced: EnhancedStatus::new(5, 7, 3),
+        reply: "451 5.7.3 STARTTLS is required to send mail",
+        said_by: "Exchange Server",
+        meaning: "the Receive connector demands TLS; a sending server keeps the message in its queue",
+        look_at: "RequireTLS of the Receive connector; why the client did not use STARTTLS",
+        source: ON_PREMISES_NDR,
+    },
+    Explanation {
+        enhanced: EnhancedStatus::new(5, 7, 4),
+        reply: "504 5.7.4 Unrecognized authentication type",
+        said_by: "any server",
+        meaning: "the server does not offer this mechanism, or not without TLS",
+        look_at: "AuthMechanism of the Receive connector; TLS settings of the client",
+        source: "RFC 4954 §4",
+    },
+    Explanation {
         enhanced: EnhancedStatus::new(5, 7, 54),
         reply: "550 5.7.54 SMTP; Unable to relay recipient in non-accepted domain",
         said_by: "Exchange Server 2016 and later",
@@ -325,6 +540,14 @@ const EXPLANATIONS: &[Explanation] = &[
         meaning: "the Receive connector that serves this address does not have AnonymousUsers in its PermissionGroups",
         look_at: "which Receive connector has the narrowest RemoteIPRanges that contain the client",
         source: "Exchange Server, \"Receive connectors\"",
+    },
+    Explanation {
+        enhanced: EnhancedStatus::new(5, 7, 60),
+        reply: "550 5.7.60 SMTP; Client does not have permissions to send as this sender",
+        said_by: "Exchange Server, Exchange Online",
+        meaning: "a user who has logged on sends from an address of somebody else",
+        look_at: "the sender's address in the client; Send As and Send on Behalf permissions",
+        source: ON_PREMISES_NDR,
     },
     Explanation {
         enhanced: EnhancedStatus::new(5, 7, 64),

@@ -5,20 +5,23 @@ use jiff::Timestamp;
 
 use super::message::Message;
 use super::queue::Pending;
+use super::record::Failure;
 use super::shared::Shared;
 use super::tracking::Noted;
 use crate::clock;
 use crate::mail::{
-    Action, ByteSize, HeaderSection, Mailbox, Notification, ReportedRecipient, ReversePath, Status,
+    Action, ByteSize, CROSS_PREMISES_PREFIX, FOREST_PREFIX, HeaderSection, LastError, Mailbox,
+    Notification, ORGANIZATION_PREFIX, ReportedRecipient, ReversePath,
 };
 use crate::route::{self, Event, MailItem};
 
-/// The notification that tells the sender of a message which recipients failed; `None` where nobody
-/// is to be told.
+/// The notification that tells the sender of a message which recipients failed or wait; `None` where
+/// nobody is to be told.
 pub(super) fn compose(
     shared: &Shared,
     pending: &Pending,
-    failures: Vec<(Mailbox, Status, Option<String>)>,
+    action: Action,
+    failures: &[Failure],
     now: Timestamp,
 ) -> Option<(MailItem, Message)> {
     let state = super::lock::lock(&pending.state);
@@ -30,17 +33,24 @@ pub(super) fn compose(
     if !route::reports_to(&shared.topology, shared.server, &sender) {
         return None;
     }
+    let expiration = shared.pace.real(shared.profile().message_expiration);
+    let until = pending.arrived.checked_add(expiration).unwrap_or(now);
+    let until = clock::rfc5322(until);
     let recipients: Vec<ReportedRecipient> = failures
-        .into_iter()
-        .map(|(recipient, status, remote)| ReportedRecipient {
-            original: originals.get(&recipient).cloned(),
-            recipient,
-            status,
-            remote,
+        .iter()
+        .map(|failure| {
+            let original = originals.get(&failure.recipient).cloned();
+            reported(failure, original, until.clone())
         })
         .collect();
+    let mut original = pending.message.headers.clone();
+    // Choice: what the organization's servers say to each other is nobody else's business, and an
+    // NDR may go anywhere.
+    for prefix in [ORGANIZATION_PREFIX, CROSS_PREMISES_PREFIX, FOREST_PREFIX] {
+        original.remove_prefix(prefix);
+    }
     let message = Notification {
-        action: Action::Failed,
+        action,
         from: &route::reporter(&shared.topology, shared.server, &sender),
         to: &sender,
         reporting: &shared.this().fqdn,
@@ -48,7 +58,7 @@ pub(super) fn compose(
         date: &clock::rfc5322(now),
         id: &shared.unique(),
         recipients: &recipients,
-        original: &pending.message.headers,
+        original: &original,
     }
     .compose();
     shared.note(&pending.message_id, &Noted::of(Event::Dsn, &sender));
@@ -60,4 +70,23 @@ pub(super) fn compose(
         &item.auth_as.to_string(),
     );
     Some((item, Message { headers, body }))
+}
+
+/// A recipient as the notification shows it.
+fn reported(failure: &Failure, original: Option<Mailbox>, until: String) -> ReportedRecipient {
+    let endpoint = failure.endpoint.as_ref();
+    let host = endpoint.map(|endpoint| endpoint.host.clone());
+    let last = failure.last_error.clone().map(|said| LastError {
+        time: clock::short(failure.at),
+        said,
+        until,
+    });
+    ReportedRecipient {
+        recipient: failure.recipient.clone(),
+        original,
+        status: failure.status.clone(),
+        remote: host.filter(|_| failure.said_there),
+        at: endpoint.map(|endpoint| format!("{} ({})", endpoint.host, endpoint.address.ip())),
+        last,
+    }
 }

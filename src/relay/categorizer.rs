@@ -3,22 +3,27 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::message::Message;
 use super::queue::{Delivery, Key, Pending, Progress, Work};
-use super::record::Record;
+use super::record::{Failure, Record};
 use super::shared::Shared;
 use super::tally::Queued;
-use super::tracking::{Flagged, Noted};
+use super::tracking::{Flagged, NO_CONNECTOR, Noted};
+use super::trouble::Trouble;
 use super::{bounce, deliver, progress, send};
 use crate::clock;
-use crate::mail::{Mailbox, Status};
+use crate::mail::{Action, Mailbox};
 use crate::model::replies;
 use crate::route::{self, Categorized, Copy, Event, Happened, MailItem, NextHop, Transfer};
 use crate::spool::MessageId;
+
+/// How long to wait where the spool does not take a report.
+const REPORT_AGAIN: Duration = Duration::from_secs(10);
 
 /// Puts a message that is in the spool on its way. Recipients that are over are left alone.
 pub(super) fn dispatch(
@@ -30,7 +35,11 @@ pub(super) fn dispatch(
     categorized: Categorized,
 ) {
     shared.take_up();
-    let done = |recipient: &Mailbox| record.done.contains(&recipient.to_string());
+    let unreported = record.failed.clone();
+    let done = |recipient: &Mailbox| {
+        record.done.contains(&recipient.to_string())
+            || unreported.iter().any(|each| each.recipient == *recipient)
+    };
     let copies: Vec<Copy> = categorized
         .copies
         .into_iter()
@@ -49,12 +58,11 @@ pub(super) fn dispatch(
         .iter()
         .flat_map(|copy| copy.transfer.properties.orcpt.clone())
         .collect();
-    let left = copies.len() + failures.len();
+    let left = copies.len() + failures.len() + unreported.len();
     let arrived = record.arrived;
     let state = Mutex::new(Progress {
         record,
         left,
-        failures: Vec::new(),
         originals,
     });
     let pending = Arc::new(Pending {
@@ -68,6 +76,20 @@ pub(super) fn dispatch(
         shared.forget(id);
         return;
     }
+    if !unreported.is_empty() {
+        shared.hand_back(Work::Report(pending.clone(), Action::Failed, unreported));
+    }
+    fail_at_once(shared, &pending, failures);
+    for delivery in bundle(shared, &pending, copies) {
+        shared.track(&pending.message_id, &delivery.copy.steps);
+        enqueue(shared, delivery);
+    }
+    let _ = item;
+}
+
+/// Recipients for which the categorizer found no way.
+fn fail_at_once(shared: &Arc<Shared>, pending: &Arc<Pending>, failures: Vec<route::Failure>) {
+    let mut failed = Vec::new();
     for failure in failures {
         if let Some(looped) = &failure.looped {
             let loops = Flagged::Loop(looped.kind.as_str());
@@ -78,19 +100,17 @@ pub(super) fn dispatch(
             &pending.message_id,
             &Noted::of(Event::Fail, &failure.recipient).status(&failure.status),
         );
-        shared.count("messages_bounced_total", None, Some(&failure.status));
-        progress::over(
-            shared,
-            &pending,
-            &failure.recipient,
-            Some((failure.status, None)),
-        );
+        failed.push(Failure {
+            recipient: failure.recipient,
+            status: failure.status,
+            last_error: None,
+            endpoint: None,
+            said_there: false,
+            connector: NO_CONNECTOR.to_owned(),
+            at: clock::now(),
+        });
     }
-    for delivery in bundle(shared, &pending, copies) {
-        shared.track(&pending.message_id, &delivery.copy.steps);
-        enqueue(shared, delivery);
-    }
-    let _ = item;
+    progress::fail(shared, pending, failed);
 }
 
 /// Joins copies that differ in nothing but the recipient, so that one transaction carries them.
@@ -117,7 +137,7 @@ fn bundle(shared: &Shared, pending: &Arc<Pending>, copies: Vec<Copy>) -> Vec<Del
                     recipients: vec![recipient],
                     copy: Arc::new(copy),
                     attempts: 0,
-                    place: Arc::new(place),
+                    place,
                 });
             }
         }
@@ -148,9 +168,9 @@ pub(super) async fn run(shared: Arc<Shared>, mut work: UnboundedReceiver<Work>) 
     while let Some(work) = work.recv().await {
         match work {
             Work::Retry(delivery) => enqueue(&shared, delivery),
-            Work::Report(pending, failures) => {
+            Work::Report(pending, action, failures) => {
                 let shared = shared.clone();
-                tokio::spawn(async move { report(&shared, &pending, failures).await });
+                tokio::spawn(async move { report(&shared, &pending, action, &failures).await });
             }
         }
     }
@@ -165,9 +185,12 @@ fn enqueue(shared: &Arc<Shared>, delivery: Delivery) {
         }
         NextHop::NoDatabase => {
             let waits = Happened::Reply(replies::NO_DATABASE.clone());
-            progress::put_off(shared, delivery, &waits, None);
+            progress::put_off(shared, delivery, &Trouble::nowhere(waits));
         }
-        NextHop::Unreachable => progress::put_off(shared, delivery, &Happened::Unreachable, None),
+        NextHop::Unreachable => {
+            let trouble = Trouble::nowhere(Happened::Unreachable);
+            progress::put_off(shared, delivery, &trouble);
+        }
         NextHop::Dns { .. } | NextHop::Servers { .. } | NextHop::SmartHosts { .. } => {
             let queue = shared.queues.of(&delivery.copy);
             if queue.push(delivery) {
@@ -177,29 +200,28 @@ fn enqueue(shared: &Arc<Shared>, delivery: Delivery) {
     }
 }
 
-/// Tells the sender of a message which recipients failed, then forgets the message.
-async fn report(
-    shared: &Arc<Shared>,
-    pending: &Pending,
-    failures: Vec<(Mailbox, Status, Option<String>)>,
-) {
+/// Tells the sender of a message which recipients failed or wait. Those that failed are over when that
+/// is safe.
+async fn report(shared: &Arc<Shared>, pending: &Pending, action: Action, failures: &[Failure]) {
     let now = clock::now();
-    let place = shared
+    let _place = shared
         .tally
         .enter(Queued::Submission, None, pending.arrived);
-    let Some((item, message)) = bounce::compose(shared, pending, failures, now) else {
-        return shared.forget(pending.id);
-    };
-    // The message itself is forgotten only when its report is safe.
-    match originate(shared, item, message, now).await {
-        Ok(()) => shared.forget(pending.id),
-        Err(error) => {
-            place.stay();
+    if let Some((item, message)) = bounce::compose(shared, pending, action, failures, now) {
+        while let Err(error) = originate(shared, item.clone(), message.clone(), now).await {
             tracing::error!(
                 server = shared.name(), %error,
                 "a report could not be kept; the message stays in the spool"
             );
+            tokio::time::sleep(REPORT_AGAIN).await;
         }
+        for failure in failures.iter().filter(|_| action == Action::Failed) {
+            shared.count_bounce(failure);
+        }
+    }
+    if action == Action::Failed {
+        let recipients: Vec<_> = failures.iter().map(|each| each.recipient.clone()).collect();
+        progress::over(shared, pending, &recipients);
     }
 }
 

@@ -8,10 +8,14 @@ use super::progress;
 use super::queue::Delivery;
 use super::shared::Shared;
 use super::tracking::{Flagged, Noted};
+use super::trouble::Trouble;
 use crate::clock;
-use crate::mail::{CROSS_PREMISES_PREFIX, Mailbox, ReversePath};
+use crate::mail::{CROSS_PREMISES_PREFIX, Mailbox, ReversePath, Status};
 use crate::model::{RecipientId, RecipientKind};
 use crate::route::{Event, Happened};
+
+/// A mailbox cannot be written.
+static NO_RESOURCES: Status = Status::new(452, (4, 3, 1), "Insufficient system resources");
 
 /// Writes a message into a mailbox, unless it has it already. A host that takes every address has no
 /// mailboxes that would know (`id` is absent).
@@ -70,7 +74,8 @@ fn conclude(
 ) {
     if let Err(error) = written {
         tracing::error!(server = shared.name(), %error, "a mailbox cannot be written");
-        return progress::put_off(shared, delivery, &Happened::NoConnection, None);
+        let trouble = Trouble::nowhere(Happened::Reply(NO_RESOURCES.clone()));
+        return progress::put_off(shared, delivery, &trouble);
     }
     let recipient = &delivery.recipients[0];
     flag_echo(shared, &delivery, recipient, id);

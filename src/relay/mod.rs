@@ -35,6 +35,7 @@ mod start;
 mod tally;
 mod tracked;
 mod tracking;
+mod trouble;
 
 pub use address_book::AddressBook;
 pub use door::serve_metrics;

@@ -9,9 +9,9 @@ use tokio::sync::Notify;
 
 use super::lock::lock;
 use super::message::Message;
-use super::record::Record;
+use super::record::{Failure, Record};
 use super::tally::Place;
-use crate::mail::{Mailbox, Status};
+use crate::mail::{Action, Mailbox};
 use crate::model::SendConnectorId;
 use crate::route::{Copy, NextHop};
 use crate::spool::MessageId;
@@ -31,8 +31,6 @@ pub(super) struct Progress {
     pub(super) record: Record,
     /// Recipients that are not over.
     pub(super) left: usize,
-    /// Failures to be reported together.
-    pub(super) failures: Vec<(Mailbox, Status, Option<String>)>,
     /// Recipients whose address was rewritten, with the address the sender wrote (RFC 3461 §4.2).
     pub(super) originals: BTreeMap<Mailbox, Mailbox>,
 }
@@ -44,14 +42,18 @@ pub(super) struct Delivery {
     pub(super) copy: Arc<Copy>,
     /// How often it was tried.
     pub(super) attempts: u32,
-    /// The queue it is in, together with what else became of the same copies.
-    pub(super) place: Arc<Place>,
+    /// The queue it is in.
+    #[expect(
+        dead_code,
+        reason = "held, not read: the message is in the queue meanwhile"
+    )]
+    pub(super) place: Place,
 }
 
 /// What comes back from the queues to the categorizer.
 pub(super) enum Work {
-    /// These recipients failed: their sender is to be told.
-    Report(Arc<Pending>, Vec<(Mailbox, Status, Option<String>)>),
+    /// These recipients failed or wait long: their sender is to be told.
+    Report(Arc<Pending>, Action, Vec<Failure>),
     /// It is time to try this again.
     Retry(Delivery),
 }

@@ -1,10 +1,12 @@
 //! The envelope of a message as the spool keeps it.
 
+use std::net::SocketAddr;
+
 use bytes::Bytes;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::mail::{AuthAs, ByteSize, Directionality, Mailbox, MessageKind, ReversePath};
+use crate::mail::{AuthAs, ByteSize, Directionality, Mailbox, MessageKind, ReversePath, Status};
 use crate::model::{OrganizationId, Topology};
 use crate::route::{Arrival, MailItem, Properties, Trace};
 
@@ -38,8 +40,65 @@ pub(super) struct Record {
     notify_never: bool,
     /// When the server took it.
     pub(super) arrived: Timestamp,
-    /// Recipients, as rewritten, that are over: delivered, failed or dropped.
+    /// Recipients, as rewritten, that are over: delivered, reported or dropped.
     pub(super) done: Vec<String>,
+    /// Recipients that failed and are not reported yet: nobody tries them again.
+    #[serde(default)]
+    pub(super) failed: Vec<Failure>,
+    /// Recipients of whose delay the sender was told.
+    #[serde(default)]
+    pub(super) delayed: Vec<String>,
+}
+
+/// A recipient of which the sender is to be told.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Failure {
+    /// As rewritten.
+    #[serde(with = "in_words")]
+    pub(super) recipient: Mailbox,
+    /// What its sender is told.
+    #[serde(with = "in_words")]
+    pub(super) status: Status,
+    /// What the last attempt met, where that is not the status.
+    pub(super) last_error: Option<String>,
+    /// Where the last attempt went, if it got as far as an address.
+    pub(super) endpoint: Option<Endpoint>,
+    /// Whether the status is what was said there.
+    pub(super) said_there: bool,
+    /// The label of the Send connector.
+    pub(super) connector: String,
+    /// When that was found out.
+    pub(super) at: Timestamp,
+}
+
+/// The other end of a connection that was made or tried.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Endpoint {
+    pub(super) host: String,
+    pub(super) address: SocketAddr,
+}
+
+/// What has a form that people read is kept in that form.
+mod in_words {
+    use std::fmt::Display;
+    use std::str::FromStr;
+
+    use serde::{Deserialize as _, Deserializer, Serializer, de};
+
+    pub(super) fn serialize<T: Display, S: Serializer>(
+        value: &T,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(value)
+    }
+
+    pub(super) fn deserialize<'de, T: FromStr, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<T, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse()
+            .map_err(|_| de::Error::custom(format!("`{text}` cannot be read")))
+    }
 }
 
 impl Record {
@@ -89,6 +148,8 @@ impl Record {
             notify_never: item.properties.notify_never,
             arrived,
             done: Vec::new(),
+            failed: Vec::new(),
+            delayed: Vec::new(),
         }
     }
 

@@ -8,13 +8,16 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 use tokio::time::Instant;
 
-use super::progress::{delivered, put_off};
+use super::progress::{delivered, put_off, put_off_each};
 use super::queue::{Delivery, Queue};
+use super::record::Endpoint;
 use super::replies::Replies;
 use super::shared::Shared;
 use super::tracking::{Flagged, NO_CONNECTOR, Noted};
+use super::trouble::{Trouble, not_connected};
 use crate::dns::{NoHost, Target, Targets};
 use crate::mail::{Mailbox, NamePattern, ReversePath, Status};
 use crate::model::{Certificate, ServerId, Settings, SmartHost};
@@ -27,6 +30,9 @@ use crate::smtp::{
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long a connection without work stays open.
 const IDLE: Duration = Duration::from_secs(2);
+
+/// How long a server may owe a reply that changes nothing.
+const OWED: Duration = Duration::from_secs(10);
 
 /// Opens a connection for a queue.
 pub(super) fn open(shared: &Arc<Shared>, queue: &Arc<Queue>) {
@@ -52,7 +58,7 @@ async fn serve(shared: &Arc<Shared>, queue: &Arc<Queue>) {
                 } else {
                     Way::Unknown
                 };
-                fail_all(shared, queue, first, &happened, None, way);
+                fail_all(shared, queue, first, &Trouble::nowhere(happened), way);
                 continue;
             }
         };
@@ -62,13 +68,13 @@ async fn serve(shared: &Arc<Shared>, queue: &Arc<Queue>) {
                 session.run(shared, queue, first).await;
                 return;
             }
-            Err((happened, remote)) => {
-                let way = if happened == Happened::CertificateMissing {
+            Err(trouble) => {
+                let way = if trouble.happened == Happened::CertificateMissing {
                     Way::Unknown
                 } else {
                     Way::To(to)
                 };
-                fail_all(shared, queue, first, &happened, remote.as_deref(), way);
+                fail_all(shared, queue, first, &trouble, way);
             }
         }
     }
@@ -93,19 +99,12 @@ async fn next(queue: &Queue) -> Option<Delivery> {
 }
 
 /// The next hop cannot be reached: that concerns everything in the queue.
-fn fail_all(
-    shared: &Arc<Shared>,
-    queue: &Queue,
-    first: Delivery,
-    happened: &Happened,
-    remote: Option<&str>,
-    way: Way,
-) {
+fn fail_all(shared: &Arc<Shared>, queue: &Queue, first: Delivery, trouble: &Trouble, way: Way) {
     for delivery in std::iter::once(first).chain(queue.drain()) {
         if let Way::To(to) = way {
             flag_path(shared, &delivery, to);
         }
-        put_off(shared, delivery, happened, remote);
+        put_off(shared, delivery, trouble);
     }
 }
 
@@ -131,6 +130,15 @@ struct Reached {
     server: Option<ServerId>,
     world: Option<IpAddr>,
     port: u16,
+}
+
+impl Reached {
+    fn endpoint(&self) -> Endpoint {
+        Endpoint {
+            host: self.name.clone(),
+            address: self.address,
+        }
+    }
 }
 
 /// Where a copy is to be sent.
@@ -318,6 +326,14 @@ struct Answers {
 }
 
 impl Answers {
+    /// Whether nothing that may follow changes what becomes of any recipient.
+    fn are_final(&self, recipients: usize) -> bool {
+        let refused = |status: &Status| status.enhanced.class != 2;
+        let all_refused =
+            self.recipients.len() == recipients && self.recipients.values().all(refused);
+        self.message.is_some() || all_refused
+    }
+
     /// What they say to one recipient: the refusal of its RCPT TO, else what was said to the message.
     fn to(&self, index: usize) -> Status {
         let refused = self.recipients.get(&index);
@@ -336,51 +352,67 @@ impl Session {
         queue: &Queue,
         reached: Vec<Reached>,
         copy: &Copy,
-    ) -> Result<Self, (Happened, Option<String>)> {
+    ) -> Result<Self, Trouble> {
         if let Presented::Missing(_) = copy.presented {
-            return Err((Happened::CertificateMissing, None));
+            return Err(Trouble::nowhere(Happened::CertificateMissing));
         }
-        let mut last = None;
+        let label = shared.connector_label(queue.key.connector());
+        let mut last = Trouble::nowhere(Happened::NoConnection);
         for remote in reached {
-            let stream =
-                match net::connect(shared.local_address, remote.address, CONNECT_TIMEOUT).await {
-                    Ok(stream) => stream,
-                    Err(_) => {
-                        last = Some(remote.name);
-                        continue;
-                    }
-                };
-            let config = config(shared, copy);
-            let label = shared.connector_label(queue.key.connector());
-            let mut session = Self {
-                stream: Box::new(stream),
-                machine: ClientSession::new(config),
-                began: Instant::now(),
-                remote,
-                tls: false,
-                idle: false,
-                over: false,
-                buffer: vec![0; 16 * 1024],
-                replies: Replies::new(shared, "out", &label),
+            let connected =
+                net::connect(shared.local_address, remote.address, CONNECT_TIMEOUT).await;
+            let stream = match connected {
+                Ok(stream) => stream,
+                Err(error) => {
+                    last = Trouble::no_connection(not_connected(&error), remote.endpoint());
+                    continue;
+                }
             };
+            let replies = Replies::new(shared, "out", &label);
+            let mut session = Self::over(stream, config(shared, copy), remote, replies);
             shared
                 .metrics
                 .count("smtp_sessions_total", &[shared.name(), "out", &label]);
             let known = session.log_on(shared, copy);
             let ready = session.hello(shared, copy).await;
-            return match ready.and(known) {
-                Ok(_) => Ok(session),
-                Err(happened) => {
-                    session.close().await;
-                    Err((happened, Some(session.remote.name.clone())))
-                }
+            last = match (ready, known) {
+                (Ok(()), Ok(_)) => return Ok(session),
+                (Err(trouble), _) => trouble,
+                (Ok(()), Err(happened)) => Trouble::at(happened, session.remote.endpoint()),
             };
+            session.close().await;
+            // RFC 5321 §5.1: the next address may have a server that greets.
+            if last.happened != Happened::NoConnection {
+                break;
+            }
         }
-        Err((Happened::NoConnection, last))
+        Err(last)
+    }
+
+    fn over(stream: TcpStream, config: ClientConfig, remote: Reached, replies: Replies) -> Self {
+        Self {
+            stream: Box::new(stream),
+            machine: ClientSession::new(config),
+            began: Instant::now(),
+            remote,
+            tls: false,
+            idle: false,
+            over: false,
+            buffer: vec![0; 16 * 1024],
+            replies,
+        }
     }
 
     /// Greeting, EHLO, STARTTLS; the certificate is judged before anything is sent.
-    async fn hello(&mut self, shared: &Arc<Shared>, copy: &Copy) -> Result<(), Happened> {
+    async fn hello(&mut self, shared: &Arc<Shared>, copy: &Copy) -> Result<(), Trouble> {
+        let greeted = self.greet(shared, copy).await;
+        greeted.map_err(|trouble| Trouble {
+            endpoint: Some(self.remote.endpoint()),
+            ..trouble
+        })
+    }
+
+    async fn greet(&mut self, shared: &Arc<Shared>, copy: &Copy) -> Result<(), Trouble> {
         let own = shared.this().fqdn.as_str();
         loop {
             match self.event().await {
@@ -391,7 +423,7 @@ impl Session {
                         .greeting()
                         .is_some_and(|name| name.eq_ignore_ascii_case(own)) =>
                 {
-                    return Err(Happened::OwnGreeting);
+                    return Err(Happened::OwnGreeting.into());
                 }
                 ClientEvent::WantTls => {
                     let certificate = self.handshake(shared, copy).await?;
@@ -407,11 +439,16 @@ impl Session {
                     // STARTTLS was not offered: that may be what the connector demands.
                     return match route::judge(&copy.tls, false, None, shared.topology.as_of()) {
                         Ok(_) => Ok(()),
-                        Err(what) => Err(Happened::Tls(what)),
+                        Err(what) => Err(Happened::Tls(what).into()),
                     };
                 }
-                ClientEvent::Failed { phase, cause } => return Err(failure(phase, &cause)),
-                ClientEvent::Closed => return Err(Happened::NoConnection),
+                ClientEvent::Failed { phase, cause } => {
+                    return Err(Trouble {
+                        detail: Some(before_greeting(&cause)),
+                        ..failure(phase, &cause).into()
+                    });
+                }
+                ClientEvent::Closed => return Err(Happened::NoConnection.into()),
                 ClientEvent::RecipientReply { .. }
                 | ClientEvent::NeedBody
                 | ClientEvent::MessageReply { .. } => {}
@@ -476,24 +513,30 @@ impl Session {
     }
 
     /// One mail transaction; says whether the connection can be used again.
-    async fn transact(&mut self, shared: &Arc<Shared>, mut delivery: Delivery) -> bool {
+    async fn transact(&mut self, shared: &Arc<Shared>, delivery: Delivery) -> bool {
         flag_path(shared, &delivery, self.remote.server);
         let outgoing = self.outgoing(shared, &delivery);
         let envelope = match outgoing.envelope(delivery.recipients.clone()) {
             Ok(envelope) => envelope,
             Err(status) => {
-                put_off(shared, delivery, &Happened::Reply(status), None);
+                put_off(shared, delivery, &Trouble::nowhere(Happened::Reply(status)));
                 return true;
             }
         };
         let answers = self.offer(envelope, &outgoing).await;
-        for (index, recipient) in std::mem::take(&mut delivery.recipients)
-            .into_iter()
-            .enumerate()
-        {
-            self.conclude(shared, &delivery, recipient, answers.to(index));
-        }
-        answers.reusable
+        self.conclude(shared, delivery, &answers);
+        answers.reusable || self.ready_again().await
+    }
+
+    /// Waits a little for a server that owes replies which change nothing any more.
+    async fn ready_again(&mut self) -> bool {
+        let ready = async {
+            while !self.idle && !self.over {
+                self.event().await;
+            }
+        };
+        let _ = tokio::time::timeout(OWED, ready).await;
+        self.idle
     }
 
     /// What goes over the wire for a delivery.
@@ -515,6 +558,7 @@ impl Session {
     /// Says an envelope and a message, and collects what the next hop answers.
     async fn offer(&mut self, envelope: Envelope, outgoing: &Outgoing) -> Answers {
         let mut answers = Answers::default();
+        let recipients = envelope.recipients().len();
         if let Some(idle) = self.machine.idle() {
             idle.begin(envelope, self.began.elapsed());
         }
@@ -537,50 +581,45 @@ impl Session {
                 }
                 ClientEvent::Closed | ClientEvent::WantTls => return answers,
             }
+            if answers.are_final(recipients) {
+                return answers;
+            }
         }
     }
 
-    /// What the next hop's answer means for one recipient.
-    fn conclude(
-        &self,
-        shared: &Arc<Shared>,
-        delivery: &Delivery,
-        recipient: Mailbox,
-        status: Status,
-    ) {
-        let one = Delivery {
-            pending: delivery.pending.clone(),
-            recipients: vec![recipient],
-            copy: delivery.copy.clone(),
-            attempts: delivery.attempts,
-            place: delivery.place.clone(),
-        };
-        if status.enhanced.class == 2 {
-            let event = if delivery.copy.exchange_authenticated {
-                Event::Send
-            } else {
-                Event::SendExternal
-            };
-            let chosen = self
-                .remote
-                .server
-                .map_or_else(|| Subject::Host(self.remote.name.clone()), Subject::Server);
-            let noted = Noted::of(event, &one.recipients[0]).via(&chosen);
-            shared.note(&one.pending.message_id, &noted);
-            shared.count(
-                "messages_relayed_total",
-                delivery.copy.next_hop.connector(),
-                None,
-            );
-            shared.observe_latency(one.pending.arrived, delivery.copy.next_hop.connector());
-            return delivered(shared, &one.pending, &one.recipients[0]);
+    /// What the next hop's answers mean for the recipients.
+    fn conclude(&self, shared: &Arc<Shared>, mut delivery: Delivery, answers: &Answers) {
+        let mut troubles = Vec::new();
+        let recipients = std::mem::take(&mut delivery.recipients);
+        for (index, recipient) in recipients.into_iter().enumerate() {
+            let status = answers.to(index);
+            if status.enhanced.class == 2 {
+                self.sent(shared, &delivery, &recipient);
+                continue;
+            }
+            let trouble = Trouble::at(Happened::Reply(status), self.remote.endpoint());
+            troubles.push((recipient, trouble));
         }
-        put_off(
-            shared,
-            one,
-            &Happened::Reply(status),
-            Some(&self.remote.name),
-        );
+        put_off_each(shared, delivery, troubles);
+    }
+
+    /// The next hop has the message for this recipient.
+    fn sent(&self, shared: &Arc<Shared>, delivery: &Delivery, recipient: &Mailbox) {
+        let event = if delivery.copy.exchange_authenticated {
+            Event::Send
+        } else {
+            Event::SendExternal
+        };
+        let chosen = self
+            .remote
+            .server
+            .map_or_else(|| Subject::Host(self.remote.name.clone()), Subject::Server);
+        let connector = delivery.copy.next_hop.connector();
+        let noted = Noted::of(event, recipient).via(&chosen);
+        shared.note(&delivery.pending.message_id, &noted);
+        shared.count("messages_relayed_total", connector, None);
+        shared.observe_latency(delivery.pending.arrived, connector);
+        delivered(shared, &delivery.pending, recipient);
     }
 
     /// Who this server is to the next hop, or that it cannot be what it has to be.
@@ -691,13 +730,25 @@ fn failure(phase: Phase, cause: &Cause) -> Happened {
     }
 }
 
+/// Why a server that took the connection is none for us.
+fn before_greeting(cause: &Cause) -> String {
+    match cause {
+        Cause::Timeout => "The server did not greet in time.".to_owned(),
+        Cause::NotAReply(_) => "What the server said is no greeting.".to_owned(),
+        _ => "The connection was closed before the greeting.".to_owned(),
+    }
+}
+
 /// A connection that ended early: tried again.
 fn lost(phase: Phase, cause: &Cause) -> Status {
-    match cause {
-        Cause::Refused(reply) => reply.to_status(),
-        _ => Status::new(421, (4, 4, 2), "Connection dropped")
-            .with_text(format!("Connection dropped ({phase:?})")),
-    }
+    let why = match cause {
+        Cause::Refused(reply) => return reply.to_status(),
+        Cause::Timeout => "no reply in time",
+        Cause::NotAReply(_) => "what came is no reply",
+        _ => "closed by the server",
+    };
+    Status::new(421, (4, 4, 2), "Connection dropped")
+        .with_text(format!("Connection dropped: {why} ({phase:?})"))
 }
 
 /// A peer's certificate as the model has them.
@@ -736,17 +787,8 @@ pub(super) async fn proxy(shared: &Arc<Shared>, delivery: &ProxyDelivery) -> Sta
     else {
         return unreachable;
     };
-    let mut session = Session {
-        stream: Box::new(stream),
-        machine: ClientSession::new(config(shared, &delivery.copy)),
-        began: Instant::now(),
-        remote,
-        tls: false,
-        idle: false,
-        over: false,
-        buffer: vec![0; 16 * 1024],
-        replies: Replies::new(shared, "out", NO_CONNECTOR),
-    };
+    let replies = Replies::new(shared, "out", NO_CONNECTOR);
+    let mut session = Session::over(stream, config(shared, &delivery.copy), remote, replies);
     if session.hello(shared, &delivery.copy).await.is_err() {
         return unreachable;
     }

@@ -3,8 +3,9 @@
 use crate::mail::{Mailbox, Status};
 use crate::metrics::enhanced_label;
 use crate::model::SendConnectorId;
-use crate::route::{Event, Step, Subject};
+use crate::route::{Event, NextHop, Step, Subject};
 
+use super::record::{Endpoint, Failure};
 use super::shared::Shared;
 use super::tracked::Tracked;
 
@@ -28,6 +29,10 @@ pub(super) struct Noted<'a> {
     recipient: &'a Mailbox,
     via: Option<&'a Subject>,
     status: Option<&'a Status>,
+    last_error: Option<&'a Status>,
+    next_hop: Option<&'a str>,
+    endpoint: Option<&'a Endpoint>,
+    connector: Option<SendConnectorId>,
 }
 
 impl<'a> Noted<'a> {
@@ -38,7 +43,35 @@ impl<'a> Noted<'a> {
             recipient,
             via: None,
             status: None,
+            last_error: None,
+            next_hop: None,
+            endpoint: None,
+            connector: None,
         }
+    }
+
+    /// Where the attempt went.
+    pub(super) fn at(mut self, endpoint: Option<&'a Endpoint>) -> Self {
+        self.endpoint = endpoint;
+        self
+    }
+
+    /// By which connector.
+    pub(super) fn connector(mut self, connector: Option<SendConnectorId>) -> Self {
+        self.connector = connector;
+        self
+    }
+
+    /// What the last attempt met.
+    pub(super) fn last_error(mut self, status: Option<&'a Status>) -> Self {
+        self.last_error = status;
+        self
+    }
+
+    /// The next hop as the queue is called.
+    pub(super) fn towards(mut self, next_hop: Option<&'a str>) -> Self {
+        self.next_hop = next_hop;
+        self
     }
 
     /// From whom it came, or who has it now.
@@ -68,6 +101,11 @@ impl Shared {
             recipient = %noted.recipient,
             via = noted.via.map(|via| via.name(&self.topology)),
             status = noted.status.map(tracing::field::display),
+            last_error = noted.last_error.map(tracing::field::display),
+            next_hop = noted.next_hop,
+            host = noted.endpoint.map(|endpoint| endpoint.host.as_str()),
+            address = noted.endpoint.map(|endpoint| tracing::field::display(endpoint.address)),
+            connector = noted.connector.map(|id| self.topology.send_connector(id).name.as_str()),
         );
         if self.observer.is_some() {
             let mut step = Step::new(noted.event, noted.recipient);
@@ -143,6 +181,31 @@ impl Shared {
                     .count(metric, &[self.name(), &connector, enhanced]);
             }
             None => self.metrics.count(metric, &[self.name(), &connector]),
+        }
+    }
+
+    /// Counts a recipient that failed and whose sender was told.
+    pub(super) fn count_bounce(&self, failure: &Failure) {
+        let enhanced = enhanced_label(&failure.status.enhanced.to_string());
+        let labels = [self.name(), &failure.connector, enhanced];
+        self.metrics.count("messages_bounced_total", &labels);
+    }
+
+    /// What a queue is called by; mailboxes have none.
+    pub(super) fn next_hop_name(&self, next_hop: &NextHop) -> Option<String> {
+        let joined = |names: Vec<String>| names.join(",");
+        match next_hop {
+            NextHop::Dns { domain, .. } => Some(domain.to_string()),
+            NextHop::Servers { servers, .. } => {
+                let names = servers
+                    .iter()
+                    .map(|id| self.topology.server(*id).fqdn.to_string());
+                Some(joined(names.collect()))
+            }
+            NextHop::SmartHosts { hosts, .. } => {
+                Some(joined(hosts.iter().map(ToString::to_string).collect()))
+            }
+            NextHop::Mailbox(_) | NextHop::NoDatabase | NextHop::Unreachable => None,
         }
     }
 

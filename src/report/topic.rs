@@ -93,7 +93,7 @@ mod tests {
             ("#550 5.7.133 RESOLVER.RST.Sender;", "5.7.133"),
             ("550-5.7.64 TenantAttribution", "5.7.64"),
             ("554 5.4.4", "5.4.4 5.4.4"),
-            ("530", "5.7.57"),
+            ("530", "5.7.0 5.7.57"),
         ] {
             assert_eq!(say(written), found, "{written}");
         }
@@ -102,7 +102,7 @@ mod tests {
     #[test]
     fn unknown_codes_are_corrected() {
         assert_eq!(say("open-rely"), "did you mean `open-relay`?");
-        assert_eq!(say("5.7.13"), "did you mean `5.7.133`?");
+        assert_eq!(say("5.7.1333"), "did you mean `5.7.133`?");
         for nonsense in ["", "299", "hello world", "5.9.999.1"] {
             assert!(topic(nonsense).is_err(), "{nonsense}");
         }

@@ -50,7 +50,7 @@ pub use item::{
     Looped, MailItem, NextHop, Peer, Presented, Properties, Refusal, Suppressed, TlsDemand, Trace,
     Transfer, Verdict,
 };
-pub use outcome::{Happened, Outcome, outcome, retry_after};
+pub use outcome::{DELAY_NOTIFICATION, DELAYED, Happened, Outcome, outcome, retry_after};
 pub use report::{default_domain, report, reporter, reports_to};
 pub use select::{NoWinner, Selection, covers, select};
 pub use sender::may_send_as;

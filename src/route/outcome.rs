@@ -13,6 +13,9 @@
 //! - What no connector covers waits in the Unreachable queue.
 //! - What is deferred or unreachable fails when the message is older than its organization's
 //!   expiration, with a status that tells the sender what lasted.
+//! - Of what is deferred or unreachable for four hours the sender is told, once, whether the sender
+//!   is inside or outside (`DelayNotificationTimeout`, `InternalDelayDsnEnabled` and
+//!   `ExternalDelayDsnEnabled` as they are by default). Choice: every product does so.
 //!
 //! The server that gives up writes the NDR to the reverse-path; nobody is told of a message with the
 //! null reverse-path (RFC 5321 §6.1).
@@ -23,6 +26,12 @@ use jiff::SignedDuration;
 
 use crate::mail::Status;
 use crate::model::{ErrorPolicy, Profile, replies};
+
+/// How long a recipient waits before its sender is told: `DelayNotificationTimeout`.
+pub const DELAY_NOTIFICATION: SignedDuration = SignedDuration::from_hours(4);
+
+/// What the sender is told of a recipient that waits.
+pub static DELAYED: Status = Status::new(400, (4, 4, 7), "Message delayed");
 
 /// What happened when a copy was to be sent.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -5,6 +5,7 @@
 use super::edit;
 use super::finding::{Fix, Side};
 use super::hybrid::Pair;
+use super::powershell;
 use crate::diag::{Diagnostic, Location};
 use crate::mail::{ByteSize, Domain, Limit};
 use crate::model::{Routing, SendConnector, SendConnectorId, ServerId, TlsAuthLevel, Topology};
@@ -196,9 +197,9 @@ impl Carrier<'_> {
             let at = connector.settings.written("SourceTransportServers");
             let edits = at.map(|at| edit::replace(at, edit::list(sources.clone())));
             let script = format!(
-                "Set-SendConnector -Identity \"{}\" -SourceTransportServers {}",
-                connector.name,
-                comma_list(&sources)
+                "Set-SendConnector -Identity {} -SourceTransportServers {}",
+                powershell::quoted(&connector.name),
+                powershell::list(&sources)
             );
             fixes.push(Fix {
                 side: Side::OnPremises,
@@ -215,45 +216,18 @@ impl Carrier<'_> {
     /// A connector like the given one for the group domain alone, sourced on Mailbox servers.
     fn separate_connector(&self, like: &SendConnector, sources: &[String]) -> Fix {
         let name = format!("{} - groups", like.name);
-        let mut keys = vec![
-            ("Name", edit::quoted(&name)),
-            ("AddressSpaces", edit::list([self.domain.to_string()])),
-            ("SourceTransportServers", edit::list(sources.to_vec())),
-            ("RequireTLS", like.require_tls.to_string()),
-            ("CloudServicesMailEnabled", "true".to_owned()),
-        ];
-        if let Some(level) = like.tls_auth_level {
-            keys.push(("TlsAuthLevel", edit::quoted(level.as_str())));
-        }
-        if let Some(domain) = like
-            .tls_domain
-            .as_ref()
-            .filter(|_| like.tls_auth_level == Some(TlsAuthLevel::DomainValidation))
-        {
-            keys.push(("TlsDomain", edit::quoted(&domain.to_string())));
-        }
-        if let Some(certificate) = &like.tls_certificate_name {
-            keys.push(("TlsCertificateName", edit::quoted(certificate)));
-        }
-        if let Some(fqdn) = &like.fqdn {
-            keys.push(("Fqdn", edit::quoted(fqdn.as_str())));
-        }
-        if let Routing::SmartHosts(hosts) = &like.routing {
-            keys.push((
-                "SmartHosts",
-                edit::list(hosts.iter().map(ToString::to_string)),
-            ));
-        }
-        if let Limit::Bytes(size) = like.max_message_size {
-            keys.push(("MaxMessageSize", edit::quoted(&size.to_string())));
-        }
+        let keys = keys_like(like, name, self.domain.to_string(), sources);
         let parameters = keys
             .iter()
-            .map(|(key, value)| format!("-{key} {}", parameter(value)));
+            .map(|(key, value)| format!("-{key} {}", value.in_powershell()));
         let script = format!(
             "New-SendConnector {}",
             parameters.collect::<Vec<_>>().join(" ")
         );
+        let keys: Vec<(&str, String)> = keys
+            .iter()
+            .map(|(key, value)| (*key, value.in_world()))
+            .collect();
         let edits = like
             .settings
             .object
@@ -267,15 +241,69 @@ impl Carrier<'_> {
     }
 }
 
-/// A value of a world's file as a PowerShell parameter.
-fn parameter(value: &str) -> String {
-    match value {
-        "true" => "$true".to_owned(),
-        "false" => "$false".to_owned(),
-        _ => value
-            .trim_start_matches('[')
-            .trim_end_matches(']')
-            .replace("\", \"", "\",\""),
+/// The keys of a connector of this name for one domain that is otherwise as the given one.
+fn keys_like(
+    like: &SendConnector,
+    name: String,
+    domain: String,
+    sources: &[String],
+) -> Vec<(&'static str, Value)> {
+    use Value::{Text, Texts, Truth};
+    let mut keys = vec![
+        ("Name", Text(name)),
+        ("AddressSpaces", Texts(vec![domain])),
+        ("SourceTransportServers", Texts(sources.to_vec())),
+        ("RequireTLS", Truth(like.require_tls)),
+        ("CloudServicesMailEnabled", Truth(true)),
+    ];
+    if let Some(level) = like.tls_auth_level {
+        keys.push(("TlsAuthLevel", Text(level.as_str().to_owned())));
+    }
+    if let Some(domain) = like
+        .tls_domain
+        .as_ref()
+        .filter(|_| like.tls_auth_level == Some(TlsAuthLevel::DomainValidation))
+    {
+        keys.push(("TlsDomain", Text(domain.to_string())));
+    }
+    if let Some(certificate) = &like.tls_certificate_name {
+        keys.push(("TlsCertificateName", Text(certificate.clone())));
+    }
+    if let Some(fqdn) = &like.fqdn {
+        keys.push(("Fqdn", Text(fqdn.to_string())));
+    }
+    if let Routing::SmartHosts(hosts) = &like.routing {
+        let hosts = hosts.iter().map(ToString::to_string);
+        keys.push(("SmartHosts", Texts(hosts.collect())));
+    }
+    if let Limit::Bytes(size) = like.max_message_size {
+        keys.push(("MaxMessageSize", Text(size.to_string())));
+    }
+    keys
+}
+
+/// What a key is set to.
+enum Value {
+    Text(String),
+    Texts(Vec<String>),
+    Truth(bool),
+}
+
+impl Value {
+    fn in_powershell(&self) -> String {
+        match self {
+            Self::Text(text) => powershell::quoted(text),
+            Self::Texts(texts) => powershell::list(texts),
+            Self::Truth(truth) => format!("${truth}"),
+        }
+    }
+
+    fn in_world(&self) -> String {
+        match self {
+            Self::Text(text) => edit::quoted(text),
+            Self::Texts(texts) => edit::list(texts.clone()),
+            Self::Truth(truth) => truth.to_string(),
+        }
     }
 }
 
@@ -293,9 +321,9 @@ fn spaces_of(connector: &SendConnector) -> impl Iterator<Item = String> {
 /// `Set-SendConnector -AddressSpaces`, which replaces the list.
 fn set_address_spaces(connector: &SendConnector, spaces: Vec<String>) -> Fix {
     let script = format!(
-        "Set-SendConnector -Identity \"{}\" -AddressSpaces {}",
-        connector.name,
-        comma_list(&spaces)
+        "Set-SendConnector -Identity {} -AddressSpaces {}",
+        powershell::quoted(&connector.name),
+        powershell::list(&spaces)
     );
     let at: Option<&Location> = connector.settings.written("AddressSpaces");
     let edits = at.map(|at| edit::replace(at, edit::list(spaces)));
@@ -304,13 +332,4 @@ fn set_address_spaces(connector: &SendConnector, spaces: Vec<String>) -> Fix {
         script,
         edits: edits.into_iter().collect(),
     }
-}
-
-/// A PowerShell list of quoted texts.
-fn comma_list(items: &[String]) -> String {
-    items
-        .iter()
-        .map(|item| format!("\"{item}\""))
-        .collect::<Vec<_>>()
-        .join(",")
 }

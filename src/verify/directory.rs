@@ -7,6 +7,7 @@ use super::context::{Context, Found, in_words};
 use super::edit;
 use super::finding::{Finding, Fix, Side};
 use super::hybrid::{self, Pair};
+use super::powershell;
 use super::questions::{Asked, is_routing_address};
 use crate::diag::Diagnostic;
 use crate::flow::Fork;
@@ -184,8 +185,9 @@ fn without_address(group: &Recipient, address: &Mailbox) -> Fix {
     let at = group.settings.written("EmailAddresses");
     let edits = at.map(|at| edit::replace(at, edit::list(kept)));
     let script = format!(
-        "Set-UnifiedGroup -Identity \"{}\" -EmailAddresses @{{Remove=\"{address}\"}}",
-        group.primary()
+        "Set-UnifiedGroup -Identity {} -EmailAddresses @{{Remove={}}}",
+        powershell::quoted(group.primary()),
+        powershell::quoted(address)
     );
     Fix {
         side: Side::ExchangeOnline,
@@ -241,8 +243,8 @@ pub(super) fn echo_off(context: &Context<'_>) -> Vec<Found> {
         let diagnostic = Diagnostic::new("group-echo-off", place, message)
             .help("switch the echo on for those who want a copy; it is off by default");
         let script = format!(
-            "Get-MailUser \"{}\" | Set-MailboxMessageConfiguration -EchoGroupMessageBackToSubscribedSender $true",
-            first.primary()
+            "Get-MailUser {} | Set-MailboxMessageConfiguration -EchoGroupMessageBackToSubscribedSender $true",
+            powershell::quoted(first.primary())
         );
         let fix = vec![Fix { side: Side::ExchangeOnline, script, edits: Vec::new() }];
         let finding = Finding { diagnostic, affected: count, witness: None, fix };

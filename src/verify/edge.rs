@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use super::context::{Context, Found};
 use super::edit;
 use super::finding::{Edit, Fix, Side};
+use super::powershell;
 use super::questions::Asked;
 use crate::diag::Diagnostic;
 use crate::flow::{FlagKind, Fork};
@@ -172,9 +173,9 @@ impl EdgeDomain<'_> {
             || format!("Hybrid Domain - {}", self.domain),
             |remote| remote.name.clone(),
         );
-        let set = format!(
-            "Set-RemoteDomain -Identity \"{name}\" -{KEY} $true\nStart-EdgeSynchronization"
-        );
+        let name = powershell::quoted(name);
+        let set =
+            format!("Set-RemoteDomain -Identity {name} -{KEY} $true\nStart-EdgeSynchronization");
         let edit: Option<Edit> = remote.and_then(|remote| {
             let settings = &remote.settings;
             match (settings.written(KEY), settings.written("DomainName")) {
@@ -186,7 +187,7 @@ impl EdgeDomain<'_> {
         let script = match remote {
             Some(_) => set,
             None => format!(
-                "New-RemoteDomain -Name \"{name}\" -DomainName \"{}\"\n{set}",
+                "New-RemoteDomain -Name {name} -DomainName \"{}\"\n{set}",
                 self.domain
             ),
         };

@@ -9,6 +9,7 @@ use super::context::{Context, Found, in_words, is_troubled};
 use super::edit;
 use super::finding::{Edit, Finding, Fix, Side};
 use super::hybrid::{self, Pair};
+use super::powershell;
 use super::questions::Asked;
 use crate::diag::{Diagnostic, Location, Severity};
 use crate::dns::{self, Failure, Targets, View};
@@ -440,8 +441,8 @@ impl GroupDomain<'_> {
             (None, None) => Vec::new(),
         };
         let script = format!(
-            "Set-AcceptedDomain -Identity \"{}\" -DomainType InternalRelay",
-            accepted.name
+            "Set-AcceptedDomain -Identity {} -DomainType InternalRelay",
+            powershell::quoted(&accepted.name)
         );
         Some((
             diagnostic,

@@ -9,6 +9,7 @@ use super::context::{Context, Found, is_troubled};
 use super::edit;
 use super::finding::{Edit, Fix, Side};
 use super::hybrid::{self, Pair};
+use super::powershell;
 use super::questions::Asked;
 use crate::diag::{Diagnostic, Location};
 use crate::flow::{FlagKind, Flow, Fork, Hop, Submission};
@@ -128,8 +129,8 @@ fn disabled_of(context: &Context<'_>, pair: Pair) -> Vec<Found> {
             let diagnostic = Diagnostic::new("hybrid-connector-disabled", place, message)
                 .help("enable it, or run the wizard");
             let script = format!(
-                "Set-SendConnector -Identity \"{}\" -Enabled $true",
-                connector.name
+                "Set-SendConnector -Identity {} -Enabled $true",
+                powershell::quoted(&connector.name)
             );
             let edits = connector
                 .settings
@@ -234,7 +235,8 @@ fn headers_left(context: &Context<'_>, leaving: &Leaving<'_>) -> Option<Found> {
         (None, Some(after)) => Some(edit::add_key(after, KEY, "true")),
         (None, None) => None,
     };
-    let script = format!("{cmdlet} -Identity \"{name}\" -{KEY} $true");
+    let name = powershell::quoted(name);
+    let script = format!("{cmdlet} -Identity {name} -{KEY} $true");
     let fix = Fix {
         side: *side,
         script,
@@ -290,8 +292,8 @@ fn lacks_capability(topology: &Topology, id: ReceiveConnectorId) -> (Diagnostic,
         (None, Some(after)) => Some(edit::add_key(after, KEY, &value)),
         (None, None) => None,
     };
-    let script =
-        format!("Set-ReceiveConnector -Identity \"{name}\" -TlsDomainCapabilities {VALUE}");
+    let name = powershell::quoted(name);
+    let script = format!("Set-ReceiveConnector -Identity {name} -TlsDomainCapabilities {VALUE}");
     let fix = Fix {
         side: Side::OnPremises,
         script,
@@ -475,11 +477,12 @@ fn unusable(
 fn install(topology: &Topology, certificate: &Certificate, server: ServerId) -> Fix {
     let name = |id: &ServerId| topology.server(*id).name.clone();
     let from = certificate.servers.first().map(name).unwrap_or_default();
+    let from = powershell::in_comment(from);
     let script = format!(
         "# export `{}` with its key from {from}, then on {}:\nImport-ExchangeCertificate -Server {} -FileData (...) -Password (...)",
-        certificate.subject,
-        name(&server),
-        name(&server)
+        powershell::in_comment(&certificate.subject),
+        powershell::in_comment(name(&server)),
+        powershell::quoted(name(&server))
     );
     let all = certificate.servers.iter().chain([&server]).map(name);
     let edits = certificate

@@ -5,6 +5,7 @@ use super::context::{Context, Found, in_words, is_troubled};
 use super::edit;
 use super::finding::{Finding, Fix, Side};
 use super::hybrid::{self, Pair};
+use super::powershell;
 use super::questions::Asked;
 use crate::diag::Diagnostic;
 use crate::flow::{FlagKind, Submission};
@@ -117,8 +118,9 @@ fn loses_trust(context: &Context<'_>, pair: Pair, asked: &Asked) -> bool {
 fn set_name(topology: &Topology, id: ReceiveConnectorId, name: &NamePattern) -> Fix {
     let connector = topology.receive_connector(id);
     let script = format!(
-        "Set-InboundConnector -Identity \"{}\" -TlsSenderCertificateName \"{name}\"",
-        connector.name
+        "Set-InboundConnector -Identity {} -TlsSenderCertificateName {}",
+        powershell::quoted(&connector.name),
+        powershell::quoted(name)
     );
     let at = connector.settings.written("TlsSenderCertificateName");
     let edits = at.map(|at| edit::replace(at, edit::quoted(&name.to_string())));

@@ -23,6 +23,7 @@ mod hybrid_connectors;
 mod inbound;
 mod intent;
 mod outcomes;
+mod powershell;
 mod questions;
 mod relay;
 mod relayed;

@@ -3,6 +3,7 @@
 
 use super::context::{Context, Found};
 use super::finding::{Finding, Fix, Side};
+use super::powershell;
 use crate::diag::Diagnostic;
 use crate::model::{IpRange, Matcher, PermissionGroup, ReceiveConnector};
 
@@ -28,7 +29,8 @@ pub(super) fn check(context: &Context<'_>) -> Vec<Found> {
             .because("its RemoteIPRanges contain every IPv4 or IPv6 address")
             .help("name the hosts that need it in RemoteIPRanges");
         let script = format!(
-            "Set-ReceiveConnector -Identity \"{name}\" -RemoteIPRanges <addresses of the devices>"
+            "Set-ReceiveConnector -Identity {} -RemoteIPRanges <addresses of the devices>",
+            powershell::quoted(name)
         );
         let fix = vec![Fix {
             side: Side::OnPremises,

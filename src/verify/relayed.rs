@@ -5,6 +5,7 @@ use super::context::{Context, Found};
 use super::edit;
 use super::finding::{Edit, Fix, Side};
 use super::hybrid::{self, Pair};
+use super::powershell;
 use super::questions::Asked;
 use crate::diag::Diagnostic;
 use crate::flow::{FlagKind, Fork};
@@ -160,8 +161,8 @@ impl Relayed<'_> {
         Fix {
             side,
             script: format!(
-                "Set-AcceptedDomain -Identity \"{}\" -DomainType Authoritative",
-                accepted.name
+                "Set-AcceptedDomain -Identity {} -DomainType Authoritative",
+                powershell::quoted(&accepted.name)
             ),
             edits: edit.into_iter().collect(),
         }

@@ -7,6 +7,7 @@ use super::context::{Context, Found};
 use super::edit;
 use super::finding::{Fix, Side};
 use super::hybrid::{self, Pair};
+use super::powershell;
 use super::questions::Asked;
 use crate::diag::Diagnostic;
 use crate::flow::Fork;
@@ -128,11 +129,12 @@ fn conclude(
 /// `Set-MailUser -ExternalEmailAddress` with the address that the mailbox on premises has.
 fn lead_home(recipient: &Recipient) -> Fix {
     let primary = recipient.primary();
+    let quoted = powershell::quoted(primary);
     let at = recipient.settings.written("ExternalEmailAddress");
     let edits = at.map(|at| edit::replace(at, edit::quoted(&primary.to_string())));
     Fix {
         side: Side::ExchangeOnline,
-        script: format!("Set-MailUser -Identity \"{primary}\" -ExternalEmailAddress \"{primary}\""),
+        script: format!("Set-MailUser -Identity {quoted} -ExternalEmailAddress {quoted}"),
         edits: edits.into_iter().collect(),
     }
 }
@@ -232,19 +234,19 @@ fn key(recipient: &Recipient) -> &'static str {
 
 /// A mailbox in the place of a recipient whose mail goes elsewhere.
 fn become_mailbox(recipient: &Recipient, side: Side) -> Fix {
-    let primary = recipient.primary();
+    let primary = powershell::quoted(recipient.primary());
     let (path, script) = match side {
         Side::ExchangeOnline => (
             "ExchangeOnline.Mailboxes",
             format!(
-                "Set-MgUserLicense -UserId \"{primary}\" -AddLicenses @{{SkuId = $sku}} -RemoveLicenses @()"
+                "Set-MgUserLicense -UserId {primary} -AddLicenses @{{SkuId = $sku}} -RemoveLicenses @()"
             ),
         ),
         Side::OnPremises | Side::Dns => (
             "OnPremises.Mailboxes",
             format!(
-                "Disable-MailUser -Identity \"{primary}\"\nEnable-Mailbox -Identity \"{}\" -PrimarySmtpAddress \"{primary}\"",
-                recipient.name
+                "Disable-MailUser -Identity {primary}\nEnable-Mailbox -Identity {} -PrimarySmtpAddress {primary}",
+                powershell::quoted(&recipient.name)
             ),
         ),
     };

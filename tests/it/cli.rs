@@ -90,6 +90,27 @@ fn world_with_a_warning(name: &str) -> PathBuf {
     )
 }
 
+/// A name from a world is data in the line that an administrator pastes.
+#[test]
+fn fixes_quote_hostile_names() {
+    let name = "Name = \"groups.contoso.com\"\nDomainName = \"groups.contoso.com\"\nDomainType = \"InternalRelay\"";
+    let hostile = "Name = \"a\\\"; Remove-Item \u{201d}$(x)\"\nDomainName = \"groups.contoso.com\"\nDomainType = \"Authoritative\"";
+    let path = changed("hostile", name, hostile);
+    let path = path.to_str().expect("UTF-8");
+    let report = json(&["check", path], 0);
+    let findings = report["findings"].as_array().expect("a list");
+    let scripts: Vec<&str> = findings
+        .iter()
+        .flat_map(|finding| finding["fix"].as_array().into_iter().flatten())
+        .filter_map(|fix| fix["script"].as_str())
+        .collect();
+    let quoted = "-Identity \"a`\"; Remove-Item `\u{201d}`$(x)\" ";
+    assert!(
+        scripts.iter().any(|script| script.contains(quoted)),
+        "{scripts:#?}"
+    );
+}
+
 fn trace<'a>(world: &'a str, from: &'a str, to: &'a str) -> [&'a str; 6] {
     ["trace", world, "--from", from, "--to", to]
 }
@@ -252,7 +273,7 @@ fn what_was_typed_wrong_exits_2_and_says_what_was_meant() {
         (&["check", "src"], "world.toml"),
         (&["trace", CONTOSO, "--from", "david@contoso.com"], "--to"),
         (&["explain", "open-rely"], "did you mean `open-relay`?"),
-        (&["explain", "5.7.13"], "did you mean `5.7.133`?"),
+        (&["explain", "5.7.1333"], "did you mean `5.7.133`?"),
         (&["explain"], "<CODE>"),
     ] {
         check(words, 2, says);

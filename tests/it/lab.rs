@@ -395,6 +395,35 @@ fn target_addresses_that_lead_to_each_other_are_a_loop() {
     });
 }
 
+/// A misspelt parameter or address must not look like an empty mailbox.
+#[test]
+fn http_refuses_what_it_does_not_know() {
+    run(async {
+        let lab = start(load("contoso")).await;
+        for (path, code, says) in [
+            ("/mailboxes/david@contoso.com", 200, "[]"),
+            ("/mailboxes/engineering@groups.contoso.com", 200, "[]"),
+            ("/mailboxes/anybody@fabrikam.com", 200, "[]"),
+            ("/mailboxes/dave@contoso.com", 404, "nobody has a mailbox"),
+            ("/mailboxes/dave@contoso.com/wait?timeout=9", 404, "nobody"),
+            (
+                "/mailboxes/david@contoso.com/wait?subjct=x",
+                400,
+                "did you mean `subject`?",
+            ),
+            ("/mailboxes/david@contoso.com?subject=x", 400, "none here"),
+            ("/mailboxes/david@contoso.com/wait?count=x", 400, ""),
+        ] {
+            let (found, body) = get(&lab, path).await;
+            assert!(
+                found == code && body.contains(says),
+                "{path}: {found} {body}"
+            );
+        }
+        lab.stop().await;
+    });
+}
+
 #[test]
 fn metrics_tell_what_waits_and_what_has_expired() {
     run(async {

@@ -392,6 +392,14 @@ fn mail_waits_when_the_certificate_has_another_name() {
         let events = relay.logged("event=\"DEFER\"");
         assert_eq!(events.len(), 1, "{events:#?}");
         assert!(events[0].contains("SubjectMismatch"), "{events:#?}");
+        for part in [
+            format!("host=\"{host}\""),
+            format!("next_hop=\"{host}\""),
+            format!("address={next}"),
+            format!("connector=\"{CONNECTOR}\""),
+        ] {
+            assert!(events[0].contains(&part), "{part}: {events:#?}");
+        }
         assert_eq!(relay.metric(&queue("messages")).await, 1.0);
         relay.wait_for(&queue("oldest_age_seconds"), 1.0).await;
         // Another process finds the same message, as old as it was.

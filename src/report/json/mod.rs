@@ -66,7 +66,12 @@ pub fn flows(topology: &Topology, rows: &[Row]) -> String {
 /// Where everything of a lab is, on one line.
 #[must_use]
 pub fn lab(surroundings: &Surroundings) -> String {
-    let line = serde_json::to_string(&lab::Lab::new(surroundings));
+    let format_version = FORMAT_VERSION;
+    let content = lab::Lab::new(surroundings);
+    let line = serde_json::to_string(&Document {
+        format_version,
+        content,
+    });
     line.expect("texts and lists of them are JSON") + "\n"
 }
 
@@ -94,4 +99,28 @@ fn pretty(value: &impl Serialize) -> String {
     let text = serde_json::to_string_pretty(value);
     // The keys are field names, and nothing here implements `Serialize` by hand.
     text.expect("texts, numbers and lists of them are JSON") + "\n"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_ready_line_is_one_line_with_its_version() {
+        let at = "127.0.0.1:53".parse().unwrap();
+        let line = lab(&Surroundings {
+            dns: at,
+            dns_internal: at,
+            http: at,
+            servers: Vec::new(),
+            user: None,
+            group: None,
+            password: "",
+        });
+        assert!(
+            line.starts_with("{\"format_version\":\"1.0\",\"dns\":"),
+            "{line}"
+        );
+        assert_eq!(line.lines().count(), 1);
+    }
 }
