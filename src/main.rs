@@ -32,7 +32,7 @@ use hybridmx::mail::{ByteSize, Mailbox, MessageKind, ReversePath};
 use hybridmx::metrics::Metrics;
 use hybridmx::model::{CertificateId, Recipient, RecipientKind, ServerId, Topology};
 use hybridmx::net::{self, Identity, Resolver};
-use hybridmx::relay::{self, AddressBook, Pace, Relay, SyncMeter, serve_metrics};
+use hybridmx::relay::{self, AddressBook, Pace, Recognition, Relay, SyncMeter, serve_metrics};
 use hybridmx::report::text::Palette;
 use hybridmx::report::{
     Running, Surroundings, csv, dot, html, json, junit, sarif, svg, text, topic,
@@ -294,6 +294,7 @@ fn relay_config(
         addresses: Arc::new(AddressBook::identity(
             settings.host_overrides.iter().cloned().collect(),
         )),
+        recognition: Recognition::ByCertificate,
         local_address: None,
         external_resolver: resolver.clone(),
         resolver,

@@ -9,6 +9,8 @@
 //! Invariant: what was answered for is delivered, reported to its sender, or still in the spool.
 //! Invariant: a mailbox has a message once, however often it comes within a week and however often the
 //! relay is killed meanwhile.
+//! Invariant: outside a lab a peer is a server of the organization by its certificate only, never by its
+//! address.
 //! Invariant: every message that leaves carries what `route` said, and nothing else of the
 //! organization's headers.
 //!
@@ -38,7 +40,7 @@ mod tracking;
 pub use address_book::AddressBook;
 pub use door::serve_metrics;
 pub use gauges::SyncMeter;
-pub use shared::{Config, Pace, Users};
+pub use shared::{Config, Pace, Recognition, Users};
 pub use start::{Relay, RelayError};
 pub use tracked::Tracked;
 pub use tracking::Flagged;

@@ -11,12 +11,14 @@ use super::categorizer;
 use super::message::Message;
 use super::record::Record;
 use super::replies::Replies;
-use super::send::{self, Outgoing, ProxyDelivery};
-use super::shared::Shared;
+use super::send::{self, ProxyDelivery};
+use super::shared::{Recognition, Shared};
 use super::tracking::{Flagged, Noted};
 use crate::clock;
 use crate::mail::{AuthAs, ByteSize, Directionality, Mailbox, NamePattern, ReversePath, Status};
-use crate::model::{PermissionGroup, ReceiveConnector, ReceiveConnectorId, RecipientKind, replies};
+use crate::model::{
+    PermissionGroup, ReceiveConnector, ReceiveConnectorId, RecipientKind, ServerId, replies,
+};
 use crate::net::Connected;
 use crate::route::{
     self, Admission, Arrival, ClientCertificate, Connection, Event, MailItem, NextHop, Peer,
@@ -64,13 +66,12 @@ pub(super) async fn serve(
         return;
     };
     let connector = shared.topology.receive_connector(endpoint);
-    let known = shared.topology.server_at(remote).is_some_and(|from| {
-        route::recognises(&shared.topology, from, shared.server, Some(remote), port)
+    let neighbour = shared.topology.server_at(remote).filter(|from| {
+        route::recognises(&shared.topology, *from, shared.server, Some(remote), port)
     });
-    let peer = if known {
-        Peer::ExchangeServer
-    } else {
-        Peer::Anonymous
+    let peer = match shared.recognition {
+        Recognition::ByAddress if neighbour.is_some() => Peer::ExchangeServer,
+        Recognition::ByAddress | Recognition::ByCertificate => Peer::Anonymous,
     };
     let config = Arc::new(config(&shared, connector, port, peer));
     let label = connector.name.clone();
@@ -90,6 +91,7 @@ pub(super) async fn serve(
         connection,
         endpoint,
         client: remote,
+        neighbour,
         hello: String::new(),
         user: None,
         transaction: None,
@@ -135,6 +137,8 @@ struct Receive {
     connection: Connection,
     endpoint: ReceiveConnectorId,
     client: IpAddr,
+    /// The server of the organization that it is, or seems to be by its address.
+    neighbour: Option<ServerId>,
     hello: String,
     /// The address that logged on.
     user: Option<Mailbox>,
@@ -257,6 +261,11 @@ impl Receive {
     }
 
     fn mail(&mut self, mail: Mail) {
+        if let Some(neighbour) = self.neighbour
+            && self.connection.peer == Peer::Anonymous
+        {
+            self.shared.note_unproven(neighbour, self.client);
+        }
         // The submission port is for those who logged on.
         let anonymous =
             self.connection.port == SUBMISSION_PORT && self.connection.peer != Peer::User;
@@ -359,8 +368,34 @@ impl Receive {
                 trusted: certificate.trusted && valid,
             }
         });
+        self.recognise();
         self.session.tls_started(self.began.elapsed());
         true
+    }
+
+    /// Under TLS a client can prove to be a server of the organization; that decides all that the
+    /// session may do.
+    fn recognise(&mut self) {
+        let shared = &self.shared;
+        let Connection {
+            remote_address,
+            port,
+            ..
+        } = self.connection;
+        let certificate = self.connection.certificate.as_ref();
+        let proven = certificate
+            .filter(|_| shared.recognition == Recognition::ByCertificate)
+            .and_then(|shown| route::certified(&shared.topology, shown, shared.server))
+            .filter(|from| {
+                route::recognises(&shared.topology, *from, shared.server, remote_address, port)
+            });
+        if let Some(from) = proven {
+            self.neighbour = Some(from);
+            self.connection.peer = Peer::ExchangeServer;
+            let connector = shared.topology.receive_connector(self.endpoint);
+            let config = config(shared, connector, port, Peer::ExchangeServer);
+            self.session.reconfigure(Arc::new(config));
+        }
     }
 
     /// The message is complete: taken, refused, or handed to the hub.
@@ -508,18 +543,10 @@ impl Receive {
         else {
             return Err(failed);
         };
-        let transfer = copy.transfer_to(Peer::ExchangeServer);
-        let headers = message
-            .outgoing(&transfer, &self.shared.this().name, false)
-            .to_bytes();
         let delivery = ProxyDelivery {
-            copy: copy.clone(),
-            recipients: item.recipients.clone(),
-            message: Outgoing {
-                reverse_path: transfer.reverse_path,
-                headers,
-                body: message.body.clone(),
-            },
+            copy,
+            recipients: &item.recipients,
+            message,
         };
         Ok(send::proxy(&self.shared, &delivery).await)
     }
@@ -620,7 +647,7 @@ impl Receive {
         else {
             return;
         };
-        let Some(from) = topology.server_at(self.client) else {
+        let Some(from) = self.neighbour.or_else(|| topology.server_at(self.client)) else {
             return;
         };
         let from = topology.server(from).organization;

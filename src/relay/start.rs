@@ -11,10 +11,11 @@ use super::categorizer;
 use super::gauges;
 use super::receive;
 use super::record::Record;
-use super::shared::{Config, Shared};
+use super::shared::{Config, Recognition, Shared};
 use super::tally::{Place, Queued};
 use super::tracking::NO_CONNECTOR;
 use crate::clock;
+use crate::route;
 use crate::spool::{MessageId, Recovered};
 
 /// Why a relay cannot start.
@@ -56,6 +57,7 @@ impl Relay {
         let shared = Arc::new(Shared::new(config, work));
         let worker = tokio::spawn(categorizer::run(shared.clone(), todo));
         preset(&shared);
+        warn_of_strangers(&shared);
         gauges::keep(&shared);
         for damage in &recovered.damage {
             tracing::warn!(server = shared.name(), %damage, "the spool was not as it had been written");
@@ -98,6 +100,29 @@ impl Relay {
         self.worker.abort();
         let flushed = self.shared.store.flush();
         let _ = tokio::time::timeout(Duration::from_secs(10), flushed).await;
+    }
+}
+
+/// Says so when the other servers of the organization cannot recognise this one.
+fn warn_of_strangers(shared: &Shared) {
+    let wanted = shared.recognition == Recognition::ByCertificate;
+    if !wanted || shared.own_certificate().is_some() {
+        return;
+    }
+    let topology = &shared.topology;
+    let others = topology.servers().filter(|(id, _)| {
+        *id != shared.server
+            && (route::is_own(topology, *id, shared.server)
+                || route::is_own(topology, shared.server, *id))
+    });
+    let others: Vec<&str> = others.map(|(_, server)| server.name.as_str()).collect();
+    if !others.is_empty() {
+        tracing::warn!(
+            server = shared.name(),
+            others = others.join(", "),
+            "no certificate of the settings covers `{}`: this server will be a stranger to the others of its organization, and its mail arrives there as Anonymous",
+            shared.this().fqdn
+        );
     }
 }
 

@@ -15,12 +15,14 @@ use std::net::{IpAddr, SocketAddr};
 use super::attribute;
 use super::firewall;
 use super::item::{
-    Admission, Arrival, Connection, Copy, MailItem, Peer, Refusal, Taken, Transfer, Verdict,
+    Admission, Arrival, ClientCertificate, Connection, Copy, MailItem, Peer, Refusal, Taken,
+    Transfer, Verdict,
 };
 use super::lookup;
 use super::loops;
 use super::permissions;
 use super::step::{Event, Reason, Rejected, Step, Subject};
+use super::tls;
 use crate::mail::{Directionality, Limit, Mailbox, ReversePath, Status};
 use crate::model::{
     IpRange, Matcher, PermissionGroup, ReceiveConnector, ReceiveConnectorId, ServerId, Topology,
@@ -150,10 +152,6 @@ pub fn recognises(
     remote_address: Option<IpAddr>,
     port: u16,
 ) -> bool {
-    let organization = topology.server(to).organization;
-    let from = topology.server(from);
-    let own = from.organization == organization
-        || from.front_end_for.iter().any(|(id, _)| *id == organization);
     let plain = Connection {
         remote_address,
         local_address: None,
@@ -163,12 +161,47 @@ pub fn recognises(
         certificate: None,
     };
     let (endpoint, _) = endpoint(topology, to, &plain);
-    own && endpoint.is_some_and(|id| {
-        topology
-            .receive_connector(id)
-            .permission_groups
-            .contains(&PermissionGroup::ExchangeServers)
-    })
+    is_own(topology, from, to)
+        && endpoint.is_some_and(|id| {
+            topology
+                .receive_connector(id)
+                .permission_groups
+                .contains(&PermissionGroup::ExchangeServers)
+        })
+}
+
+/// The server of its own organization that a server takes a client for, by the client's certificate.
+///
+/// Choice: Exchange's servers prove to each other with Kerberos who they are, which needs their Active
+/// Directory. A certificate that a trusted root vouches for, with the Fqdn of one of the servers, stands
+/// for that, because such a certificate is given to nobody else.
+#[must_use]
+pub fn certified(
+    topology: &Topology,
+    certificate: &ClientCertificate,
+    to: ServerId,
+) -> Option<ServerId> {
+    if !certificate.trusted {
+        return None;
+    }
+    topology
+        .servers()
+        .filter(|(from, server)| {
+            *from != to
+                && is_own(topology, *from, to)
+                && tls::covers(&certificate.names, &server.fqdn)
+        })
+        .map(|(from, _)| from)
+        .next()
+}
+
+/// Whether a server is one of another one's organization, or the front end of that.
+#[must_use]
+pub fn is_own(topology: &Topology, from: ServerId, to: ServerId) -> bool {
+    let organization = topology.server(to).organization;
+    let from = topology.server(from);
+    from.organization == organization
+        || from.front_end_for.iter().any(|(id, _)| *id == organization)
 }
 
 /// Whether a session may begin a mail transaction (the answer to MAIL FROM), and by which connector.

@@ -37,7 +37,7 @@ mod sites;
 mod step;
 mod tls;
 
-pub use accept::{accept, admit, endpoint, may_begin, peer, recognises};
+pub use accept::{accept, admit, certified, endpoint, is_own, may_begin, peer, recognises};
 pub use categorize::categorize;
 pub use item::{
     Admission, Arrival, Categorized, ClientCertificate, Connection, Copy, Failure, MailItem,
@@ -47,4 +47,4 @@ pub use outcome::{Happened, Outcome, outcome, retry_after};
 pub use select::{NoWinner, Selection, covers, select};
 pub use sender::may_send_as;
 pub use step::{Event, Reason, Rejected, Step, Subject};
-pub use tls::{chosen, judge, presented, served};
+pub use tls::{chosen, judge, presented, proves, served};

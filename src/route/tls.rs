@@ -86,15 +86,35 @@ fn named(topology: &Topology, server: ServerId, name: &str) -> Option<Certificat
 /// Choice: documents say only that `Fqdn` is used to choose. A certificate without the name is not
 /// taken instead.
 fn covering(topology: &Topology, server: ServerId, fqdn: &Domain) -> Option<CertificateId> {
-    let wanted = NamePattern::parse(fqdn.as_str()).ok()?;
     let now = topology.as_of();
     newest(topology, server, |certificate| {
-        certificate.is_valid_at(now)
-            && certificate
-                .names
-                .iter()
-                .any(|name| *name == wanted || name.covers(&wanted))
+        certificate.is_valid_at(now) && covers(&certificate.names, fqdn)
     })
+}
+
+/// Whether one of a certificate's names stands for a host.
+pub(super) fn covers(names: &[NamePattern], host: &Domain) -> bool {
+    NamePattern::parse(host.as_str()).is_ok_and(|wanted| {
+        names
+            .iter()
+            .any(|name| *name == wanted || name.covers(&wanted))
+    })
+}
+
+/// Whether a certificate that a server showed proves that it is a server of the world: a trusted root
+/// vouches for it, and its names are the server's own or those of a certificate that the world gives it.
+#[must_use]
+pub fn proves(topology: &Topology, server: ServerId, shown: &Certificate, now: Timestamp) -> bool {
+    let given = || {
+        topology
+            .certificates()
+            .filter(|(_, certificate)| certificate.servers.contains(&server))
+            .flat_map(|(_, certificate)| &certificate.names)
+    };
+    shown.trusted
+        && shown.is_valid_at(now)
+        && (covers(&shown.names, &topology.server(server).fqdn)
+            || given().any(|name| shown.names.contains(name)))
 }
 
 fn newest(

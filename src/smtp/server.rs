@@ -228,6 +228,11 @@ impl ServerSession {
         self.decided(question, is_yes, now);
     }
 
+    /// What the session is told, from now on: TLS can show a client to be another than it seemed.
+    pub fn reconfigure(&mut self, config: Arc<ServerConfig>) {
+        self.config = config;
+    }
+
     /// The handshake after [`ServerEvent::StartTls`] is done; input is from now on what TLS brings.
     ///
     /// # Panics
