@@ -126,7 +126,11 @@ pub(super) async fn run(shared: Arc<Shared>, mut work: UnboundedReceiver<Work>) 
             Work::Retry(delivery) => enqueue(&shared, delivery),
             Work::Report(pending, failures) => {
                 let shared = shared.clone();
-                tokio::spawn(async move { report(&shared, &pending, failures).await });
+                let held = shared.ending.hold();
+                tokio::spawn(async move {
+                    report(&shared, &pending, failures).await;
+                    drop(held);
+                });
             }
         }
     }

@@ -16,6 +16,10 @@ use crate::route::{Event, Happened};
 /// Writes a message into a mailbox, unless it has it already. A host that takes every address has no
 /// mailboxes that would know (`id` is absent).
 pub(super) async fn deliver(shared: &Arc<Shared>, delivery: Delivery, id: Option<RecipientId>) {
+    let _held = shared.ending.hold();
+    if shared.ending.is_wanted() {
+        return;
+    }
     let recipient = delivery.recipients[0].clone();
     let folder = folder(&shared.mail_directory, &shared.this().name, &recipient);
     let mark = Mark::of(&delivery.pending.message.headers);

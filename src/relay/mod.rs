@@ -7,6 +7,8 @@
 //! Invariant: a message is answered for with 250 when it is in the spool, or when the hub behind a
 //! front end has answered for it.
 //! Invariant: what was answered for is delivered, reported to its sender, or still in the spool.
+//! Invariant: a relay that is stopped, and not killed, has acknowledged what it took, and has heard what
+//! became of what it sent, as far as eight seconds suffice.
 //! Invariant: a mailbox has a message once, however often it comes within a week and however often the
 //! relay is killed meanwhile.
 //! Invariant: outside a lab a peer is a server of the organization by its certificate only, never by its
@@ -22,6 +24,7 @@ mod categorizer;
 mod deliver;
 mod door;
 mod duplicates;
+mod ending;
 mod gauges;
 mod lock;
 mod message;

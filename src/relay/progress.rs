@@ -92,19 +92,18 @@ pub(super) fn over(
 ) {
     let mut state = lock(&pending.state);
     state.left -= 1;
-    if let Some((status, remote)) = failure {
-        state.failures.push((recipient.clone(), status, remote));
-    }
-    if state.left > 0 {
+    let is_last = state.left == 0;
+    match failure {
         // A failure that is not reported yet is found again after a crash, so it is not done.
-        if !state
-            .failures
-            .iter()
-            .any(|(failed, ..)| failed == recipient)
-        {
+        Some((status, remote)) => state.failures.push((recipient.clone(), status, remote)),
+        // Nor is a message to be delivered again while a failure of it is being reported.
+        None if !is_last || !state.failures.is_empty() => {
             state.record.done.push(recipient.to_string());
             shared.store.update(pending.id, state.record.to_bytes());
         }
+        None => {}
+    }
+    if !is_last {
         return;
     }
     let failures = std::mem::take(&mut state.failures);

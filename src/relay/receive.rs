@@ -6,8 +6,10 @@ use std::sync::Arc;
 use bytes::Bytes;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::time::Instant;
+use tokio::time::error::Elapsed;
 
 use super::categorizer;
+use super::ending;
 use super::message::Message;
 use super::record::Record;
 use super::replies::Replies;
@@ -95,6 +97,7 @@ pub(super) async fn serve(
         hello: String::new(),
         user: None,
         transaction: None,
+        leaves: None,
         replies: Replies::new(&shared, "in", &label),
     };
     receive.run().await;
@@ -143,6 +146,8 @@ struct Receive {
     /// The address that logged on.
     user: Option<Mailbox>,
     transaction: Option<Transaction>,
+    /// When it ends whatever the client does, because the relay ends.
+    leaves: Option<Instant>,
     replies: Replies,
 }
 
@@ -181,19 +186,61 @@ impl Receive {
             if buffer.len() != wanted {
                 buffer = vec![0; wanted];
             }
-            let deadline = self.session.next_deadline().map(|at| self.began + at);
-            let read = self.stream.read(&mut buffer);
-            let read = match deadline {
-                Some(deadline) => tokio::time::timeout_at(deadline, read).await,
-                None => Ok(read.await),
+            if self.ends() {
+                continue;
+            }
+            let Some(read) = self.read(&mut buffer).await else {
+                continue;
             };
             let now = self.began.elapsed();
             match read {
                 Ok(Ok(0) | Err(_)) => self.session.handle_eof(),
                 Ok(Ok(count)) => self.session.handle_input(&buffer[..count], now),
+                Err(_) if self.is_overdue() => return self.leave().await,
                 Err(_) => self.session.handle_timeout(now),
             }
         }
+    }
+
+    /// Begins the session's end, once, when the relay's has come.
+    fn ends(&mut self) -> bool {
+        let begins = self.leaves.is_none() && self.shared.ending.is_wanted();
+        if begins {
+            self.leaves = Some(Instant::now() + ending::GRACE);
+            self.session.shut_down(&replies::NOT_ACTIVE);
+        }
+        begins
+    }
+
+    /// What the client sends, or that it takes too long; nothing when the relay's end comes first.
+    async fn read(&mut self, buffer: &mut [u8]) -> Option<Result<std::io::Result<usize>, Elapsed>> {
+        let deadline = self.session.next_deadline().map(|at| self.began + at);
+        let deadline = [deadline, self.leaves].into_iter().flatten().min();
+        let stream = &mut self.stream;
+        let read = async {
+            let read = stream.read(buffer);
+            match deadline {
+                Some(deadline) => tokio::time::timeout_at(deadline, read).await,
+                None => Ok(read.await),
+            }
+        };
+        tokio::select! {
+            biased;
+            read = read => Some(read),
+            () = self.shared.ending.wanted(), if self.leaves.is_none() => None,
+        }
+    }
+
+    /// Whether the client had its time to finish the message it is sending.
+    fn is_overdue(&self) -> bool {
+        self.leaves.is_some_and(|at| at <= Instant::now())
+    }
+
+    /// In the middle of a message, which is not taken.
+    async fn leave(&mut self) {
+        let line = format!("{}\r\n", replies::NOT_ACTIVE);
+        let _ = self.stream.write_all(line.as_bytes()).await;
+        let _ = self.stream.shutdown().await;
     }
 
     async fn write(&mut self) -> std::io::Result<()> {

@@ -36,7 +36,7 @@ pub(super) fn open(shared: &Arc<Shared>, queue: &Arc<Queue>) {
     tokio::spawn(async move {
         loop {
             serve(&shared, &queue).await;
-            if !queue.closed() {
+            if !queue.closed() || shared.ending.is_wanted() {
                 break;
             }
         }
@@ -45,7 +45,7 @@ pub(super) fn open(shared: &Arc<Shared>, queue: &Arc<Queue>) {
 
 /// One connection's life: as long as there is work, or might be soon.
 async fn serve(shared: &Arc<Shared>, queue: &Arc<Queue>) {
-    while let Some(first) = next(queue).await {
+    while let Some(first) = next(shared, queue).await {
         let reached = match find(shared, &first.copy).await {
             Ok(reached) => reached,
             Err(happened) => {
@@ -85,13 +85,20 @@ enum Way {
     To(Option<ServerId>),
 }
 
-/// The next delivery, waiting a little for one.
-async fn next(queue: &Queue) -> Option<Delivery> {
+/// The next delivery, waiting a little for one. When the relay ends there is none: the others stay in
+/// the spool.
+async fn next(shared: &Shared, queue: &Queue) -> Option<Delivery> {
+    if shared.ending.is_wanted() {
+        return None;
+    }
     if let Some(delivery) = queue.pop() {
         return Some(delivery);
     }
-    let _ = tokio::time::timeout(IDLE, queue.arrived.notified()).await;
-    queue.pop()
+    tokio::select! {
+        biased;
+        _ = tokio::time::timeout(IDLE, queue.arrived.notified()) => queue.pop(),
+        () = shared.ending.wanted() => None,
+    }
 }
 
 /// The next hop cannot be reached: that concerns everything in the queue.
@@ -458,10 +465,15 @@ impl Session {
     async fn run(&mut self, shared: &Arc<Shared>, queue: &Arc<Queue>, first: Delivery) {
         let mut delivery = Some(first);
         while let Some(current) = delivery.take() {
+            let held = shared.ending.hold();
+            if shared.ending.is_wanted() {
+                break;
+            }
             if !self.transact(shared, current).await {
                 return;
             }
-            delivery = next(queue).await;
+            drop(held);
+            delivery = next(shared, queue).await;
         }
         self.close().await;
     }

@@ -13,6 +13,7 @@ use tokio::sync::mpsc;
 
 use super::address_book::AddressBook;
 use super::duplicates::{self, Duplicates};
+use super::ending::Ending;
 use super::lock::lock;
 use super::queue::{Queues, Work};
 use super::tally::Tally;
@@ -114,6 +115,7 @@ pub(super) struct Shared {
     pub(super) metrics: Arc<Metrics>,
     pub(super) pace: Pace,
     pub(super) observer: Option<mpsc::UnboundedSender<Tracked>>,
+    pub(super) ending: Ending,
     pub(super) queues: Queues,
     pub(super) duplicates: Duplicates,
     pub(super) tally: Arc<Tally>,
@@ -125,7 +127,7 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    pub(super) fn new(config: Config, work: mpsc::UnboundedSender<Work>) -> Self {
+    pub(super) fn new(config: Config, work: mpsc::UnboundedSender<Work>, ending: Ending) -> Self {
         Self {
             topology: config.topology,
             server: config.server,
@@ -145,6 +147,7 @@ impl Shared {
             metrics: config.metrics,
             pace: config.pace,
             observer: config.observer,
+            ending,
             queues: Queues::default(),
             duplicates: Duplicates::new(config.pace.real(duplicates::WINDOW)),
             tally: Arc::default(),

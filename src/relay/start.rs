@@ -8,6 +8,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
 use super::categorizer;
+use super::ending::Ending;
 use super::gauges;
 use super::receive;
 use super::record::Record;
@@ -54,7 +55,8 @@ impl Relay {
         listeners: Vec<(u16, TcpListener)>,
     ) -> Result<Self, RelayError> {
         let (work, todo) = mpsc::unbounded_channel();
-        let shared = Arc::new(Shared::new(config, work));
+        let (stop, stopped) = watch::channel(false);
+        let shared = Arc::new(Shared::new(config, work, Ending::new(stopped)));
         let worker = tokio::spawn(categorizer::run(shared.clone(), todo));
         preset(&shared);
         warn_of_strangers(&shared);
@@ -63,12 +65,9 @@ impl Relay {
             tracing::warn!(server = shared.name(), %damage, "the spool was not as it had been written");
         }
         resume(&shared, recovered).await?;
-        let (stop, stopped) = watch::channel(false);
         let listeners = listeners
             .into_iter()
-            .map(|(port, listener)| {
-                tokio::spawn(listen(shared.clone(), listener, port, stopped.clone()))
-            })
+            .map(|(port, listener)| tokio::spawn(listen(shared.clone(), listener, port)))
             .collect();
         Ok(Self {
             shared,
@@ -90,12 +89,20 @@ impl Relay {
         self.shared.finished()
     }
 
-    /// Takes no more connections, and resolves when everything handed to the spool is durable.
+    /// Takes no more connections and begins nothing new; lets clients finish the messages that they
+    /// are sending, and next hops answer for those they have. Resolves when this is done, or took too
+    /// long, and everything handed to the spool is durable.
     pub async fn stop(self) {
         // Nobody listening any more is what is wanted.
         let _ = self.stop.send(true);
         for listener in self.listeners {
             let _ = listener.await;
+        }
+        if !self.shared.ending.settled().await {
+            tracing::warn!(
+                server = self.shared.name(),
+                "not all sessions came to their end in time: messages of theirs may come twice"
+            );
         }
         self.worker.abort();
         let flushed = self.shared.store.flush();
@@ -183,20 +190,19 @@ fn found(
     (id, record, place)
 }
 
-async fn listen(
-    shared: Arc<Shared>,
-    listener: TcpListener,
-    port: u16,
-    mut stopped: watch::Receiver<bool>,
-) {
+async fn listen(shared: Arc<Shared>, listener: TcpListener, port: u16) {
     loop {
         tokio::select! {
             biased;
-            _ = stopped.changed() => return,
+            () = shared.ending.wanted() => return,
             accepted = listener.accept() => match accepted {
                 Ok((stream, client)) => {
                     let _ = stream.set_nodelay(true);
-                    tokio::spawn(receive::serve(shared.clone(), Box::new(stream), client, port));
+                    let (shared, held) = (shared.clone(), shared.ending.hold());
+                    tokio::spawn(async move {
+                        receive::serve(shared, Box::new(stream), client, port).await;
+                        drop(held);
+                    });
                 }
                 // Too many open files and the like: not for ever.
                 Err(error) => {
