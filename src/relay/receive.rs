@@ -1,5 +1,6 @@
 //! SMTP Receive: drives one server session. `route` decides about senders, recipients and messages.
 
+use std::fmt::Display;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
@@ -10,12 +11,13 @@ use tokio::time::error::Elapsed;
 
 use super::categorizer;
 use super::ending;
+use super::health::Part;
 use super::message::Message;
 use super::record::Record;
 use super::replies::Replies;
 use super::send::{self, ProxyDelivery};
 use super::shared::{Recognition, Shared};
-use super::tracking::{Flagged, Noted};
+use super::tracking::{Flagged, Noted, Taken};
 use crate::clock;
 use crate::mail::{AuthAs, ByteSize, Directionality, Mailbox, NamePattern, ReversePath, Status};
 use crate::model::{
@@ -26,7 +28,7 @@ use crate::route::{
     self, Admission, Arrival, ClientCertificate, Connection, Event, MailItem, NextHop, Peer,
     Reason, Step, Subject, Trace, Transfer,
 };
-use crate::smtp::{Mail, ServerConfig, ServerEvent, ServerSession};
+use crate::smtp::{Credentials, Mail, ServerConfig, ServerEvent, ServerSession};
 use crate::spool::{Error as SpoolError, NewMessage};
 
 /// The submission port: who comes here must log on.
@@ -42,6 +44,12 @@ const READ_IN_TRANSACTION: usize = 32 * 1024;
 /// The same for a client that has not begun a message: most sessions that are open are idle, and
 /// each of them holds its buffer.
 const READ_BETWEEN_TRANSACTIONS: usize = 1024;
+
+/// So many refusals of one session have a line in the log.
+const REFUSALS_LOGGED: u32 = 10;
+
+/// So much of a name that somebody tried to log on with is shown.
+const USER_SHOWN: usize = 100;
 
 /// Serves one client from greeting to end.
 pub(super) async fn serve(
@@ -68,13 +76,7 @@ pub(super) async fn serve(
         return;
     };
     let connector = shared.topology.receive_connector(endpoint);
-    let neighbour = shared.topology.server_at(remote).filter(|from| {
-        route::recognises(&shared.topology, *from, shared.server, Some(remote), port)
-    });
-    let peer = match shared.recognition {
-        Recognition::ByAddress if neighbour.is_some() => Peer::ExchangeServer,
-        Recognition::ByAddress | Recognition::ByCertificate => Peer::Anonymous,
-    };
+    let (neighbour, peer) = seeming(&shared, remote, port);
     let config = Arc::new(config(&shared, connector, port, peer));
     let label = connector.name.clone();
     shared
@@ -98,12 +100,25 @@ pub(super) async fn serve(
         user: None,
         transaction: None,
         leaves: None,
+        refusals: 0,
         replies: Replies::new(&shared, "in", &label),
     };
     receive.run().await;
     shared
         .metrics
         .add("smtp_sessions", &[shared.name(), "in", &label], -1);
+}
+
+/// The server of the organization that a client is by its address, and whether that makes it one.
+fn seeming(shared: &Shared, remote: IpAddr, port: u16) -> (Option<ServerId>, Peer) {
+    let neighbour = shared.topology.server_at(remote).filter(|from| {
+        route::recognises(&shared.topology, *from, shared.server, Some(remote), port)
+    });
+    let peer = match shared.recognition {
+        Recognition::ByAddress if neighbour.is_some() => Peer::ExchangeServer,
+        Recognition::ByAddress | Recognition::ByCertificate => Peer::Anonymous,
+    };
+    (neighbour, peer)
 }
 
 fn config(shared: &Shared, connector: &ReceiveConnector, port: u16, peer: Peer) -> ServerConfig {
@@ -148,6 +163,8 @@ struct Receive {
     transaction: Option<Transaction>,
     /// When it ends whatever the client does, because the relay ends.
     leaves: Option<Instant>,
+    /// How often it was refused something.
+    refusals: u32,
     replies: Replies,
 }
 
@@ -244,6 +261,10 @@ impl Receive {
     }
 
     async fn write(&mut self) -> std::io::Result<()> {
+        while let Some((asked, reply)) = self.session.poll_refusal() {
+            let enhanced = reply.split(' ').nth(1).unwrap_or_default();
+            self.note_refusal(asked, &"", enhanced, reply);
+        }
         let mut wrote = false;
         while let Some(output) = self.session.poll_output() {
             self.replies.read(&output);
@@ -262,10 +283,63 @@ impl Receive {
     }
 
     fn reply(&mut self, status: &Status) {
-        if status.enhanced.class != 2 {
-            self.shared.count_refusal(self.endpoint, status);
-        }
         self.session.reply(status, self.began.elapsed());
+    }
+
+    /// Says no to what was asked, and notes that.
+    fn refuse(&mut self, asked: &'static str, about: &dyn Display, status: &Status) {
+        self.note_refusal(
+            asked,
+            about,
+            &status.enhanced.to_string(),
+            &status.to_string(),
+        );
+        self.reply(status);
+    }
+
+    /// Counts a refusal, and says in one line who was refused what.
+    ///
+    /// Choice: a session has so many lines, because a client that tries addresses would fill the log.
+    fn note_refusal(&mut self, asked: &str, about: &dyn Display, enhanced: &str, reply: &str) {
+        let shared = &self.shared;
+        shared.count_refusal(self.endpoint, enhanced);
+        self.refusals += 1;
+        if self.refusals > REFUSALS_LOGGED {
+            return;
+        }
+        let further = (self.refusals == REFUSALS_LOGGED).then_some("not shown for this session");
+        tracing::info!(
+            server = shared.name(),
+            refused = asked,
+            about = %about,
+            client_ip = %self.client,
+            hello = self.hello,
+            reply,
+            further,
+        );
+    }
+
+    /// Whether a user may log on. Who may not is named in the log; what was given as password never.
+    fn log_on(&mut self, credentials: &Credentials) {
+        let user = credentials.username.to_lowercase();
+        let right = self
+            .shared
+            .users
+            .get(&user)
+            .is_some_and(|password| password == credentials.password.reveal());
+        if let Some(user) = Mailbox::parse(&user).ok().filter(|_| right) {
+            self.user = Some(user);
+            self.connection.peer = Peer::User;
+            return self.accept();
+        }
+        let status = Status::new(535, (5, 7, 3), "Authentication unsuccessful");
+        self.shared
+            .count_refusal(self.endpoint, &status.enhanced.to_string());
+        // The client wrote it: it may hold anything, and is long where somebody means harm.
+        let user: String = user.chars().take(USER_SHOWN).collect();
+        let server = self.shared.name();
+        tracing::warn!(server, client_ip = %self.client, ?user, "a logon failed");
+        self.reply(&status);
     }
 
     /// Acts on an event; says whether the session goes on.
@@ -286,22 +360,7 @@ impl Receive {
             ServerEvent::EndOfData { .. } => self.end_of_data().await,
             ServerEvent::MessageRefused(_) | ServerEvent::Reset => self.transaction = None,
             ServerEvent::StartTls => return self.start_tls().await,
-            ServerEvent::Auth(credentials) => {
-                let user = credentials.username.to_lowercase();
-                let right = self
-                    .shared
-                    .users
-                    .get(&user)
-                    .is_some_and(|password| password == credentials.password.reveal());
-                match Mailbox::parse(&user).ok().filter(|_| right) {
-                    Some(user) => {
-                        self.user = Some(user);
-                        self.connection.peer = Peer::User;
-                        self.accept();
-                    }
-                    None => self.reply(&Status::new(535, (5, 7, 3), "Authentication unsuccessful")),
-                }
-            }
+            ServerEvent::Auth(credentials) => self.log_on(&credentials),
             ServerEvent::Closed(_) => return false,
         }
         true
@@ -323,7 +382,7 @@ impl Receive {
         } else {
             Ok(())
         }) {
-            return self.reply(&status);
+            return self.refuse("MAIL", &mail.reverse_path, &status);
         }
         if let Some(user) = &self.user
             && !self.owns(user, &mail.reverse_path)
@@ -333,7 +392,7 @@ impl Receive {
                 (5, 7, 60),
                 "SMTP; Client does not have permissions to send as this sender",
             );
-            return self.reply(&status);
+            return self.refuse("MAIL", &mail.reverse_path, &status);
         }
         self.transaction = Some(Transaction {
             reverse_path: mail.reverse_path,
@@ -368,7 +427,8 @@ impl Receive {
         match verdict.decision {
             // One message is one organization's: the rest comes in a transaction of its own.
             Ok(admission) if first.is_some_and(|first| first != admission.organization) => {
-                self.reply(&Status::new(452, (4, 5, 3), "Too many recipients"));
+                let status = Status::new(452, (4, 5, 3), "Too many recipients");
+                self.refuse("RCPT", &recipient, &status);
             }
             Ok(admission) => {
                 // Naming somebody twice is one delivery.
@@ -383,7 +443,7 @@ impl Receive {
             }
             Err(status) => {
                 shared.track("", &[verdict.step]);
-                self.reply(&status);
+                self.refuse("RCPT", &recipient, &status);
             }
         }
     }
@@ -450,10 +510,11 @@ impl Receive {
         let Some(transaction) = self.transaction.take() else {
             return self.reply(&Status::new(503, (5, 5, 2), "Need rcpt command"));
         };
-        let status = match self.take(transaction).await {
-            Ok(status) | Err(status) => status,
-        };
-        self.reply(&status);
+        let sender = transaction.reverse_path.clone();
+        match self.take(transaction).await {
+            Ok(status) if status.enhanced.class == 2 => self.reply(&status),
+            Ok(status) | Err(status) => self.refuse("DATA", &sender, &status),
+        }
     }
 
     async fn take(&mut self, transaction: Transaction) -> Result<Status, Status> {
@@ -619,13 +680,23 @@ impl Receive {
         };
         let id = shared.store.accept(new).await.map_err(|error| {
             tracing::error!(server = shared.name(), %error, "a message cannot be kept");
+            if !matches!(error, SpoolError::TooLarge(_)) {
+                shared.health.failed(Part::Spool);
+            }
             match error {
                 SpoolError::TooLarge(_) => replies::TOO_LARGE.clone(),
-                _ => Status::new(452, (4, 3, 1), "Insufficient system resources"),
+                _ => replies::NO_RESOURCES.clone(),
             }
         })?;
-        let noted = Noted::of(event, &item.recipients[0]).via(&via);
-        shared.note(message_id, &noted);
+        shared.health.works(Part::Spool);
+        let taken = Taken {
+            sender: &item.reverse_path,
+            recipients: &item.recipients,
+            size: item.size,
+            client: self.client,
+        };
+        let noted = Noted::of(event, &item.recipients[0]);
+        shared.note(message_id, &noted.taken(taken).via(&via));
         let connector = shared.topology.receive_connector(self.endpoint);
         shared
             .metrics
@@ -725,9 +796,9 @@ impl Receive {
 }
 
 impl Shared {
-    fn count_refusal(&self, endpoint: ReceiveConnectorId, status: &Status) {
+    fn count_refusal(&self, endpoint: ReceiveConnectorId, enhanced: &str) {
         let connector = &self.topology.receive_connector(endpoint).name;
-        let enhanced = crate::metrics::enhanced_label(&status.enhanced.to_string());
+        let enhanced = crate::metrics::enhanced_label(enhanced);
         self.metrics.count(
             "messages_rejected_total",
             &[self.name(), connector, enhanced],

@@ -767,6 +767,9 @@ pub(super) async fn proxy(shared: &Arc<Shared>, delivery: &ProxyDelivery<'_>) ->
         buffer: vec![0; 16 * 1024],
         replies: Replies::new(shared, "out", NO_CONNECTOR),
     };
+    shared
+        .metrics
+        .count("smtp_sessions_total", &[shared.name(), "out", NO_CONNECTOR]);
     if session.hello(shared, delivery.copy).await.is_err() {
         return unreachable;
     }

@@ -14,6 +14,7 @@ use tokio::sync::mpsc;
 use super::address_book::AddressBook;
 use super::duplicates::{self, Duplicates};
 use super::ending::Ending;
+use super::health::Health;
 use super::lock::lock;
 use super::queue::{Queues, Work};
 use super::tally::Tally;
@@ -116,6 +117,7 @@ pub(super) struct Shared {
     pub(super) pace: Pace,
     pub(super) observer: Option<mpsc::UnboundedSender<Tracked>>,
     pub(super) ending: Ending,
+    pub(super) health: Arc<Health>,
     pub(super) queues: Queues,
     pub(super) duplicates: Duplicates,
     pub(super) tally: Arc<Tally>,
@@ -148,6 +150,7 @@ impl Shared {
             pace: config.pace,
             observer: config.observer,
             ending,
+            health: Arc::default(),
             queues: Queues::default(),
             duplicates: Duplicates::new(config.pace.real(duplicates::WINDOW)),
             tally: Arc::default(),

@@ -41,6 +41,8 @@ pub enum Happened {
     NullMx,
     /// The next hop replied.
     Reply(Status),
+    /// The mailbox is here, and cannot be written at present.
+    StorageFailed,
     /// The demanded TLS cannot be had.
     Tls(String),
     /// No connector covers the recipient.
@@ -84,6 +86,7 @@ pub fn outcome(profile: &Profile, happened: &Happened, age: SignedDuration) -> O
             defer(&status, &profile.tls_expired)
         }
         Happened::NoConnection => defer(&replies::NO_CONNECTION, &profile.expired),
+        Happened::StorageFailed => defer(&replies::NO_RESOURCES, &profile.expired),
         Happened::Unreachable => defer(&replies::UNREACHABLE, &profile.expired),
         Happened::Reply(status) => match status.enhanced.class {
             2 => Outcome::Delivered,

@@ -12,6 +12,7 @@ mod formats;
 mod lab;
 mod live;
 mod mail_client;
+mod operations;
 mod process;
 mod reference;
 mod relay;

@@ -1,17 +1,17 @@
 //! A relay as a process of its own, in a folder of its own.
 
-use std::io::{BufRead as _, BufReader as LineReader, Read as _};
+use std::io::{BufRead as _, BufReader as LineReader};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
-use hybridmx::net;
+use hybridmx::net::{self, Connected, Identity, TlsMaterials};
 use tempfile::TempDir;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 
 use crate::authority::{Authority, Issued};
-use crate::files::{create, read_text, write};
+use crate::files::{create, now, read_text, write};
 
 /// The folder of a relay, and what runs in it.
 pub(crate) struct Process {
@@ -63,8 +63,11 @@ impl Process {
     }
 
     fn command(&self) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_hybridmx"));
+        // Where nothing is kept from others unless the program does it.
+        let mut command = Command::new("sh");
         command
+            .args(["-c", "umask 0; exec \"$0\" \"$@\""])
+            .arg(env!("CARGO_BIN_EXE_hybridmx"))
             .arg("relay")
             .arg(self.path("world.toml"))
             .args(["--server", &self.server, "--settings"])
@@ -93,14 +96,40 @@ impl Process {
         self.child = Some(child);
     }
 
-    /// Runs it where it is not to start; its exit code, and what it said.
-    pub(crate) fn refuses(&self) -> (Option<i32>, String) {
-        let mut child = self.command().spawn().expect("the program starts");
-        let mut stdout = String::new();
-        let output = child.stdout.as_mut().expect("its output");
-        output.read_to_string(&mut stdout).expect("text");
-        let status = child.wait().expect("it ends");
-        (status.code(), stdout + &self.log())
+    /// Runs it where it is not to start, with this standard output; its exit code, and what it said.
+    pub(crate) fn refuses(&self, stdout: Stdio) -> (Option<i32>, String) {
+        let status = self.command().stdout(stdout).status();
+        (status.expect("the program starts").code(), self.log())
+    }
+
+    /// Says lines to it, one after the other; the greeting and its answers.
+    pub(crate) async fn talk(&self, lines: &[&str]) -> Vec<String> {
+        let stream = net::connect(None, self.smtp, Duration::from_secs(5)).await;
+        let mut stream = BufReader::new(stream.expect("the relay listens"));
+        let mut answers = vec![answer(&mut stream).await];
+        for line in lines {
+            answers.push(say(&mut stream, line).await);
+        }
+        answers
+    }
+
+    /// The same under TLS, with this certificate: without the greeting.
+    pub(crate) async fn talk_as(&self, identity: &Identity, lines: &[&str]) -> Vec<String> {
+        let stream = net::connect(None, self.smtp, Duration::from_secs(5)).await;
+        let mut stream = BufReader::new(stream.expect("the relay listens"));
+        answer(&mut stream).await;
+        say(&mut stream, "EHLO client.example").await;
+        say(&mut stream, "STARTTLS").await;
+        let tls = TlsMaterials::new(rustls::RootCertStore::empty());
+        let connector = tls.connector(Some(identity.clone())).expect("TLS");
+        let stream: Box<dyn Connected> = Box::new(stream.into_inner());
+        let secured = tls.connect(&connector, "mail.contoso.com", stream, now());
+        let mut stream = BufReader::new(secured.await.expect("a handshake").stream);
+        let mut answers = Vec::new();
+        for line in lines {
+            answers.push(say(&mut stream, line).await);
+        }
+        answers
     }
 
     /// Sends SIGTERM.
@@ -164,6 +193,25 @@ impl Process {
         let line = text.lines().find_map(|line| line.strip_prefix(series));
         let value = line.unwrap_or_else(|| panic!("{series} is not in {text}"));
         value.trim().parse().expect("a number")
+    }
+}
+
+async fn say<S: Connected>(stream: &mut BufReader<S>, line: &str) -> String {
+    let line = format!("{line}\r\n");
+    stream.write_all(line.as_bytes()).await.expect("a line out");
+    stream.flush().await.expect("a line out");
+    answer(stream).await
+}
+
+/// All lines of an answer.
+async fn answer<S: Connected>(stream: &mut BufReader<S>) -> String {
+    let mut answer = String::new();
+    loop {
+        let start = answer.len();
+        let read = stream.read_line(&mut answer).await.expect("a line");
+        if read == 0 || answer.as_bytes().get(start + 3) != Some(&b'-') {
+            return answer;
+        }
     }
 }
 

@@ -88,6 +88,50 @@ fn the_address_of_a_server_makes_nobody_a_server() {
     });
 }
 
+#[test]
+fn who_a_client_is_is_decided_after_starttls() {
+    run(async {
+        let authority = Authority::new();
+        let relay = relay("EX01", &authority, "", &["ex01", "mail"]).start();
+        let years = (2020, 2030);
+        let limited = "250-SIZE 37748736";
+        let unlimited = "250-SIZE 157286400";
+        for (identity, size, code) in [
+            (
+                authority.issue(&["ex02.contoso.com"], years),
+                unlimited,
+                "250",
+            ),
+            (authority.issue(&["*.contoso.com"], years), unlimited, "250"),
+            // Of nobody of the organization; out of date; of an authority that is not trusted.
+            (
+                authority.issue(&["mail.contoso.com"], years),
+                limited,
+                "550",
+            ),
+            (
+                authority.issue(&["ex02.contoso.com"], (2019, 2020)),
+                limited,
+                "550",
+            ),
+            (
+                Authority::new().issue(&["ex02.contoso.com"], years),
+                limited,
+                "550",
+            ),
+        ] {
+            let lines = [
+                "EHLO ex02.contoso.com",
+                "MAIL FROM:<ann@tailspintoys.com>",
+                "RCPT TO:<ann@fabrikam.com>",
+            ];
+            let answers = relay.talk_as(&identity.identity, &lines).await;
+            assert!(answers[0].contains(size), "{answers:?}");
+            assert!(answers[2].starts_with(code), "{answers:?}");
+        }
+    });
+}
+
 /// What David writes to Carol as it arrives, and what the relays said; EX01 has these certificates.
 async fn carried(names: &[&str]) -> (String, Process, Process) {
     let authority = Authority::new();
