@@ -331,6 +331,14 @@ pub const CODES: &[Code] = &[
         source: "",
     },
     Code {
+        code: "secret-file-readable",
+        severity: Severity::Warning,
+        summary: "a file with passwords or a private key can be read by other users of the machine",
+        matters: "whoever can read it can send as the users, or be this server to others",
+        fix: "chmod 600 FILE",
+        source: "",
+    },
+    Code {
         code: "unknown-key",
         severity: Severity::Error,
         summary: "a key is not one of those the object has",
@@ -361,6 +369,22 @@ pub const CODES: &[Code] = &[
         matters: "without it the relay could not show who it is, or would trust nobody",
         fix: "give certificate and key in PEM, the key being the certificate's own and not encrypted",
         source: "RFC 7468",
+    },
+    Code {
+        code: "user-without-mailbox",
+        severity: Severity::Warning,
+        summary: "the file of users names an address that is no mailbox of the server's organization",
+        matters: "the relay takes mail of a user whom Exchange would not let log on, and predictions do not know him",
+        fix: "correct the address, or take the line out of the file",
+        source: "",
+    },
+    Code {
+        code: "users-cannot-submit",
+        severity: Severity::Warning,
+        summary: "a relay has users and no place where they submit, or a file of users without users",
+        matters: "nobody can log on to the relay",
+        fix: "give SubmissionListen an address, or write users into the file",
+        source: "",
     },
     Code {
         code: "wrong-type",

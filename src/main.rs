@@ -7,6 +7,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::ffi::OsString;
 use std::fmt::Display;
 use std::io::{self, ErrorKind, IsTerminal, Write};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -32,7 +33,7 @@ use hybridmx::mail::{ByteSize, Mailbox, MessageKind, ReversePath};
 use hybridmx::metrics::Metrics;
 use hybridmx::model::{CertificateId, Recipient, RecipientKind, ServerId, Topology};
 use hybridmx::net::{self, Identity, Resolver};
-use hybridmx::relay::{self, AddressBook, Pace, Relay, SyncMeter, serve_metrics};
+use hybridmx::relay::{self, AddressBook, Pace, Recognition, Relay, SyncMeter, serve_metrics};
 use hybridmx::report::text::Palette;
 use hybridmx::report::{
     Running, Surroundings, csv, dot, html, json, junit, sarif, svg, text, topic,
@@ -227,40 +228,92 @@ fn relay(arguments: &cli::Relay) -> Reply {
         log_to_stderr(level(settings.log_level));
         let ending = Ending::new()?;
         let metrics = Arc::new(Metrics::new());
-        if settings.metrics_listen.is_some() {
-            note_findings(&metrics, &topology, &zones);
+        let errors = note_findings(&metrics, &topology, &zones);
+        if errors > 0 {
+            tracing::warn!(
+                errors,
+                "this world is broken, and mail goes as it says: see `hybridmx check`"
+            );
         }
         let listeners = listeners(&settings)?;
-        let door = settings.metrics_listen.map(net::listen).transpose()?;
+        let door = settings.metrics_listen;
+        let door = door
+            .map(|address| bound("MetricsListen", address))
+            .transpose()?;
         let (config, recovered) = relay_config(Arc::new(topology), server, &settings, &metrics)?;
         let name = config.topology.server(server).name.clone();
         let relay = Relay::start(config, recovered, listeners).await?;
-        let door = door.map(|listener| tokio::spawn(serve_metrics(listener, metrics)));
-        let places: Vec<String> = settings.listen.iter().map(ToString::to_string).collect();
-        // A reader who has gone is no reason to end.
-        let _ = print(&format!("{name} takes mail at {}\n", places.join(", ")));
-        ending.wait().await;
+        let health = relay.health();
+        let door = door.map(|listener| tokio::spawn(serve_metrics(listener, metrics, health)));
+        let said = print(&ready(&name, &settings, relay.recovered()));
+        // A reader who has gone is no reason to end; whoever waits for the line must not wait for ever.
+        let failed = said
+            .err()
+            .filter(|error| error.kind() != ErrorKind::BrokenPipe);
+        if failed.is_none() {
+            ending.wait().await;
+        }
         relay.stop().await;
         if let Some(door) = door {
             door.abort();
         }
-        Ok(Answer::good(String::new()))
+        match failed {
+            None => Ok(Answer::good(String::new())),
+            Some(error) => Err(format!("cannot write to standard output: {error}").into()),
+        }
     }))
+}
+
+/// What a relay says when it takes mail.
+fn ready(name: &str, settings: &Settings, recovered: usize) -> String {
+    let listed = |places: &[SocketAddr]| {
+        let places: Vec<String> = places.iter().map(ToString::to_string).collect();
+        places.join(", ")
+    };
+    let mut parts = vec![format!("{name} takes mail at {}", listed(&settings.listen))];
+    if !settings.submission_listen.is_empty() {
+        parts.push(format!(
+            "submission at {}",
+            listed(&settings.submission_listen)
+        ));
+    }
+    if let Some(address) = settings.metrics_listen {
+        parts.push(format!("metrics at {address}"));
+    }
+    parts.push(format!("messages in the spool: {recovered}"));
+    parts.join("; ") + "\n"
 }
 
 /// The sockets of a relay, each with the port of the world that it stands for.
 fn listeners(settings: &Settings) -> Result<Vec<(u16, tokio::net::TcpListener)>, OutsideError> {
-    let smtp = settings.listen.iter().map(|address| (25, address));
-    let submission = settings
-        .submission_listen
-        .iter()
-        .map(|address| (587, address));
+    let smtp = settings.listen.iter();
+    let smtp = smtp.map(|address| (25, "Listen", address));
+    let submission = settings.submission_listen.iter();
+    let submission = submission.map(|address| (587, "SubmissionListen", address));
     smtp.chain(submission)
-        .map(|(port, address)| match net::listen(*address) {
-            Ok(listener) => Ok((port, listener)),
-            Err(error) => Err(format!("cannot listen on {address}: {error}").into()),
-        })
+        .map(|(port, key, address)| Ok((port, bound(key, *address)?)))
         .collect()
+}
+
+/// A socket that a key of the settings asks for.
+fn bound(key: &str, address: SocketAddr) -> Result<tokio::net::TcpListener, OutsideError> {
+    net::listen(address).map_err(|error| {
+        let help = match error.kind() {
+            ErrorKind::AddrInUse => {
+                let port = address.port();
+                format!("another process has it: `ss -ltnp 'sport = :{port}'` says which; or give another port")
+            }
+            ErrorKind::AddrNotAvailable => {
+                "the address is not this machine's: `ip address` lists those that are".to_owned()
+            }
+            ErrorKind::PermissionDenied => {
+                "ports below 1024 need privileges: give another, or the capability CAP_NET_BIND_SERVICE"
+                    .to_owned()
+            }
+            _ => "check the address".to_owned(),
+        };
+        format!("cannot listen on {address}, the `{key}` of the settings: {error}\n  help: {help}").into()
+    })
 }
 
 /// What a relay is made of, and what its spool holds.
@@ -280,6 +333,7 @@ fn relay_config(
         ..Options::default()
     };
     let (store, recovered) = Disk::open(&settings.spool_directory, &options)?;
+    claim(&settings.spool_directory, name)?;
     let users = settings.users.iter();
     let users = users.map(|(user, password)| {
         (
@@ -294,6 +348,7 @@ fn relay_config(
         addresses: Arc::new(AddressBook::identity(
             settings.host_overrides.iter().cloned().collect(),
         )),
+        recognition: Recognition::ByCertificate,
         local_address: None,
         external_resolver: resolver.clone(),
         resolver,
@@ -310,8 +365,38 @@ fn relay_config(
     Ok((config, recovered))
 }
 
-/// Shows among the metrics what is wrong with the world.
-fn note_findings(metrics: &Metrics, topology: &Topology, zones: &Zones) {
+/// Makes a spool that of a server, unless it is another one's: its messages would be sent as that of
+/// the wrong server, or not understood.
+#[expect(clippy::disallowed_methods, reason = "the spool is a folder of files")]
+fn claim(spool: &Path, server: &str) -> Result<(), OutsideError> {
+    let path = spool.join("server");
+    let cannot = |error: io::Error| format!("cannot use `{}`: {error}", path.display());
+    let absent = |error: io::Error| match error.kind() {
+        ErrorKind::NotFound => Ok(String::new()),
+        _ => Err(cannot(error)),
+    };
+    match std::fs::read_to_string(&path).or_else(absent) {
+        // Nor is it anybody's where a full disk had no room for the name.
+        Ok(owner) if owner.trim_end().is_empty() => {
+            // It can be said at the next start as well.
+            let _ = std::fs::write(&path, format!("{server}\n"));
+            Ok(())
+        }
+        Ok(owner) if owner.trim_end().eq_ignore_ascii_case(server) => Ok(()),
+        Ok(owner) => {
+            let (owner, spool) = (owner.trim_end(), spool.display());
+            let help = format!(
+                "give `{server}` a SpoolDirectory of its own, or remove `{}` where the server was renamed",
+                path.display()
+            );
+            Err(format!("the spool `{spool}` is that of `{owner}`\n  help: {help}").into())
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Shows among the metrics what is wrong with the world; how many errors there are.
+fn note_findings(metrics: &Metrics, topology: &Topology, zones: &Zones) -> usize {
     let report = verify::check(topology, zones);
     for severity in [Severity::Error, Severity::Warning, Severity::Note] {
         let found = report.findings.iter();
@@ -321,6 +406,7 @@ fn note_findings(metrics: &Metrics, topology: &Topology, zones: &Zones) {
         let found = i64::try_from(found).unwrap_or(i64::MAX);
         metrics.set("world_findings", &[&severity.to_string()], found);
     }
+    report.summary.errors
 }
 
 /// Whom a relay trusts.

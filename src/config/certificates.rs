@@ -69,6 +69,8 @@ pub(super) fn held(
         match (id, read) {
             (Ok(id), Ok((chain, description))) => match key_of(&key_file, folder, &chain) {
                 Ok(key) if found.iter().all(|other| other.id != id) => {
+                    let path = folder.join(&key_file.text);
+                    diagnostics.extend(file::readable_by_others(&path, &key_file.location));
                     holder.compare(id, &description, object, diagnostics);
                     found.push(HeldCertificate { id, chain, key });
                 }

@@ -7,6 +7,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, Read};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use crate::diag::{Diagnostic, Location, Source, did_you_mean};
@@ -114,6 +115,23 @@ pub(super) fn read(path: &Path) -> Result<Source, Box<Diagnostic>> {
     }
     let text = decode(&bytes).map_err(|problem| problem.diagnostic(&name, &bytes))?;
     Ok(Source::new(&name, text))
+}
+
+/// Says so where a file with secrets can be read by other users of this machine.
+pub(super) fn readable_by_others(path: &Path, place: &Location) -> Option<Diagnostic> {
+    let mode = fs::metadata(path).ok()?.permissions().mode();
+    if mode & 0o077 == 0 {
+        return None;
+    }
+    let path = path.display();
+    let message = format!("`{path}` holds secrets, and other users of this machine can read it");
+    let because = format!("its mode is {:03o}", mode & 0o777);
+    let diagnostic = Diagnostic::new("secret-file-readable", Some(place.clone()), message);
+    Some(
+        diagnostic
+            .because(because)
+            .help(format!("`chmod 600 {path}`")),
+    )
 }
 
 fn read_bytes(path: &Path) -> Result<Vec<u8>, Box<Diagnostic>> {

@@ -11,9 +11,9 @@ use super::certificates::{self, HeldCertificate, Holder};
 use super::file;
 use super::object::Object;
 use super::{keys, reader, toml};
-use crate::diag::{Diagnostic, Severity, Source};
+use crate::diag::{Diagnostic, Location, Severity, Source};
 use crate::mail::Mailbox;
-use crate::model::{ServerId, Topology};
+use crate::model::{RecipientKind, ServerId, Topology};
 
 /// Where a relay takes mail if nothing is said: on this machine only.
 const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 2525);
@@ -132,6 +132,8 @@ fn lower(
     if !object.has("Listen") {
         listen.push(LISTEN);
     }
+    check_places(object, &listen, diagnostics);
+    check_folders(object, folder, diagnostics);
     let overrides = object.list("HostOverrides").iter().filter_map(|word| {
         let (host, at) = word.text.split_once('=')?;
         Some((host.trim().to_ascii_lowercase(), at.trim().parse().ok()?))
@@ -144,7 +146,7 @@ fn lower(
         spool_directory: folder.join(object.text("SpoolDirectory")?),
         mail_directory: folder.join(object.text("MailDirectory")?),
         metrics_listen: object.parse("MetricsListen"),
-        users: users(object, folder, diagnostics),
+        users: users(object, folder, holder, diagnostics),
         certificates: certificates::held(object, folder, holder, diagnostics),
         trusted_roots: certificates::trusted_roots(object, folder, diagnostics),
         log_level: object
@@ -153,27 +155,134 @@ fn lower(
     })
 }
 
+/// A relay that listens nowhere takes no mail, and no two of its doors can be in one place.
+fn check_places(object: &Object, listen: &[SocketAddr], diagnostics: &mut Vec<Diagnostic>) {
+    if listen.is_empty()
+        && !object.is_unusable("Listen")
+        && object.list("SubmissionListen").is_empty()
+    {
+        let place = Some(object.at("Listen").clone());
+        let message = "the relay listens nowhere, so it takes no mail";
+        let diagnostic = Diagnostic::new("invalid-value", place, message);
+        diagnostics.push(diagnostic.help(format!("write `Listen = \"{LISTEN}\"`")));
+    }
+    let mut taken: Vec<(SocketAddr, &str)> = Vec::new();
+    let metrics = object.word("MetricsListen");
+    let keys = ["Listen", "SubmissionListen"];
+    let words = keys
+        .iter()
+        .flat_map(|key| object.list(key).iter().map(|word| (*key, word.clone())));
+    for (key, word) in words.chain(metrics.map(|word| ("MetricsListen", word))) {
+        let Ok(address) = word.text.parse::<SocketAddr>() else {
+            continue;
+        };
+        let overlaps = |(other, _): &&(SocketAddr, &str)| {
+            let everywhere = other.ip().is_unspecified() || address.ip().is_unspecified();
+            address.port() != 0
+                && other.port() == address.port()
+                && (other.ip() == address.ip()
+                    || everywhere && other.is_ipv4() == address.is_ipv4())
+        };
+        if let Some((other, by)) = taken.iter().find(overlaps) {
+            let message = format!("`{address}` of `{key}` is taken by `{other}` of `{by}`");
+            let place = Some(word.location.clone());
+            let diagnostic = Diagnostic::new("duplicate-name", place, message);
+            diagnostics.push(diagnostic.help("give each door a port of its own"));
+        }
+        taken.push((address, key));
+    }
+}
+
+/// Messages and mailboxes in one folder would be taken for each other.
+fn check_folders(object: &Object, folder: &Path, diagnostics: &mut Vec<Diagnostic>) {
+    let path = |key| {
+        Some(
+            folder
+                .join(object.text(key)?)
+                .components()
+                .collect::<PathBuf>(),
+        )
+    };
+    let (spool, mail) = (path("SpoolDirectory"), path("MailDirectory"));
+    if spool.is_some() && spool == mail {
+        let place = Some(object.at("MailDirectory").clone());
+        let message = "`MailDirectory` is the folder of the spool";
+        let diagnostic = Diagnostic::new("conflicting-settings", place, message);
+        diagnostics
+            .push(diagnostic.help("give mailboxes a folder of their own, such as `../mail`"));
+    }
+}
+
 fn users(
     object: &Object,
     folder: &Path,
+    holder: Holder<'_>,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Vec<(Mailbox, Password)> {
-    let Some(name) = object.text("Users") else {
+    let Some(word) = object.word("Users") else {
         return Vec::new();
     };
-    match file::read(&folder.join(name)) {
-        Ok(source) => users_in(&source, diagnostics),
-        Err(diagnostic) => {
+    let path = folder.join(&word.text);
+    let source = match file::read(&path) {
+        Ok(source) => source,
+        Err(mut diagnostic) => {
+            diagnostic.location = Some(word.location.clone());
+            let is_suggestion = |help: &String| help.starts_with("did you mean");
+            if !diagnostic.help.as_ref().is_some_and(is_suggestion) {
+                let help = "give a file with `address:password` on each line; its folder is that of the settings";
+                diagnostic.help = Some(help.to_owned());
+            }
             diagnostics.push(*diagnostic);
-            Vec::new()
+            return Vec::new();
         }
+    };
+    diagnostics.extend(file::readable_by_others(&path, &word.location));
+    let users = users_in(&source, holder, diagnostics);
+    if users.is_empty() {
+        let message = format!("nobody is in `{}`, so nobody can submit", word.text);
+        let diagnostic = Diagnostic::new("users-cannot-submit", Some(word.location), message);
+        diagnostics.push(diagnostic.help("write `david@contoso.com:password` into it"));
+    } else if object.list("SubmissionListen").is_empty() {
+        let message = "there are users, and the relay has no place where they submit";
+        let diagnostic = Diagnostic::new("users-cannot-submit", Some(word.location), message);
+        diagnostics.push(diagnostic.help("write `SubmissionListen = \"127.0.0.1:2587\"`"));
     }
+    users
+}
+
+/// A user who is there twice, or has no mailbox whose server this is: the relay would take his mail, and
+/// Exchange would not.
+fn odd_user(
+    address: &Mailbox,
+    twice: bool,
+    holder: Holder<'_>,
+    place: Location,
+) -> Option<Diagnostic> {
+    if twice {
+        let message = format!("`{address}` has a password already");
+        let diagnostic = Diagnostic::new("duplicate-name", Some(place), message);
+        return Some(diagnostic.help("keep one line for each user"));
+    }
+    let topology = holder.topology;
+    let organization = topology.server(holder.server).organization;
+    let known = topology.recipients_at(organization, address);
+    let has_mailbox = known
+        .iter()
+        .any(|id| matches!(topology.recipient(*id).kind, RecipientKind::Mailbox { .. }));
+    let name = &topology.organization(organization).name;
+    let message = format!("`{address}` is no mailbox of `{name}` in the world");
+    let diagnostic = Diagnostic::new("user-without-mailbox", Some(place), message);
+    (!has_mailbox).then(|| diagnostic.help("correct the address, or take the line out"))
 }
 
 /// One user on each line; empty lines and those that begin with `#` say nothing. What is wrong is
 /// reported without the line itself, which may hold a password.
-fn users_in(source: &Source, diagnostics: &mut Vec<Diagnostic>) -> Vec<(Mailbox, Password)> {
-    let mut users = Vec::new();
+fn users_in(
+    source: &Source,
+    holder: Holder<'_>,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Vec<(Mailbox, Password)> {
+    let mut users: Vec<(Mailbox, Password)> = Vec::new();
     let mut offset = 0;
     for line in source.text().split_inclusive('\n') {
         let span = offset..offset + line.trim_end().len();
@@ -186,7 +295,12 @@ fn users_in(source: &Source, diagnostics: &mut Vec<Diagnostic>) -> Vec<(Mailbox,
             .split_once(':')
             .filter(|(_, password)| !password.is_empty());
         match user.and_then(|(address, password)| Some((Mailbox::parse(address).ok()?, password))) {
-            Some((address, password)) => users.push((address, Password(password.to_owned()))),
+            Some((address, password)) => {
+                let twice = users.iter().any(|(other, _)| *other == address);
+                let place = source.location(span);
+                diagnostics.extend(odd_user(&address, twice, holder, place));
+                users.push((address, Password(password.to_owned())));
+            }
             None => {
                 let place = source.location(span);
                 let diagnostic =

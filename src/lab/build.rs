@@ -18,7 +18,7 @@ use crate::dns::{View, Zones};
 use crate::metrics::Metrics;
 use crate::model::{Matcher, RecipientKind, ServerId, ServerRole, Topology};
 use crate::net::{self, Resolver};
-use crate::relay::{AddressBook, Config, Pace, Relay, RelayError, SyncMeter, Users};
+use crate::relay::{AddressBook, Config, Pace, Recognition, Relay, RelayError, SyncMeter, Users};
 use crate::spool::disk::{Disk, Options};
 
 /// The password of every user of a lab: it is on loopback, and everybody may know it.
@@ -385,6 +385,8 @@ impl Building<'_> {
             topology: self.topology.clone(),
             server: id,
             addresses: self.addresses.clone(),
+            // The lab gives each server its address, and nobody else uses one of them.
+            recognition: Recognition::ByAddress,
             local_address: server
                 .addresses
                 .first()

@@ -605,6 +605,8 @@ pub mod replies {
     );
     /// No enabled Receive connector serves the connection.
     pub static NOT_ACTIVE: Status = Status::new(421, (4, 3, 2), "Service not active");
+    /// The disk is full, or cannot be written.
+    pub static NO_RESOURCES: Status = Status::new(452, (4, 3, 1), "Insufficient system resources");
     /// The best MX host is the sending server.
     pub static MX_LOOPBACK: Status = Status::new(
         554,

@@ -170,7 +170,11 @@ pub(super) async fn run(shared: Arc<Shared>, mut work: UnboundedReceiver<Work>) 
             Work::Retry(delivery) => enqueue(&shared, delivery),
             Work::Report(pending, action, failures) => {
                 let shared = shared.clone();
-                tokio::spawn(async move { report(&shared, &pending, action, &failures).await });
+                let held = shared.ending.hold();
+                tokio::spawn(async move {
+                    report(&shared, &pending, action, &failures).await;
+                    drop(held);
+                });
             }
         }
     }

@@ -1,31 +1,34 @@
 //! Delivery into mailboxes: Maildir folders, one for each mailbox, each message once.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use super::duplicates::{Entry, Mark};
+use super::health::Part;
+use super::maildir::{self, names_aside, write_aside};
 use super::progress;
 use super::queue::Delivery;
 use super::shared::Shared;
 use super::tracking::{Flagged, Noted};
 use super::trouble::Trouble;
 use crate::clock;
-use crate::mail::{CROSS_PREMISES_PREFIX, Mailbox, ReversePath, Status};
+use crate::mail::{CROSS_PREMISES_PREFIX, Mailbox, ReversePath};
 use crate::model::{RecipientId, RecipientKind};
 use crate::route::{Event, Happened};
-
-/// A mailbox cannot be written.
-static NO_RESOURCES: Status = Status::new(452, (4, 3, 1), "Insufficient system resources");
 
 /// Writes a message into a mailbox, unless it has it already. A host that takes every address has no
 /// mailboxes that would know (`id` is absent).
 pub(super) async fn deliver(shared: &Arc<Shared>, delivery: Delivery, id: Option<RecipientId>) {
+    let _held = shared.ending.hold();
+    if shared.ending.is_wanted() {
+        return;
+    }
     let recipient = delivery.recipients[0].clone();
-    let folder = folder(&shared.mail_directory, &shared.this().name, &recipient);
+    let folder = maildir::folder(&shared.mail_directory, &shared.this().name, &recipient);
     let mark = Mark::of(&delivery.pending.message.headers);
     let Some(entry) = id.zip(mark) else {
-        let written = write_aside(folder, shared.unique(), text(&delivery)).await;
-        return conclude(shared, delivery, id, written);
+        let written = write_aside(folder.clone(), shared.unique(), text(&delivery)).await;
+        return conclude(shared, delivery, id, &folder, written);
     };
     let _turn = shared.duplicates.turn(entry.1).await;
     if has_already(shared, entry, &folder).await {
@@ -33,13 +36,13 @@ pub(super) async fn deliver(shared: &Arc<Shared>, delivery: Delivery, id: Option
     }
     let now = clock::now();
     let name = entry.1.name(&shared.unique(), now);
-    let written = write_aside(folder, name, text(&delivery)).await;
+    let written = write_aside(folder.clone(), name, text(&delivery)).await;
     match written {
         Ok(()) => shared.duplicates.delivered(entry, now),
         // It may be there all the same.
         Err(_) => shared.duplicates.doubt(entry.0),
     }
-    conclude(shared, delivery, id, written);
+    conclude(shared, delivery, id, &folder, written);
 }
 
 /// Whether the mailbox has had the message lately, by this process or an earlier one.
@@ -48,7 +51,7 @@ async fn has_already(shared: &Shared, entry: Entry, folder: &Path) -> bool {
         match names_aside(folder.to_owned()).await {
             Ok(names) => shared.duplicates.read(entry.0, &names, clock::now()),
             Err(error) => {
-                tracing::warn!(server = shared.name(), %error, "a mailbox cannot be read: what it has is not known");
+                tracing::warn!(server = shared.name(), path = %folder.display(), %error, "a mailbox cannot be read: what it has is not known");
             }
         }
     }
@@ -70,14 +73,20 @@ fn conclude(
     shared: &Arc<Shared>,
     delivery: Delivery,
     id: Option<RecipientId>,
+    folder: &Path,
     written: std::io::Result<()>,
 ) {
+    let recipient = &delivery.recipients[0];
     if let Err(error) = written {
-        tracing::error!(server = shared.name(), %error, "a mailbox cannot be written");
-        let trouble = Trouble::nowhere(Happened::Reply(NO_RESOURCES.clone()));
+        tracing::error!(
+            server = shared.name(), mailbox = %recipient, path = %folder.display(), %error,
+            "a mailbox cannot be written"
+        );
+        shared.health.failed(Part::Mailboxes);
+        let trouble = Trouble::nowhere(Happened::StorageFailed);
         return progress::put_off(shared, delivery, &trouble);
     }
-    let recipient = &delivery.recipients[0];
+    shared.health.works(Part::Mailboxes);
     flag_echo(shared, &delivery, recipient, id);
     let noted = Noted::of(Event::Deliver, recipient);
     shared.note(&delivery.pending.message_id, &noted);
@@ -105,76 +114,6 @@ fn text(delivery: &Delivery) -> Vec<u8> {
     let mut text = headers.to_bytes().to_vec();
     text.extend_from_slice(&message.body);
     text
-}
-
-/// The Maildir of a mailbox: `<mail directory>/<server>/<address>`.
-pub(super) fn folder(root: &Path, server: &str, recipient: &Mailbox) -> PathBuf {
-    let safe = |text: &str| -> String {
-        let keep = |c: char| {
-            if c.is_alphanumeric() || "@.+_=-".contains(c) {
-                c
-            } else {
-                '_'
-            }
-        };
-        text.chars().map(keep).collect::<String>().to_lowercase()
-    };
-    root.join(safe(server)).join(safe(&recipient.to_string()))
-}
-
-/// Does what blocks without holding up the tasks of this thread.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the real twin of mailboxes blocks"
-)]
-async fn aside<T: Send + 'static>(
-    work: impl FnOnce() -> std::io::Result<T> + Send + 'static,
-) -> std::io::Result<T> {
-    // Work that panicked, or that a stopping runtime gave up, was not done.
-    tokio::task::spawn_blocking(work)
-        .await
-        .unwrap_or_else(|error| Err(std::io::Error::other(error)))
-}
-
-async fn write_aside(folder: PathBuf, name: String, text: Vec<u8>) -> std::io::Result<()> {
-    aside(move || write(&folder, &name, &text)).await
-}
-
-async fn names_aside(folder: PathBuf) -> std::io::Result<Vec<String>> {
-    aside(move || names(&folder)).await
-}
-
-/// The names of the messages of a mailbox, read or not; a mailbox without a folder has none.
-#[expect(clippy::disallowed_methods, reason = "mailboxes are files")]
-fn names(folder: &Path) -> std::io::Result<Vec<String>> {
-    let mut names = Vec::new();
-    for part in ["new", "cur"] {
-        match std::fs::read_dir(folder.join(part)) {
-            Ok(entries) => {
-                for entry in entries {
-                    names.extend(entry?.file_name().into_string());
-                }
-            }
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(names)
-}
-
-/// Writes a file into `tmp`, makes it durable, and moves it into `new`.
-#[expect(clippy::disallowed_methods, reason = "mailboxes are files")]
-fn write(folder: &Path, name: &str, text: &[u8]) -> std::io::Result<()> {
-    use std::io::Write as _;
-    for part in ["tmp", "new", "cur"] {
-        std::fs::create_dir_all(folder.join(part))?;
-    }
-    let temporary = folder.join("tmp").join(name);
-    let mut file = std::fs::File::create(&temporary)?;
-    file.write_all(text)?;
-    file.sync_all()?;
-    std::fs::rename(&temporary, folder.join("new").join(name))?;
-    std::fs::File::open(folder.join("new"))?.sync_all()
 }
 
 /// A sender's own message that comes back by way of a group.

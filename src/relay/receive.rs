@@ -1,5 +1,6 @@
 //! SMTP Receive: drives one server session. `route` decides about senders, recipients and messages.
 
+use std::fmt::Display;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,25 +8,30 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::time::Instant;
+use tokio::time::error::Elapsed;
 
 use super::categorizer;
+use super::ending;
+use super::health::Part;
 use super::message::Message;
 use super::record::Record;
 use super::replies::Replies;
-use super::send::{self, Outgoing, ProxyDelivery};
-use super::shared::Shared;
-use super::tracking::{Flagged, Noted};
+use super::send::{self, ProxyDelivery};
+use super::shared::{Recognition, Shared};
+use super::tracking::{Flagged, Noted, Taken};
 use crate::clock;
 use crate::mail::{
     AuthAs, ByteSize, Directionality, Domain, Mailbox, NamePattern, ReversePath, Status,
 };
-use crate::model::{PermissionGroup, ReceiveConnector, ReceiveConnectorId, RecipientKind, replies};
+use crate::model::{
+    PermissionGroup, ReceiveConnector, ReceiveConnectorId, RecipientKind, ServerId, replies,
+};
 use crate::net::Connected;
 use crate::route::{
     self, Admission, Arrival, ClientCertificate, Connection, Event, MailItem, NextHop, Peer,
     Reason, Step, Subject, Trace, Transfer,
 };
-use crate::smtp::{Mail, ServerConfig, ServerEvent, ServerSession};
+use crate::smtp::{Credentials, Mail, ServerConfig, ServerEvent, ServerSession};
 use crate::spool::{Error as SpoolError, NewMessage};
 
 /// The submission port: who comes here must log on.
@@ -55,6 +61,11 @@ fn own_address(shared: &Shared, client: IpAddr) -> Option<IpAddr> {
     let same = own.iter().find(|own| own.is_ipv4() == client.is_ipv4());
     same.copied()
 }
+/// So many refusals of one session have a line in the log.
+const REFUSALS_LOGGED: u32 = 10;
+
+/// So much of a name that somebody tried to log on with is shown.
+const USER_SHOWN: usize = 100;
 
 /// Serves one client from greeting to end.
 pub(super) async fn serve(
@@ -73,49 +84,61 @@ pub(super) async fn serve(
     let connector = shared.topology.receive_connector(endpoint);
     let place = shared.sessions.enter(endpoint, &connector.sessions, remote);
     let Some(_place) = place else {
-        shared.count_refusal(endpoint, &TOO_MANY_SESSIONS);
+        shared.count_refusal(endpoint, &TOO_MANY_SESSIONS.enhanced.to_string());
         return turn_away(stream, &TOO_MANY_SESSIONS).await;
     };
     let labels = [shared.name(), "in", &connector.name];
     shared.metrics.count("smtp_sessions_total", &labels);
     shared.metrics.add("smtp_sessions", &labels, 1);
-    Receive::new(&shared, stream, client.ip(), endpoint, plain)
-        .run()
-        .await;
+    let (neighbour, peer) = seeming(&shared, &plain);
+    let connection = Connection { peer, ..plain };
+    Receive::new(
+        &shared,
+        stream,
+        client.ip(),
+        endpoint,
+        connection,
+        neighbour,
+    )
+    .run()
+    .await;
     shared.metrics.add("smtp_sessions", &labels, -1);
 }
 
-/// The session before anybody says anything: another server of the organization is known by its
-/// address.
+/// The session before anybody says anything.
 fn connection(shared: &Shared, client: IpAddr, local: Option<IpAddr>, port: u16) -> Connection {
     let remote = shared.addresses.world(client);
     // An address that the world does not know, as behind a translating router, says nothing.
     let local = local
         .map(|address| shared.addresses.world(address))
         .filter(|address| shared.this().addresses.contains(address));
-    let plain = Connection {
+    Connection {
         remote_address: Some(remote),
         local_address: local.or_else(|| own_address(shared, remote)),
         port,
         peer: Peer::Anonymous,
         tls: false,
         certificate: None,
-    };
-    let topology = &shared.topology;
-    let known = topology
-        .server_at(remote)
-        .is_some_and(|from| route::recognises(topology, from, shared.server, &plain));
-    let peer = if known {
-        Peer::ExchangeServer
-    } else {
-        Peer::Anonymous
-    };
-    Connection { peer, ..plain }
+    }
 }
 
 /// The whole of a session that is not begun.
 async fn turn_away(mut stream: Box<dyn Connected>, status: &Status) {
     let _ = stream.write_all(format!("{status}\r\n").as_bytes()).await;
+}
+
+/// The server of the organization that a client is by its address, and whether that makes it one.
+fn seeming(shared: &Shared, plain: &Connection) -> (Option<ServerId>, Peer) {
+    let at = |address| shared.topology.server_at(address);
+    let neighbour = plain
+        .remote_address
+        .and_then(at)
+        .filter(|from| route::recognises(&shared.topology, *from, shared.server, plain));
+    let peer = match shared.recognition {
+        Recognition::ByAddress if neighbour.is_some() => Peer::ExchangeServer,
+        Recognition::ByAddress | Recognition::ByCertificate => Peer::Anonymous,
+    };
+    (neighbour, peer)
 }
 
 fn config(shared: &Shared, connector: &ReceiveConnector, connection: &Connection) -> ServerConfig {
@@ -154,10 +177,16 @@ struct Receive {
     connection: Connection,
     endpoint: ReceiveConnectorId,
     client: IpAddr,
+    /// The server of the organization that it is, or seems to be by its address.
+    neighbour: Option<ServerId>,
     hello: String,
     /// The address that logged on.
     user: Option<Mailbox>,
     transaction: Option<Transaction>,
+    /// When it ends whatever the client does, because the relay ends.
+    leaves: Option<Instant>,
+    /// How often it was refused something.
+    refusals: u32,
     replies: Replies,
     /// How long a stranger waits for a refusal.
     tarpit: Duration,
@@ -179,6 +208,7 @@ impl Receive {
         client: IpAddr,
         endpoint: ReceiveConnectorId,
         connection: Connection,
+        neighbour: Option<ServerId>,
     ) -> Self {
         let connector = shared.topology.receive_connector(endpoint);
         let config = Arc::new(config(shared, connector, &connection));
@@ -190,9 +220,12 @@ impl Receive {
             connection,
             endpoint,
             client: shared.addresses.world(client),
+            neighbour,
             hello: String::new(),
             user: None,
             transaction: None,
+            leaves: None,
+            refusals: 0,
             replies: Replies::new(shared, "in", &connector.name),
             tarpit: match connector.externally_secured {
                 true => Duration::ZERO,
@@ -229,22 +262,68 @@ impl Receive {
             if buffer.len() != wanted {
                 buffer = vec![0; wanted];
             }
-            let deadline = self.session.next_deadline().map(|at| self.began + at);
-            let read = self.stream.read(&mut buffer);
-            let read = match deadline {
-                Some(deadline) => tokio::time::timeout_at(deadline, read).await,
-                None => Ok(read.await),
+            if self.ends() {
+                continue;
+            }
+            let Some(read) = self.read(&mut buffer).await else {
+                continue;
             };
             let now = self.began.elapsed();
             match read {
                 Ok(Ok(0) | Err(_)) => self.session.handle_eof(),
                 Ok(Ok(count)) => self.session.handle_input(&buffer[..count], now),
+                Err(_) if self.is_overdue() => return self.leave().await,
                 Err(_) => self.session.handle_timeout(now),
             }
         }
     }
 
+    /// Begins the session's end, once, when the relay's has come.
+    fn ends(&mut self) -> bool {
+        let begins = self.leaves.is_none() && self.shared.ending.is_wanted();
+        if begins {
+            self.leaves = Some(Instant::now() + ending::GRACE);
+            self.session.shut_down(&replies::NOT_ACTIVE);
+        }
+        begins
+    }
+
+    /// What the client sends, or that it takes too long; nothing when the relay's end comes first.
+    async fn read(&mut self, buffer: &mut [u8]) -> Option<Result<std::io::Result<usize>, Elapsed>> {
+        let deadline = self.session.next_deadline().map(|at| self.began + at);
+        let deadline = [deadline, self.leaves].into_iter().flatten().min();
+        let stream = &mut self.stream;
+        let read = async {
+            let read = stream.read(buffer);
+            match deadline {
+                Some(deadline) => tokio::time::timeout_at(deadline, read).await,
+                None => Ok(read.await),
+            }
+        };
+        tokio::select! {
+            biased;
+            read = read => Some(read),
+            () = self.shared.ending.wanted(), if self.leaves.is_none() => None,
+        }
+    }
+
+    /// Whether the client had its time to finish the message it is sending.
+    fn is_overdue(&self) -> bool {
+        self.leaves.is_some_and(|at| at <= Instant::now())
+    }
+
+    /// In the middle of a message, which is not taken.
+    async fn leave(&mut self) {
+        let line = format!("{}\r\n", replies::NOT_ACTIVE);
+        let _ = self.stream.write_all(line.as_bytes()).await;
+        let _ = self.stream.shutdown().await;
+    }
+
     async fn write(&mut self) -> std::io::Result<()> {
+        while let Some((asked, reply)) = self.session.poll_refusal() {
+            let enhanced = reply.split(' ').nth(1).unwrap_or_default();
+            self.note_refusal(asked, &"", enhanced, reply);
+        }
         let mut wrote = false;
         if std::mem::take(&mut self.held) {
             tokio::time::sleep(self.tarpit).await;
@@ -266,13 +345,66 @@ impl Receive {
     }
 
     fn reply(&mut self, status: &Status) {
-        if status.enhanced.class != 2 {
-            self.shared.count_refusal(self.endpoint, status);
-        }
         // Exchange PowerShell, "Set-ReceiveConnector", TarpitInterval: strangers who guess addresses
         // are slowed down.
         self.held = status.enhanced.class == 5 && self.connection.peer == Peer::Anonymous;
         self.session.reply(status, self.began.elapsed());
+    }
+
+    /// Says no to what was asked, and notes that.
+    fn refuse(&mut self, asked: &'static str, about: &dyn Display, status: &Status) {
+        self.note_refusal(
+            asked,
+            about,
+            &status.enhanced.to_string(),
+            &status.to_string(),
+        );
+        self.reply(status);
+    }
+
+    /// Counts a refusal, and says in one line who was refused what.
+    ///
+    /// Choice: a session has so many lines, because a client that tries addresses would fill the log.
+    fn note_refusal(&mut self, asked: &str, about: &dyn Display, enhanced: &str, reply: &str) {
+        let shared = &self.shared;
+        shared.count_refusal(self.endpoint, enhanced);
+        self.refusals += 1;
+        if self.refusals > REFUSALS_LOGGED {
+            return;
+        }
+        let further = (self.refusals == REFUSALS_LOGGED).then_some("not shown for this session");
+        tracing::info!(
+            server = shared.name(),
+            refused = asked,
+            about = %about,
+            client_ip = %self.client,
+            hello = self.hello,
+            reply,
+            further,
+        );
+    }
+
+    /// Whether a user may log on. Who may not is named in the log; what was given as password never.
+    fn log_on(&mut self, credentials: &Credentials) {
+        let user = credentials.username.to_lowercase();
+        let right = self
+            .shared
+            .users
+            .get(&user)
+            .is_some_and(|password| password == credentials.password.reveal());
+        if let Some(user) = Mailbox::parse(&user).ok().filter(|_| right) {
+            self.user = Some(user);
+            self.connection.peer = Peer::User;
+            return self.accept();
+        }
+        let status = Status::new(535, (5, 7, 3), "Authentication unsuccessful");
+        self.shared
+            .count_refusal(self.endpoint, &status.enhanced.to_string());
+        // The client wrote it: it may hold anything, and is long where somebody means harm.
+        let user: String = user.chars().take(USER_SHOWN).collect();
+        let server = self.shared.name();
+        tracing::warn!(server, client_ip = %self.client, ?user, "a logon failed");
+        self.reply(&status);
     }
 
     /// Acts on an event; says whether the session goes on.
@@ -293,28 +425,18 @@ impl Receive {
             ServerEvent::EndOfData { .. } => self.end_of_data().await,
             ServerEvent::MessageRefused(_) | ServerEvent::Reset => self.transaction = None,
             ServerEvent::StartTls => return self.start_tls().await,
-            ServerEvent::Auth(credentials) => {
-                let user = credentials.username.to_lowercase();
-                let right = self
-                    .shared
-                    .users
-                    .get(&user)
-                    .is_some_and(|password| password == credentials.password.reveal());
-                match Mailbox::parse(&user).ok().filter(|_| right) {
-                    Some(user) => {
-                        self.user = Some(user);
-                        self.connection.peer = Peer::User;
-                        self.accept();
-                    }
-                    None => self.reply(&Status::new(535, (5, 7, 3), "Authentication unsuccessful")),
-                }
-            }
+            ServerEvent::Auth(credentials) => self.log_on(&credentials),
             ServerEvent::Closed(_) => return false,
         }
         true
     }
 
     fn mail(&mut self, mail: Mail) {
+        if let Some(neighbour) = self.neighbour
+            && self.connection.peer == Peer::Anonymous
+        {
+            self.shared.note_unproven(neighbour, self.client);
+        }
         // The submission port is for those who logged on.
         let anonymous =
             self.connection.port == SUBMISSION_PORT && self.connection.peer != Peer::User;
@@ -329,12 +451,12 @@ impl Receive {
         } else {
             Ok(())
         }) {
-            return self.reply(&status);
+            return self.refuse("MAIL", &mail.reverse_path, &status);
         }
         if let Some(user) = &self.user {
             let (topology, server) = (&self.shared.topology, self.shared.server);
             if let Err(status) = route::may_send_as(topology, server, user, &mail.reverse_path) {
-                return self.reply(&status);
+                return self.refuse("MAIL", &mail.reverse_path, &status);
             }
         }
         self.transaction = Some(Transaction {
@@ -364,7 +486,8 @@ impl Receive {
         match verdict.decision {
             // One message is one organization's: the rest comes in a transaction of its own.
             Ok(admission) if first.is_some_and(|first| first != admission.organization) => {
-                self.reply(&Status::new(452, (4, 5, 3), "Too many recipients"));
+                let status = Status::new(452, (4, 5, 3), "Too many recipients");
+                self.refuse("RCPT", &recipient, &status);
             }
             Ok(admission) => {
                 // Naming somebody twice is one delivery.
@@ -379,7 +502,7 @@ impl Receive {
             }
             Err(status) => {
                 shared.track("", &[verdict.step]);
-                self.reply(&status);
+                self.refuse("RCPT", &recipient, &status);
             }
         }
     }
@@ -411,8 +534,29 @@ impl Receive {
                 trusted: certificate.trusted && valid,
             }
         });
+        self.recognise();
         self.session.tls_started(self.began.elapsed());
         true
+    }
+
+    /// Under TLS a client can prove to be a server of the organization; that decides all that the
+    /// session may do.
+    fn recognise(&mut self) {
+        let shared = &self.shared;
+        let certificate = self.connection.certificate.as_ref();
+        let proven = certificate
+            .filter(|_| shared.recognition == Recognition::ByCertificate)
+            .and_then(|shown| route::certified(&shared.topology, shown, shared.server))
+            .filter(|from| {
+                route::recognises(&shared.topology, *from, shared.server, &self.connection)
+            });
+        if let Some(from) = proven {
+            self.neighbour = Some(from);
+            self.connection.peer = Peer::ExchangeServer;
+            let connector = shared.topology.receive_connector(self.endpoint);
+            let config = config(shared, connector, &self.connection);
+            self.session.reconfigure(Arc::new(config));
+        }
     }
 
     /// The message is complete: taken, refused, or handed to the hub.
@@ -420,10 +564,11 @@ impl Receive {
         let Some(transaction) = self.transaction.take() else {
             return self.reply(&Status::new(503, (5, 5, 2), "Need rcpt command"));
         };
-        let status = match self.take(transaction).await {
-            Ok(status) | Err(status) => status,
-        };
-        self.reply(&status);
+        let sender = transaction.reverse_path.clone();
+        match self.take(transaction).await {
+            Ok(status) if status.enhanced.class == 2 => self.reply(&status),
+            Ok(status) | Err(status) => self.refuse("DATA", &sender, &status),
+        }
     }
 
     async fn take(&mut self, transaction: Transaction) -> Result<Status, Status> {
@@ -568,18 +713,10 @@ impl Receive {
         else {
             return Err(failed);
         };
-        let transfer = copy.transfer_to(Peer::ExchangeServer);
-        let headers = message
-            .outgoing(&transfer, &self.shared.this().name, false)
-            .to_bytes();
         let delivery = ProxyDelivery {
-            copy: copy.clone(),
-            recipients: item.recipients.clone(),
-            message: Outgoing {
-                reverse_path: transfer.reverse_path,
-                headers,
-                body: message.body.clone(),
-            },
+            copy,
+            recipients: &item.recipients,
+            message,
         };
         Ok(send::proxy(&self.shared, &delivery).await)
     }
@@ -605,13 +742,23 @@ impl Receive {
         };
         let id = shared.store.accept(new).await.map_err(|error| {
             tracing::error!(server = shared.name(), %error, "a message cannot be kept");
+            if !matches!(error, SpoolError::TooLarge(_)) {
+                shared.health.failed(Part::Spool);
+            }
             match error {
                 SpoolError::TooLarge(_) => replies::TOO_LARGE.clone(),
-                _ => Status::new(452, (4, 3, 1), "Insufficient system resources"),
+                _ => replies::NO_RESOURCES.clone(),
             }
         })?;
-        let noted = Noted::of(event, &item.recipients[0]).via(&via);
-        shared.note(message_id, &noted);
+        shared.health.works(Part::Spool);
+        let taken = Taken {
+            sender: &item.reverse_path,
+            recipients: &item.recipients,
+            size: item.size,
+            client: self.client,
+        };
+        let noted = Noted::of(event, &item.recipients[0]);
+        shared.note(message_id, &noted.taken(taken).via(&via));
         let connector = shared.topology.receive_connector(self.endpoint);
         shared
             .metrics
@@ -687,7 +834,7 @@ impl Receive {
         else {
             return;
         };
-        let Some(from) = topology.server_at(self.client) else {
+        let Some(from) = self.neighbour.or_else(|| topology.server_at(self.client)) else {
             return;
         };
         let from = topology.server(from).organization;
@@ -718,9 +865,9 @@ impl Receive {
 }
 
 impl Shared {
-    fn count_refusal(&self, endpoint: ReceiveConnectorId, status: &Status) {
+    fn count_refusal(&self, endpoint: ReceiveConnectorId, enhanced: &str) {
         let connector = &self.topology.receive_connector(endpoint).name;
-        let enhanced = crate::metrics::enhanced_label(&status.enhanced.to_string());
+        let enhanced = crate::metrics::enhanced_label(enhanced);
         self.metrics.count(
             "messages_rejected_total",
             &[self.name(), connector, enhanced],

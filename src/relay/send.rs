@@ -7,21 +7,23 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use jiff::Timestamp;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
+use super::message::Message;
 use super::progress::{delivered, put_off, put_off_each};
 use super::queue::{Delivery, Queue};
 use super::record::Endpoint;
 use super::replies::Replies;
-use super::shared::Shared;
+use super::shared::{Recognition, Shared};
 use super::tracking::{Flagged, NO_CONNECTOR, Noted};
 use super::trouble::{Trouble, not_connected};
 use crate::dns::{NoHost, Target, Targets};
 use crate::mail::{Mailbox, NamePattern, ReversePath, Status};
 use crate::model::{Certificate, ServerId, Settings, SmartHost};
-use crate::net::{self, Connected, PeerCertificate};
+use crate::net::{self, Connected, Identity, PeerCertificate};
 use crate::route::{self, Connection, Copy, Event, Happened, NextHop, Peer, Presented, Subject};
 use crate::smtp::{
     Body, Cause, ClientConfig, ClientEvent, ClientSession, Envelope, HelloName, Phase, TlsUse,
@@ -40,7 +42,7 @@ pub(super) fn open(shared: &Arc<Shared>, queue: &Arc<Queue>) {
     tokio::spawn(async move {
         loop {
             serve(&shared, &queue).await;
-            if !queue.closed() {
+            if !queue.closed() || shared.ending.is_wanted() {
                 break;
             }
         }
@@ -49,7 +51,7 @@ pub(super) fn open(shared: &Arc<Shared>, queue: &Arc<Queue>) {
 
 /// One connection's life: as long as there is work, or might be soon.
 async fn serve(shared: &Arc<Shared>, queue: &Arc<Queue>) {
-    while let Some(first) = next(queue).await {
+    while let Some(first) = next(shared, queue).await {
         let reached = match find(shared, &first.copy).await {
             Ok(reached) => reached,
             Err(happened) => {
@@ -89,13 +91,20 @@ enum Way {
     To(Option<ServerId>),
 }
 
-/// The next delivery, waiting a little for one.
-async fn next(queue: &Queue) -> Option<Delivery> {
+/// The next delivery, waiting a little for one. When the relay ends there is none: the others stay in
+/// the spool.
+async fn next(shared: &Shared, queue: &Queue) -> Option<Delivery> {
+    if shared.ending.is_wanted() {
+        return None;
+    }
     if let Some(delivery) = queue.pop() {
         return Some(delivery);
     }
-    let _ = tokio::time::timeout(IDLE, queue.arrived.notified()).await;
-    queue.pop()
+    tokio::select! {
+        biased;
+        _ = tokio::time::timeout(IDLE, queue.arrived.notified()) => queue.pop(),
+        () = shared.ending.wanted() => None,
+    }
 }
 
 /// The next hop cannot be reached: that concerns everything in the queue.
@@ -163,12 +172,13 @@ async fn find(shared: &Shared, copy: &Copy) -> Result<Vec<Reached>, Happened> {
 
 fn at_server(shared: &Shared, id: ServerId, port: u16) -> Option<Reached> {
     let server = shared.topology.server(id);
-    let world = server.addresses.first()?;
+    let named = shared.addresses.named(server.fqdn.as_str());
+    let world = server.addresses.first();
     Some(Reached {
         name: server.fqdn.to_string(),
-        address: shared.addresses.real(*world, port),
+        address: named.or_else(|| world.map(|world| shared.addresses.real(*world, port)))?,
         server: Some(id),
-        world: Some(*world),
+        world: world.copied(),
         port,
     })
 }
@@ -253,10 +263,12 @@ async fn smart_hosts(
             SmartHost::Name(name) => {
                 if let Some(address) = shared.addresses.named(name.as_str()) {
                     let world = shared.addresses.world(address.ip());
+                    let named = || shared.topology.server_named(name.as_str());
+                    let server = shared.topology.server_at(world).or_else(named);
                     reached.push(Reached {
                         name: name.to_string(),
                         address,
-                        server: shared.topology.server_at(world),
+                        server,
                         world: Some(world),
                         port: 25,
                     });
@@ -286,6 +298,8 @@ struct Session {
     began: Instant,
     remote: Reached,
     tls: bool,
+    /// Whether this server and the next hop proved to each other that they are of one organization.
+    proven: bool,
     /// Whether the machine waits for orders.
     idle: bool,
     /// Whether it has ended.
@@ -295,10 +309,10 @@ struct Session {
 }
 
 /// A message as it leaves.
-pub(super) struct Outgoing {
-    pub(super) reverse_path: ReversePath,
-    pub(super) headers: Bytes,
-    pub(super) body: Bytes,
+struct Outgoing {
+    reverse_path: ReversePath,
+    headers: Bytes,
+    body: Bytes,
 }
 
 impl Outgoing {
@@ -373,8 +387,8 @@ impl Session {
             shared
                 .metrics
                 .count("smtp_sessions_total", &[shared.name(), "out", &label]);
-            let known = session.log_on(shared, copy);
             let ready = session.hello(shared, copy).await;
+            let known = session.log_on(shared, copy);
             last = match (ready, known) {
                 (Ok(()), Ok(_)) => return Ok(session),
                 (Err(trouble), _) => trouble,
@@ -396,6 +410,7 @@ impl Session {
             began: Instant::now(),
             remote,
             tls: false,
+            proven: false,
             idle: false,
             over: false,
             buffer: vec![0; 16 * 1024],
@@ -429,6 +444,7 @@ impl Session {
                     let certificate = self.handshake(shared, copy).await?;
                     let certificate = certificate.map(|peer| as_certificate(&peer));
                     let now = shared.judged_at();
+                    self.proven = self.is_proven(shared, certificate.as_ref(), now);
                     route::judge(&copy.tls, true, certificate.as_ref(), now)
                         .map_err(Happened::Tls)?;
                 }
@@ -461,14 +477,15 @@ impl Session {
         shared: &Arc<Shared>,
         copy: &Copy,
     ) -> Result<Option<PeerCertificate>, Happened> {
-        let identity = match &copy.presented {
-            Presented::Certificate(_) => {
+        let identity = match (&copy.presented, self.own_certificate(shared)) {
+            (_, Some(own)) => own.clone(),
+            (Presented::Certificate(_), None) => {
                 let connector = copy.next_hop.connector();
                 let connector = connector.map(|id| shared.topology.send_connector(id));
                 let id = route::chosen(&shared.topology, shared.server, connector);
                 shared.identity(id)
             }
-            Presented::SelfSigned | Presented::Missing(_) => shared.self_signed.clone(),
+            (Presented::SelfSigned | Presented::Missing(_), None) => shared.self_signed.clone(),
         };
         let failed =
             |what: &dyn std::fmt::Display| Happened::Tls(format!("the handshake failed: {what}"));
@@ -504,10 +521,15 @@ impl Session {
     async fn run(&mut self, shared: &Arc<Shared>, queue: &Arc<Queue>, first: Delivery) {
         let mut delivery = Some(first);
         while let Some(current) = delivery.take() {
+            let held = shared.ending.hold();
+            if shared.ending.is_wanted() {
+                break;
+            }
             if !self.transact(shared, current).await {
                 return;
             }
-            delivery = next(queue).await;
+            drop(held);
+            delivery = next(shared, queue).await;
         }
         self.close().await;
     }
@@ -515,7 +537,7 @@ impl Session {
     /// One mail transaction; says whether the connection can be used again.
     async fn transact(&mut self, shared: &Arc<Shared>, delivery: Delivery) -> bool {
         flag_path(shared, &delivery, self.remote.server);
-        let outgoing = self.outgoing(shared, &delivery);
+        let outgoing = self.outgoing(shared, &delivery.copy, &delivery.pending.message);
         let envelope = match outgoing.envelope(delivery.recipients.clone()) {
             Ok(envelope) => envelope,
             Err(status) => {
@@ -540,13 +562,11 @@ impl Session {
     }
 
     /// What goes over the wire for a delivery.
-    fn outgoing(&self, shared: &Shared, delivery: &Delivery) -> Outgoing {
+    fn outgoing(&self, shared: &Shared, copy: &Copy, message: &Message) -> Outgoing {
         // Without a logon no session came so far that needs one.
-        let peer = self.log_on(shared, &delivery.copy);
-        let peer = peer.unwrap_or(Peer::Anonymous);
-        let transfer = delivery.copy.transfer_to(peer);
-        let by_connector = delivery.copy.next_hop.connector().is_some();
-        let message = &delivery.pending.message;
+        let peer = self.log_on(shared, copy).unwrap_or(Peer::Anonymous);
+        let transfer = copy.transfer_to(peer);
+        let by_connector = copy.next_hop.connector().is_some();
         let headers = message.outgoing(&transfer, &shared.this().name, by_connector);
         Outgoing {
             reverse_path: transfer.reverse_path,
@@ -622,11 +642,31 @@ impl Session {
         delivered(shared, &delivery.pending, recipient);
     }
 
+    /// What this server shows to another one of its organization, whatever the connector says: the
+    /// other knows it by that. None for everybody else, and where the network says who is who.
+    fn own_certificate<'a>(&self, shared: &'a Shared) -> Option<&'a Identity> {
+        let to = self.remote.server?;
+        let wanted = shared.recognition == Recognition::ByCertificate
+            && route::is_own(&shared.topology, shared.server, to);
+        wanted.then(|| shared.own_certificate()).flatten()
+    }
+
+    /// Whether organization headers may go to the next hop: both showed who they are.
+    fn is_proven(&self, shared: &Shared, shown: Option<&Certificate>, now: Timestamp) -> bool {
+        let Some((to, shown)) = self.remote.server.zip(shown) else {
+            return false;
+        };
+        self.own_certificate(shared).is_some() && route::proves(&shared.topology, to, shown, now)
+    }
+
     /// Who this server is to the next hop, or that it cannot be what it has to be.
     fn log_on(&self, shared: &Shared, copy: &Copy) -> Result<Peer, Happened> {
         let Some(to) = self.remote.server else {
             return Ok(Peer::Anonymous);
         };
+        if shared.recognition == Recognition::ByCertificate && !self.proven {
+            return Ok(Peer::Anonymous);
+        }
         let connection = Connection {
             remote_address: shared.this().addresses.first().copied(),
             local_address: self.remote.world,
@@ -771,13 +811,13 @@ pub(super) fn as_certificate(peer: &PeerCertificate) -> Certificate {
 }
 
 /// Sends one message to the hub behind a front end, and gives back what it says to the message.
-pub(super) async fn proxy(shared: &Arc<Shared>, delivery: &ProxyDelivery) -> Status {
+pub(super) async fn proxy(shared: &Arc<Shared>, delivery: &ProxyDelivery<'_>) -> Status {
     let unreachable = Status::new(
         451,
         (4, 4, 0),
         "Primary target IP address responded with an error",
     );
-    let Ok(reached) = find(shared, &delivery.copy).await else {
+    let Ok(reached) = find(shared, delivery.copy).await else {
         return unreachable;
     };
     let Some(remote) = reached.into_iter().next() else {
@@ -788,31 +828,34 @@ pub(super) async fn proxy(shared: &Arc<Shared>, delivery: &ProxyDelivery) -> Sta
         return unreachable;
     };
     let replies = Replies::new(shared, "out", NO_CONNECTOR);
-    let mut session = Session::over(stream, config(shared, &delivery.copy), remote, replies);
-    if session.hello(shared, &delivery.copy).await.is_err() {
+    let mut session = Session::over(stream, config(shared, delivery.copy), remote, replies);
+    shared
+        .metrics
+        .count("smtp_sessions_total", &[shared.name(), "out", NO_CONNECTOR]);
+    if session.hello(shared, delivery.copy).await.is_err() {
         return unreachable;
     }
-    let status = session.hand_over(delivery).await;
+    let status = session.hand_over(shared, delivery).await;
     session.close().await;
     status
 }
 
 /// A message that a front end hands on while its own client waits.
-pub(super) struct ProxyDelivery {
-    pub(super) copy: Copy,
-    pub(super) recipients: Vec<Mailbox>,
-    pub(super) message: Outgoing,
+pub(super) struct ProxyDelivery<'a> {
+    pub(super) copy: &'a Copy,
+    pub(super) recipients: &'a [Mailbox],
+    pub(super) message: &'a Message,
 }
 
 impl Session {
-    async fn hand_over(&mut self, delivery: &ProxyDelivery) -> Status {
+    async fn hand_over(&mut self, shared: &Shared, delivery: &ProxyDelivery<'_>) -> Status {
         let dropped = Status::new(451, (4, 4, 2), "Connection dropped");
-        let outgoing = &delivery.message;
-        let envelope = match outgoing.envelope(delivery.recipients.clone()) {
+        let outgoing = self.outgoing(shared, delivery.copy, delivery.message);
+        let envelope = match outgoing.envelope(delivery.recipients.to_vec()) {
             Ok(envelope) => envelope,
             Err(status) => return status,
         };
-        let answers = self.offer(envelope, outgoing).await;
+        let answers = self.offer(envelope, &outgoing).await;
         let refused = |status: &Status| status.enhanced.class != 2;
         let refusal = answers.recipients.into_values().rfind(refused);
         match (answers.message, refusal) {

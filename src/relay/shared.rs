@@ -1,10 +1,10 @@
 //! What the tasks of one relay share.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -13,6 +13,9 @@ use tokio::sync::mpsc;
 
 use super::address_book::AddressBook;
 use super::duplicates::{self, Duplicates};
+use super::ending::Ending;
+use super::health::Health;
+use super::lock::lock;
 use super::queue::{Queues, Work};
 use super::sessions::Sessions;
 use super::tally::Tally;
@@ -21,6 +24,7 @@ use crate::clock;
 use crate::metrics::Metrics;
 use crate::model::{CertificateId, Profile, SendConnectorId, ServerId, Topology};
 use crate::net::{Identity, Resolver, Secured, TlsMaterials};
+use crate::route;
 use crate::spool::{MessageId, Store};
 
 /// Passwords by address, in lower case.
@@ -45,6 +49,15 @@ impl Pace {
     }
 }
 
+/// By what a relay takes a peer for a server of its own organization.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Recognition {
+    /// By its address alone: for a lab, on whose network nobody else has the addresses of the world.
+    ByAddress,
+    /// By TLS with a certificate that proves it (`route::certified`, `route::proves`).
+    ByCertificate,
+}
+
 /// Everything a relay is made of.
 pub struct Config {
     /// The world.
@@ -53,6 +66,8 @@ pub struct Config {
     pub server: ServerId,
     /// Where the world's addresses are.
     pub addresses: Arc<AddressBook>,
+    /// Whom it takes for a server of its organization.
+    pub recognition: Recognition,
     /// The address outgoing connections are made from.
     pub local_address: Option<IpAddr>,
     /// The name server of the server's view.
@@ -86,6 +101,9 @@ pub(super) struct Shared {
     pub(super) topology: Arc<Topology>,
     pub(super) server: ServerId,
     pub(super) addresses: Arc<AddressBook>,
+    pub(super) recognition: Recognition,
+    /// Servers of the organization whose sessions proved nothing, and of whom it was said.
+    pub(super) unproven: Mutex<BTreeSet<ServerId>>,
     pub(super) local_address: Option<IpAddr>,
     pub(super) resolver: Resolver,
     pub(super) external_resolver: Resolver,
@@ -99,6 +117,8 @@ pub(super) struct Shared {
     pub(super) metrics: Arc<Metrics>,
     pub(super) pace: Pace,
     pub(super) observer: Option<mpsc::UnboundedSender<Tracked>>,
+    pub(super) ending: Ending,
+    pub(super) health: Arc<Health>,
     pub(super) queues: Queues,
     pub(super) duplicates: Duplicates,
     pub(super) tally: Arc<Tally>,
@@ -111,11 +131,13 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    pub(super) fn new(config: Config, work: mpsc::UnboundedSender<Work>) -> Self {
+    pub(super) fn new(config: Config, work: mpsc::UnboundedSender<Work>, ending: Ending) -> Self {
         Self {
             topology: config.topology,
             server: config.server,
             addresses: config.addresses,
+            recognition: config.recognition,
+            unproven: Mutex::default(),
             local_address: config.local_address,
             resolver: config.resolver,
             external_resolver: config.external_resolver,
@@ -129,6 +151,8 @@ impl Shared {
             metrics: config.metrics,
             pace: config.pace,
             observer: config.observer,
+            ending,
+            health: Arc::default(),
             queues: Queues::default(),
             duplicates: Duplicates::new(config.pace.real(duplicates::WINDOW)),
             tally: Arc::default(),
@@ -213,6 +237,24 @@ impl Shared {
             .and_then(|id| self.identities.get(&id))
             .unwrap_or(&self.self_signed)
             .clone()
+    }
+
+    /// The certificate with the server's own Fqdn, by which the others of its organization know it.
+    pub(super) fn own_certificate(&self) -> Option<&Identity> {
+        let id = route::chosen(&self.topology, self.server, None)?;
+        self.identities.get(&id)
+    }
+
+    /// Says once that a server of the organization is treated as any stranger.
+    pub(super) fn note_unproven(&self, from: ServerId, remote: IpAddr) {
+        if lock(&self.unproven).insert(from) {
+            tracing::warn!(
+                server = self.name(),
+                client = %remote,
+                peer = self.topology.server(from).name,
+                "a session from the address of a server of this organization does not prove to be it: it is treated as any stranger, until it shows under TLS a trusted certificate with its Fqdn"
+            );
+        }
     }
 
     /// The moment at which the certificates of peers are judged.

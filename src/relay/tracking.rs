@@ -1,6 +1,8 @@
 //! The one place where a step or a flag is logged, counted and shown.
 
-use crate::mail::{Mailbox, Status};
+use std::net::IpAddr;
+
+use crate::mail::{ByteSize, Mailbox, ReversePath, Status};
 use crate::metrics::enhanced_label;
 use crate::model::SendConnectorId;
 use crate::route::{Event, NextHop, Step, Subject};
@@ -22,11 +24,21 @@ pub enum Flagged {
     WrongTrust(&'static str),
 }
 
+/// What Exchange's tracking log says of a message when it is taken (Exchange Server, "Message tracking").
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Taken<'a> {
+    pub(super) sender: &'a ReversePath,
+    pub(super) recipients: &'a [Mailbox],
+    pub(super) size: ByteSize,
+    pub(super) client: IpAddr,
+}
+
 /// Something that happened to a message, and to which recipient.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Noted<'a> {
     event: Event,
     recipient: &'a Mailbox,
+    taken: Option<Taken<'a>>,
     via: Option<&'a Subject>,
     status: Option<&'a Status>,
     last_error: Option<&'a Status>,
@@ -41,6 +53,7 @@ impl<'a> Noted<'a> {
         Self {
             event,
             recipient,
+            taken: None,
             via: None,
             status: None,
             last_error: None,
@@ -74,6 +87,23 @@ impl<'a> Noted<'a> {
         self
     }
 
+    /// That it was taken: from whom, and for whom else.
+    pub(super) fn taken(mut self, taken: Taken<'a>) -> Self {
+        self.taken = Some(taken);
+        self
+    }
+
+    /// All whom it concerns, as Exchange's tracking log lists them.
+    fn recipients(&self) -> String {
+        let all = self
+            .taken
+            .map_or(std::slice::from_ref(self.recipient), |taken| {
+                taken.recipients
+            });
+        let all: Vec<String> = all.iter().map(ToString::to_string).collect();
+        all.join(";")
+    }
+
     /// From whom it came, or who has it now.
     pub(super) fn via(mut self, via: &'a Subject) -> Self {
         self.via = Some(via);
@@ -98,14 +128,26 @@ impl Shared {
             server = self.name(),
             event = noted.event.as_str(),
             message_id = message,
-            recipient = %noted.recipient,
+            recipient = noted.recipients(),
+            recipient_count = noted.taken.map(|taken| taken.recipients.len()),
+            sender = noted
+                .taken
+                .map(|taken| tracing::field::display(taken.sender)),
+            total_bytes = noted.taken.map(|taken| taken.size.0),
+            client_ip = noted
+                .taken
+                .map(|taken| tracing::field::display(taken.client)),
             via = noted.via.map(|via| via.name(&self.topology)),
             status = noted.status.map(tracing::field::display),
             last_error = noted.last_error.map(tracing::field::display),
             next_hop = noted.next_hop,
             host = noted.endpoint.map(|endpoint| endpoint.host.as_str()),
-            address = noted.endpoint.map(|endpoint| tracing::field::display(endpoint.address)),
-            connector = noted.connector.map(|id| self.topology.send_connector(id).name.as_str()),
+            address = noted
+                .endpoint
+                .map(|endpoint| tracing::field::display(endpoint.address)),
+            connector = noted
+                .connector
+                .map(|id| self.topology.send_connector(id).name.as_str()),
         );
         if self.observer.is_some() {
             let mut step = Step::new(noted.event, noted.recipient);
@@ -150,7 +192,18 @@ impl Shared {
     /// Logs and counts a flag.
     pub(super) fn flag(&self, message: &str, recipient: &Mailbox, flagged: Flagged) {
         let server = self.name();
-        tracing::warn!(server, message_id = message, %recipient, ?flagged, "flag");
+        match flagged {
+            // As the receiver wishes.
+            Flagged::EchoBack(true) => {
+                tracing::info!(server, message_id = message, %recipient, ?flagged, "flag");
+            }
+            Flagged::EchoBack(false)
+            | Flagged::Loop(_)
+            | Flagged::Misrouted(_)
+            | Flagged::WrongTrust(_) => {
+                tracing::warn!(server, message_id = message, %recipient, ?flagged, "flag");
+            }
+        }
         match flagged {
             Flagged::EchoBack(expected) => {
                 self.metrics.count(

@@ -15,14 +15,15 @@ use std::net::SocketAddr;
 use super::attribute;
 use super::firewall;
 use super::item::{
-    Admission, Arrival, Connection, Copy, Envelope, MailItem, Peer, Refusal, Taken, Transfer,
-    Verdict,
+    Admission, Arrival, ClientCertificate, Connection, Copy, Envelope, MailItem, Peer, Refusal,
+    Taken, Transfer, Verdict,
 };
 use super::lookup;
 use super::loops;
 use super::outcome::Happened;
 use super::permissions::{self, Rights};
 use super::step::{Event, Reason, Rejected, Step, Subject};
+use super::tls;
 use crate::mail::{Directionality, Domain, Limit, Mailbox, ReversePath, Status};
 use crate::model::{
     ExtendedRight, IpRange, Matcher, PermissionGroup, ReceiveConnector, ReceiveConnectorId,
@@ -162,14 +163,7 @@ pub fn recognises(
     connection: &Connection,
 ) -> bool {
     let (endpoint, _) = endpoint(topology, to, connection);
-    let to = topology.server(to);
-    let from = topology.server(from);
-    let own = from.organization == to.organization && from.subscribed && to.subscribed;
-    let front_end = from
-        .front_end_for
-        .iter()
-        .any(|(id, _)| *id == to.organization);
-    (own || front_end)
+    is_own(topology, from, to)
         && endpoint.is_some_and(|id| {
             let connector = topology.receive_connector(id);
             connector.exchange_authentication
@@ -177,6 +171,42 @@ pub fn recognises(
                     .permission_groups
                     .contains(&PermissionGroup::ExchangeServers)
         })
+}
+
+/// The server of its own organization that a server takes a client for, by the client's certificate.
+///
+/// Choice: Exchange's servers prove to each other with Kerberos who they are, which needs their Active
+/// Directory. A certificate that a trusted root vouches for, with the Fqdn of one of the servers, stands
+/// for that, because such a certificate is given to nobody else.
+#[must_use]
+pub fn certified(
+    topology: &Topology,
+    certificate: &ClientCertificate,
+    to: ServerId,
+) -> Option<ServerId> {
+    if !certificate.trusted {
+        return None;
+    }
+    topology
+        .servers()
+        .filter(|(from, server)| {
+            *from != to
+                && is_own(topology, *from, to)
+                && tls::covers(&certificate.names, &server.fqdn)
+        })
+        .map(|(from, _)| from)
+        .next()
+}
+
+/// Whether a server is one of another one's organization, or the front end of that. Edge servers are
+/// where a subscription makes them known.
+#[must_use]
+pub fn is_own(topology: &Topology, from: ServerId, to: ServerId) -> bool {
+    let to = topology.server(to);
+    let from = topology.server(from);
+    let own = from.organization == to.organization && from.subscribed && to.subscribed;
+    let mut fronts = from.front_end_for.iter();
+    own || fronts.any(|(id, _)| *id == to.organization)
 }
 
 /// Whether a session may begin a mail transaction (the answer to MAIL FROM), and by which connector.

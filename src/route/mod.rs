@@ -43,7 +43,9 @@ mod sites;
 mod step;
 mod tls;
 
-pub use accept::{accept, admit, endpoint, is_size_limited, may_begin, peer, recognises};
+pub use accept::{
+    accept, admit, certified, endpoint, is_own, is_size_limited, may_begin, peer, recognises,
+};
 pub use categorize::categorize;
 pub use item::{
     Admission, Arrival, Categorized, ClientCertificate, Connection, Copy, Failure, LoopKind,
@@ -55,4 +57,4 @@ pub use report::{default_domain, report, reporter, reports_to};
 pub use select::{NoWinner, Selection, covers, select};
 pub use sender::may_send_as;
 pub use step::{Event, Reason, Rejected, Step, Subject};
-pub use tls::{chosen, judge, presented, served, why_missing};
+pub use tls::{chosen, judge, presented, proves, served, why_missing};

@@ -57,6 +57,8 @@ pub enum Happened {
     ExchangeAuthentication,
     /// The next hop replied.
     Reply(Status),
+    /// The mailbox is here, and cannot be written at present.
+    StorageFailed,
     /// The demanded TLS cannot be had.
     Tls(String),
     /// No connector covers the recipient.
@@ -156,6 +158,7 @@ fn plainly(profile: &Profile, happened: &Happened) -> Outcome {
         Happened::ExchangeAuthentication => {
             defer(&replies::EXCHANGE_AUTHENTICATION, &profile.expired)
         }
+        Happened::StorageFailed => defer(&replies::NO_RESOURCES, &profile.expired),
         Happened::Unreachable => defer(&replies::UNREACHABLE, &profile.expired),
         Happened::Reply(status) => match status.enhanced.class {
             2 => Outcome::Delivered,

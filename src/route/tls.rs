@@ -94,7 +94,7 @@ pub(super) fn contest(
     let winner = chosen(topology, server, Some(connector));
     let fits = |certificate: &Certificate| match &connector.tls_certificate_name {
         Some(name) => is_named(certificate, name),
-        None => covers(certificate, fqdn),
+        None => covers(&certificate.names, fqdn),
     };
     let losers = topology.certificates().filter(|(id, certificate)| {
         winner != Some(*id) && certificate.servers.contains(&server) && fits(certificate)
@@ -151,17 +151,33 @@ fn is_named(certificate: &Certificate, name: &str) -> bool {
 fn covering(topology: &Topology, server: ServerId, fqdn: &Domain) -> Option<CertificateId> {
     let now = topology.as_of();
     newest(topology, server, |certificate| {
-        certificate.is_valid_at(now) && covers(certificate, fqdn)
+        certificate.is_valid_at(now) && covers(&certificate.names, fqdn)
     })
 }
 
-/// Whether a certificate has a name for a host.
-fn covers(certificate: &Certificate, host: &Domain) -> bool {
-    let Ok(wanted) = NamePattern::parse(host.as_str()) else {
-        return false;
+/// Whether one of a certificate's names stands for a host.
+pub(super) fn covers(names: &[NamePattern], host: &Domain) -> bool {
+    NamePattern::parse(host.as_str()).is_ok_and(|wanted| {
+        names
+            .iter()
+            .any(|name| *name == wanted || name.covers(&wanted))
+    })
+}
+
+/// Whether a certificate that a server showed proves that it is a server of the world: a trusted root
+/// vouches for it, and its names are the server's own or those of a certificate that the world gives it.
+#[must_use]
+pub fn proves(topology: &Topology, server: ServerId, shown: &Certificate, now: Timestamp) -> bool {
+    let given = || {
+        topology
+            .certificates()
+            .filter(|(_, certificate)| certificate.servers.contains(&server))
+            .flat_map(|(_, certificate)| &certificate.names)
     };
-    let mut names = certificate.names.iter();
-    names.any(|name| *name == wanted || name.covers(&wanted))
+    shown.trusted
+        && shown.is_valid_at(now)
+        && (covers(&shown.names, &topology.server(server).fqdn)
+            || given().any(|name| shown.names.contains(name)))
 }
 
 fn newest(

@@ -31,6 +31,9 @@ use super::path::{ForwardPath, HelloName};
 use super::reply::{Keyword, Reply};
 use super::texts;
 
+/// Choice: who sends so many octets more without a CRLF speaks no SMTP, and is not listened to for ever.
+const OVERLONG_MAX: usize = 1 << 20;
+
 /// What the next input is.
 enum Phase {
     Command,
@@ -81,6 +84,10 @@ pub struct ServerSession {
     more_input: bool,
     input_ended: bool,
     shutdown: Option<Reply>,
+    /// So many octets of a line that is too long were thrown away.
+    overlong: usize,
+    /// What the session itself refused, and with which reply.
+    refusals: VecDeque<(&'static str, &'static str)>,
 }
 
 /// An open mail transaction.
@@ -123,6 +130,8 @@ impl ServerSession {
             more_input: false,
             input_ended: false,
             shutdown: None,
+            overlong: 0,
+            refusals: VecDeque::new(),
         };
         let greeting = session.greeting(date);
         session.say_reply(&greeting);
@@ -173,6 +182,12 @@ impl ServerSession {
     /// What happened next.
     pub fn poll_event(&mut self) -> Option<ServerEvent> {
         self.events.pop_front()
+    }
+
+    /// What the session refused next without asking: `MAIL`, `RCPT` or `DATA`, and the reply. Errors of
+    /// syntax and sequence are not among them.
+    pub fn poll_refusal(&mut self) -> Option<(&'static str, &'static str)> {
+        self.refusals.pop_front()
     }
 
     /// Whether the driver is to read: not while it is asked something, and not after the end.
@@ -226,6 +241,11 @@ impl ServerSession {
             return self.close(CloseReason::Refused);
         }
         self.decided(question, is_yes, now);
+    }
+
+    /// What the session is told, from now on: TLS can show a client to be another than it seemed.
+    pub fn reconfigure(&mut self, config: Arc<ServerConfig>) {
+        self.config = config;
     }
 
     /// The handshake after [`ServerEvent::StartTls`] is done; input is from now on what TLS brings.
@@ -371,19 +391,30 @@ impl ServerSession {
         let Some(problem) = problem else {
             return self.ask(Question::EndOfData, ServerEvent::EndOfData { size });
         };
-        self.say(match problem {
+        let line = match problem {
             DataProblem::BareLineEnding => texts::BARE_LINE_ENDING,
             DataProblem::LineTooLong => texts::TEXT_LINE_TOO_LONG,
             DataProblem::TooLarge => texts::TOO_LARGE,
-        });
+        };
+        self.refuse("DATA", line);
         self.transaction = None;
         self.events.push_back(ServerEvent::MessageRefused(problem));
     }
 
     fn line(&mut self, input: &[u8]) -> usize {
         match self.splitter.split(input, self.line_max(input)) {
-            Split::Partial(used) => used,
+            Split::Partial(used) => {
+                self.overlong += used;
+                if self.overlong > OVERLONG_MAX {
+                    self.say(texts::LINE_TOO_LONG);
+                    self.say(texts::TOO_MANY_ERRORS);
+                    self.close(CloseReason::TooManyErrors);
+                    return input.len();
+                }
+                used
+            }
             Split::Overlong(used) => {
+                self.overlong = 0;
                 self.phase = Phase::Command;
                 self.error(texts::LINE_TOO_LONG);
                 used
@@ -527,7 +558,7 @@ impl ServerSession {
         if let (Some(size), Some(size_max)) = (mail.size, self.config.size_max)
             && size > size_max
         {
-            return self.say(texts::TOO_LARGE);
+            return self.refuse("MAIL", texts::TOO_LARGE);
         }
         self.ask(Question::Mail, ServerEvent::Mail(mail));
     }
@@ -542,7 +573,7 @@ impl ServerSession {
         }
         // RFC 5321 §4.5.3.1.10.
         if transaction.recipients >= self.config.recipients_max {
-            return self.say(texts::TOO_MANY_RECIPIENTS);
+            return self.refuse("RCPT", texts::TOO_MANY_RECIPIENTS);
         }
         let Some(mailbox) = self.mailbox(recipient.forward_path) else {
             return self.error(texts::INVALID_RECIPIENT);
@@ -673,6 +704,11 @@ impl ServerSession {
         self.events.push_back(event);
     }
 
+    fn refuse(&mut self, asked: &'static str, line: &'static str) {
+        self.say(line);
+        self.refusals.push_back((asked, line));
+    }
+
     /// Answers a protocol error, or closes because of it.
     fn error(&mut self, line: &str) {
         self.protocol_errors += 1;
@@ -764,6 +800,24 @@ mod tests {
         );
         assert_eq!(session.poll_event(), None);
         assert!(session.input.is_empty());
+    }
+
+    #[test]
+    fn a_line_without_end_ends_the_session() {
+        let mut session = session(|_| {});
+        let mut sent = 0;
+        while session.wants_input() && sent < 10 << 20 {
+            session.handle_input(&[b'x'; 10_000], NOW);
+            sent += 10_000;
+        }
+        assert!(sent < 2 << 20, "{sent} octets");
+        let output = session.poll_output().expect("last words");
+        let output = String::from_utf8(output).expect("text");
+        let mut lines = output.lines().skip(1);
+        assert_eq!(lines.next(), Some(texts::LINE_TOO_LONG));
+        assert_eq!(lines.next(), Some(texts::TOO_MANY_ERRORS));
+        let closed = ServerEvent::Closed(CloseReason::TooManyErrors);
+        assert_eq!(session.poll_event(), Some(closed));
     }
 
     #[test]

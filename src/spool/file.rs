@@ -3,8 +3,8 @@
 //! A seam of its own, so that tests can pull the plug, fill the disk and break it.
 
 use std::fs::{self, File, OpenOptions};
-use std::io;
-use std::os::unix::fs::FileExt;
+use std::io::{self, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, FileExt, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -139,8 +139,10 @@ impl Folder for RealFolder {
         let name = format!("{DAMAGED}/{name}");
         let path = self.path.join(&name);
         let folder = self.path.join(DAMAGED);
-        fs::create_dir_all(&folder).map_err(|error| failed("create", &folder, error))?;
-        fs::write(&path, content).map_err(|error| failed("write", &path, error))?;
+        private_folder(&folder).map_err(|error| failed("create", &folder, error))?;
+        let file = options().create(true).truncate(true).open(&path);
+        let written = file.and_then(|mut file| file.write_all(content));
+        written.map_err(|error| failed("write", &path, error))?;
         let written = File::open(&path).and_then(|file| file.sync_all());
         let listed = written.and_then(|()| File::open(&folder)?.sync_all());
         listed.map_err(|error| failed("sync", &path, error))?;
@@ -162,7 +164,7 @@ impl Folder for RealFolder {
 fn make(path: &Path) -> Result<(), Error> {
     let missing = path.ancestors().take_while(|path| !path.exists());
     let parents: Vec<&Path> = missing.filter_map(Path::parent).collect();
-    fs::create_dir_all(path).map_err(|error| failed("create", path, error))?;
+    private_folder(path).map_err(|error| failed("create", path, error))?;
     for parent in parents {
         let parent = if parent == Path::new("") {
             Path::new(".")
@@ -175,9 +177,18 @@ fn make(path: &Path) -> Result<(), Error> {
     Ok(())
 }
 
+/// Makes a folder, and those around it, which nobody else can enter: mail is private.
+fn private_folder(path: &Path) -> io::Result<()> {
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path)
+}
+
+/// For files that nobody else can read, whatever the umask.
 fn options() -> OpenOptions {
     let mut options = OpenOptions::new();
-    options.read(true).write(true);
+    options.read(true).write(true).mode(0o600);
     options
 }
 

@@ -48,10 +48,49 @@ fn what_was_acknowledged_arrives_after_every_kill() {
         .build();
     runtime
         .expect("a runtime")
-        .block_on(survive(messages, kills, seed));
+        .block_on(survive(messages, kills, seed, End::Kill));
 }
 
-async fn survive(messages: usize, kills: usize, seed: u64) {
+/// A relay that is told to stop has acknowledged all that it took and heard of all that it sent: nothing
+/// is in the spool that its client brings again, and nothing is sent twice.
+#[test]
+fn nothing_comes_twice_where_the_relay_is_told_to_stop() {
+    let (messages, stops) = (number("MESSAGES", 600), number("STOPS", 4));
+    let seed = seeds(1)[0];
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build();
+    runtime
+        .expect("a runtime")
+        .block_on(survive(messages, stops, seed, End::Terminate));
+}
+
+/// How a relay ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    /// SIGKILL.
+    Kill,
+    /// SIGTERM.
+    Terminate,
+}
+
+impl End {
+    fn bring(self, relay: &mut Child) {
+        match self {
+            Self::Kill => relay.kill().expect("the relay runs"),
+            Self::Terminate => {
+                let id = relay.id().to_string();
+                let status = Command::new("kill").args(["-TERM", &id]).status();
+                assert!(status.expect("kill runs").success());
+            }
+        }
+        let status = relay.wait().expect("the relay ended");
+        assert_eq!(status.success(), self == Self::Terminate);
+    }
+}
+
+async fn survive(messages: usize, kills: usize, seed: u64, end: End) {
     let folder = tempfile::tempdir().expect("a folder");
     let run = Arc::new(Run::default());
     let sink = net::listen("127.0.0.1:0".parse().expect("an address")).expect("a free port");
@@ -78,17 +117,25 @@ async fn survive(messages: usize, kills: usize, seed: u64) {
             sleep(Duration::from_millis(2)).await;
         }
         sleep(Duration::from_micros(dice.below(30_000) as u64)).await;
-        relay.kill().expect("the relay runs");
-        relay.wait().expect("the relay ended");
+        end.bring(&mut relay);
         run.generation.fetch_add(1, Ordering::SeqCst);
         relay = start(&settings, &log(folder.path()));
     }
     while clients.join_next().await.is_some() {}
     let arrived = arrival(&run, folder.path(), seed).await;
     let dropped = dropped(folder.path());
-    relay.kill().expect("the relay runs");
-    relay.wait().expect("the relay ended");
+    end.bring(&mut relay);
     report(&run, &arrived, dropped, seed, kills);
+    if end == End::Terminate {
+        let acknowledged = run.acknowledged.lock().expect("no panic");
+        let arrived: Vec<_> = arrived
+            .iter()
+            .map(|(token, processes)| (token, processes.len()))
+            .collect();
+        let wanted: Vec<_> = acknowledged.iter().map(|token| (token, 1)).collect();
+        assert_eq!(arrived, wanted, "seed {seed}");
+        assert_eq!(dropped, 0, "seed {seed}");
+    }
 }
 
 /// Waits until everything acknowledged is there; tokens with the relays that brought them.

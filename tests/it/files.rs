@@ -26,10 +26,38 @@ pub(crate) fn is_file(path: &Path) -> bool {
     path.is_file()
 }
 
-/// Writes a file into a test's own folder.
+/// Writes a file into a test's own folder, which nobody else can read.
 #[expect(clippy::disallowed_methods, reason = "programs under test read files")]
 pub(crate) fn write(path: &Path, text: &str) {
     std::fs::write(path, text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    set_mode(path, 0o600);
+}
+
+/// Says who may read a file.
+#[expect(clippy::disallowed_methods, reason = "programs under test read files")]
+pub(crate) fn set_mode(path: &Path, mode: u32) {
+    let permissions = std::os::unix::fs::PermissionsExt::from_mode(mode);
+    std::fs::set_permissions(path, permissions).expect("the file is the test's");
+}
+
+/// Makes a folder, and those around it.
+#[expect(clippy::disallowed_methods, reason = "programs under test read files")]
+pub(crate) fn make_folder(path: &Path) {
+    std::fs::create_dir_all(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+}
+
+/// Everything in a folder and below, with the bits that say who may read it.
+#[expect(clippy::disallowed_methods, reason = "programs under test write files")]
+pub(crate) fn modes(folder: &Path) -> Vec<(PathBuf, u32)> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut found = Vec::new();
+    for path in entries.map(|entry| entry.path()) {
+        let about = std::fs::metadata(&path).expect("it is there");
+        let mode = std::os::unix::fs::PermissionsExt::mode(&about.permissions());
+        found.push((path.clone(), mode & 0o777));
+        found.extend(modes(&path));
+    }
+    found
 }
 
 /// A file that a program under test writes into.

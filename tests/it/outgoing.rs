@@ -10,7 +10,7 @@ use std::net::SocketAddr;
 use hybridmx::config::{self, World};
 use hybridmx::metrics::Metrics;
 use hybridmx::net::{self, Identity, Resolver};
-use hybridmx::relay::{AddressBook, Config, Pace, Relay};
+use hybridmx::relay::{AddressBook, Config, Pace, Recognition, Relay};
 use hybridmx::spool::Recovered;
 use hybridmx::spool::memory::{Memory, Syncing};
 use rustls::RootCertStore;
@@ -75,6 +75,7 @@ impl Ex01 {
         let metrics = Arc::new(Metrics::new());
         let overrides = [("192.0.2.11".to_owned(), next)];
         let config = Config {
+            recognition: Recognition::ByAddress,
             self_signed: Identity::self_signed("ex01.contoso.com").expect("a certificate"),
             topology,
             server,

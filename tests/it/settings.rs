@@ -8,7 +8,7 @@ use hybridmx::diag::{Diagnostic, Severity};
 use tempfile::TempDir;
 
 use crate::authority::{Authority, Issued};
-use crate::files::{now, write};
+use crate::files::{now, read_text, set_mode, write};
 
 /// The names that the world gives the certificate of EX01.
 const NAMES: [&str; 2] = ["mail.contoso.com", "autodiscover.contoso.com"];
@@ -108,6 +108,89 @@ fn a_certificate_of_the_world_without_files_is_missed() {
         Severity::Warning,
         ("certificate-without-file", 0),
         &["CN=mail.contoso.com", "EX01"],
+    );
+}
+
+#[test]
+fn secrets_that_others_can_read_are_warned_of() {
+    let files = Files::good();
+    set_mode(
+        &files.put(
+            "mail.key",
+            &read_text(&files.folder.path().join("mail.key")),
+        ),
+        0o644,
+    );
+    let place = ("secret-file-readable", 6);
+    files.complains(
+        ENTRY,
+        Severity::Warning,
+        place,
+        &["chmod 600", "mail.key", "644"],
+    );
+    let files = Files::good();
+    set_mode(&files.put("users", "david@contoso.com:secret\n"), 0o640);
+    let lines = format!("SubmissionListen = \"127.0.0.1:0\"\nUsers = \"users\"\n{ENTRY}");
+    let place = ("secret-file-readable", 4);
+    files.complains(&lines, Severity::Warning, place, &["chmod 600", "users"]);
+}
+
+#[test]
+fn users_are_those_of_the_world() {
+    let submission = "SubmissionListen = \"127.0.0.1:0\"\n";
+    for (users, submission, code, part) in [
+        (
+            "bob@contoso.com:x\n",
+            submission,
+            "user-without-mailbox",
+            "bob@contoso.com",
+        ),
+        (
+            "david@contoso.com:x\nDavid@contoso.com:y\n",
+            submission,
+            "duplicate-name",
+            "david@contoso.com",
+        ),
+        ("# nobody\n", submission, "users-cannot-submit", "nobody"),
+        (
+            "david@contoso.com:x\n",
+            "",
+            "users-cannot-submit",
+            "SubmissionListen",
+        ),
+    ] {
+        let files = Files::good();
+        files.put("users", users);
+        let (_, diagnostics) = files.load(&format!("{submission}Users = \"users\"\n{ENTRY}"));
+        let [diagnostic] = diagnostics.as_slice() else {
+            panic!("{users}: {diagnostics:#?}");
+        };
+        assert_eq!(diagnostic.code, code);
+        assert!(
+            format!("{diagnostic:?}")
+                .to_lowercase()
+                .contains(&part.to_lowercase()),
+            "{diagnostic:?}"
+        );
+    }
+    let place = ("unreadable-file", 3);
+    let lines = format!("Users = \"nobody.txt\"\n{ENTRY}");
+    Files::good().complains(&lines, Severity::Error, place, &["nobody.txt"]);
+}
+
+#[test]
+fn a_relay_has_places_of_its_own() {
+    let files = Files::good();
+    let nowhere = format!("Listen = []\n{ENTRY}");
+    let place = ("invalid-value", 3);
+    files.complains(&nowhere, Severity::Error, place, &["nowhere"]);
+    let twice = format!("Listen = \"127.0.0.1:2525\"\nMetricsListen = \"0.0.0.0:2525\"\n{ENTRY}");
+    let place = ("duplicate-name", 4);
+    files.complains(
+        &twice,
+        Severity::Error,
+        place,
+        &["MetricsListen", "127.0.0.1:2525"],
     );
 }
 
