@@ -143,7 +143,9 @@ impl Resolver<'_> {
         );
         way.by = By::Redirect;
         way.changes.forwarded_for.push(primary.clone());
-        if !rule.redirects {
+        // Choice: what has the null reverse-path keeps it (RFC 5321 §4.5.5). A report that a rule made a
+        // message of would be reported again where it fails, for ever.
+        if !rule.redirects && self.item.reverse_path != ReversePath::Null {
             // A new message, from the owner of the mailbox.
             way.changes.reverse_path = Some(ReversePath::Mailbox(primary));
             way.changes.auth_as = Some(AuthAs::Internal);

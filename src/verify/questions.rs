@@ -175,7 +175,7 @@ pub(super) fn survey(topology: &Topology, zones: &Zones) -> Survey {
 fn sender_classes(topology: &Topology) -> Vec<SenderClass> {
     let mut classes: Vec<SenderClass> = senders(topology)
         .into_iter()
-        .map(|((kind, submission, _), mut members)| {
+        .map(|((kind, submission, ..), mut members)| {
             members.sort();
             // One address that two mailboxes hold by mistake is one sender.
             members.dedup();
@@ -211,31 +211,89 @@ fn sender_classes(topology: &Topology) -> Vec<SenderClass> {
 
 const EXTERNAL_SENDERS: &str = "external senders";
 
-/// What routing sees of a sender: the word for its kind, how its mail enters the world, its domain.
-type SenderKey = (&'static str, Submission, Domain);
+/// What routing sees of a sender: the word for its kind, how its mail enters the world, its domain, the
+/// lists of recipients that name it, and what is particular about its own mailbox.
+type SenderKey = (&'static str, Submission, Domain, Vec<List>, String);
+
+/// A recipient, and which of its lists of senders.
+type List = (RecipientId, usize);
+
+/// The lists of senders that name an address, also through groups.
+fn lists(topology: &Topology) -> HashMap<&Mailbox, Vec<List>> {
+    let mut found: HashMap<&Mailbox, Vec<List>> = HashMap::new();
+    for (id, recipient) in topology.recipients() {
+        let Some(policy) = &recipient.exceptions else {
+            continue;
+        };
+        let moderation = policy.moderation.as_ref();
+        let all = [
+            Some(&policy.accept_only_from),
+            Some(&policy.reject_from),
+            moderation.map(|moderation| &moderation.moderators),
+            moderation.map(|moderation| &moderation.bypass),
+        ];
+        for (which, list) in all.into_iter().enumerate() {
+            for address in list.into_iter().flat_map(|list| named(topology, list)) {
+                found.entry(address).or_default().push((id, which));
+            }
+        }
+    }
+    found
+}
+
+/// The addresses of a list and of the members of its groups.
+fn named<'a>(topology: &'a Topology, list: &'a [Member]) -> BTreeSet<&'a Mailbox> {
+    let (mut found, mut seen) = (BTreeSet::new(), BTreeSet::new());
+    let mut open: Vec<&Member> = list.iter().collect();
+    while let Some(member) = open.pop() {
+        let id = match member {
+            Member::Nobody(address) => {
+                found.insert(address);
+                continue;
+            }
+            Member::Recipient(id) => *id,
+        };
+        if !seen.insert(id) {
+            continue;
+        }
+        let recipient = topology.recipient(id);
+        found.extend(&recipient.addresses);
+        match &recipient.kind {
+            RecipientKind::Group { members, .. } => open.extend(members),
+            RecipientKind::DistributionGroup(group) => open.extend(&group.members),
+            _ => {}
+        }
+    }
+    found
+}
 
 /// Users by the server that takes their mail and their domain; outside senders by host and domain; a
 /// device without a password on every Mailbox server.
 fn senders(topology: &Topology) -> BTreeMap<SenderKey, Vec<Mailbox>> {
     let mut senders: BTreeMap<SenderKey, Vec<Mailbox>> = BTreeMap::new();
-    let mut add = |kind, submission, address: Mailbox| {
-        let key = (kind, submission, address.domain.clone());
+    let lists = lists(topology);
+    let mut add = |kind, submission, address: Mailbox, own: String| {
+        let named = lists.get(&address).cloned().unwrap_or_default();
+        let key = (kind, submission, address.domain.clone(), named, own);
         senders.entry(key).or_default().push(address);
     };
     for (_, recipient) in topology.recipients() {
         if let RecipientKind::Mailbox { server, .. } = recipient.kind {
             let kind = hybrid::mailboxes_word(topology, recipient.organization);
             let submission = Submission::User(server);
-            add(kind, submission, recipient.primary().clone());
+            let policy = recipient.exceptions.as_ref();
+            let own = policy.map_or_else(String::new, |policy| format!("{policy:?}"));
+            add(kind, submission, recipient.primary().clone(), own);
         }
     }
     for (address, host) in &topology.parts().outside_senders {
-        add(EXTERNAL_SENDERS, Submission::Host(*host), address.clone());
+        let submission = Submission::Host(*host);
+        add(EXTERNAL_SENDERS, submission, address.clone(), String::new());
     }
     for (server, device) in devices(topology) {
         let address = None;
         let submission = Submission::Anonymous { server, address };
-        add("anonymous devices", submission, device);
+        add("anonymous devices", submission, device, String::new());
     }
     senders
 }
@@ -569,7 +627,7 @@ fn readers(topology: &Topology, group: RecipientId) -> BTreeSet<RecipientId> {
 fn subscribers_among<'a>(
     topology: &'a Topology,
     group: RecipientId,
-    senders: &HashMap<&Mailbox, ()>,
+    senders: &HashMap<&'a Mailbox, ()>,
 ) -> Vec<(&'a Mailbox, Relation)> {
     if !matches!(topology.recipient(group).kind, RecipientKind::Group { .. }) {
         return Vec::new();
@@ -598,7 +656,25 @@ fn subscribers_among<'a>(
         let known = found.entry(address).or_insert(relation);
         *known = relation.max(*known);
     }
+    // An address that is nobody here may be a sender elsewhere.
+    for address in strangers(topology, group) {
+        if let Some((address, ())) = senders.get_key_value(address) {
+            found.entry(*address).or_insert(Relation::Subscriber);
+        }
+    }
     found.into_iter().collect()
+}
+
+/// The addresses among the subscribers of a group that no recipient of its organization has.
+fn strangers(topology: &Topology, group: RecipientId) -> impl Iterator<Item = &Mailbox> {
+    let subscribers = match &topology.recipient(group).kind {
+        RecipientKind::Group { subscribers, .. } => subscribers.as_slice(),
+        _ => &[],
+    };
+    subscribers.iter().filter_map(|member| match member {
+        Member::Nobody(address) => Some(address),
+        Member::Recipient(_) => None,
+    })
 }
 
 /// Every size at which some limit ends.

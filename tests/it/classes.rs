@@ -78,24 +78,39 @@ fn double(dice: &mut Dice, parts: &mut Parts) {
     parts.recipients.append(&mut twins);
 }
 
-/// Takes groups out of groups: a Microsoft 365 Group holds people.
+/// Takes groups out of groups: a Microsoft 365 Group holds people. In a distribution group it may stand,
+/// and mail may be forwarded or moderated on its way to one; but then the table does not tell senders
+/// apart who subscribe to it, nor always those whom a list of senders names by way of another
+/// organization. So this law says nothing of what is particular about single recipients.
 fn flatten(parts: &mut Parts) {
-    let is_group = |recipient: &Recipient| matches!(recipient.kind, RecipientKind::Group { .. });
+    let is_group = |recipient: &Recipient| {
+        matches!(
+            recipient.kind,
+            RecipientKind::Group { .. } | RecipientKind::DistributionGroup(_)
+        )
+    };
     let groups: Vec<bool> = parts.recipients.iter().map(is_group).collect();
+    let held = parts.recipients.iter().filter(|each| is_group(each));
+    let addresses: Vec<Mailbox> = held.flat_map(|group| group.addresses.clone()).collect();
+    let holds_people = |list: &mut Vec<Member>| {
+        list.retain(|member| match member {
+            Member::Recipient(id) => !groups[id.index()],
+            Member::Nobody(address) => !addresses.contains(address),
+        });
+    };
     for recipient in &mut parts.recipients {
-        let RecipientKind::Group {
-            members,
-            subscribers,
-            ..
-        } = &mut recipient.kind
-        else {
-            continue;
-        };
-        for list in [members, subscribers] {
-            list.retain(|member| match member {
-                Member::Recipient(id) => !groups[id.index()],
-                Member::Nobody(_) => true,
-            });
+        recipient.exceptions = None;
+        match &mut recipient.kind {
+            RecipientKind::Group {
+                members,
+                subscribers,
+                ..
+            } => {
+                holds_people(members);
+                holds_people(subscribers);
+            }
+            RecipientKind::DistributionGroup(list) => holds_people(&mut list.members),
+            _ => {}
         }
     }
 }

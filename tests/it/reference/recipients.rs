@@ -466,7 +466,7 @@ impl Desk<'_> {
             for InboxRule { target, redirects } in &forwarding.inbox_rules {
                 let mut onward = further.clone();
                 onward.forwarded.push(recipient.primary().clone());
-                if !redirects {
+                if !redirects && self.item.reverse_path != ReversePath::Null {
                     onward.told = Some(ReversePath::Mailbox(recipient.primary().clone()));
                     onward.vouched = Some(AuthAs::Internal);
                     onward.written = None;
