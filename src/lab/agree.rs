@@ -293,7 +293,20 @@ fn tells(lab: &Lab, server: ServerId, question: &Question) -> bool {
     };
     let flow = walk(lab.topology(), lab.zones(), &notification);
     let arrives = |fork: &Fork| fork.disposition == Disposition::Delivered;
-    flow.forks.iter().all(arrives)
+    // Whose mail goes to somebody else alone hears nothing.
+    let topology = lab.topology();
+    let own = |fork: &Fork| {
+        let sender = question.from.mailbox();
+        sender.is_some_and(|sender| {
+            *sender == fork.recipient
+                || topology.organizations().any(|(organization, _)| {
+                    let holders = topology.recipients_at(organization, sender);
+                    let mut holders = holders.iter().map(|id| topology.recipient(*id));
+                    holders.any(|holder| holder.addresses.contains(&fork.recipient))
+                })
+        })
+    };
+    flow.forks.iter().all(arrives) && flow.forks.iter().any(own)
 }
 
 /// Whether somebody would read a notification to this address.
