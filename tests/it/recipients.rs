@@ -170,6 +170,49 @@ ForwardingAddress = "gone@contoso.com"
     );
 }
 
+/// RFC 5321 §4.5.5: what has the null reverse-path keeps it, whoever forwards it, or a report that fails
+/// on its way would be reported for ever.
+#[test]
+fn a_report_that_a_rule_forwards_is_not_reported_again() {
+    let world = world(
+        r#"
+[[OnPremises.Mailboxes]]
+PrimarySmtpAddress = "one@contoso.com"
+ServerName = "EX01"
+InboxRules = [{ ForwardTo = "gone@contoso.com" }]
+"#,
+    );
+    let flow = follow(
+        &world,
+        &Sent {
+            from: "one@contoso.com",
+            to: "missing@contoso.com",
+            size: 1000,
+            kind: MessageKind::Message,
+        },
+    );
+    assert_eq!(ends(&flow), ["missing@contoso.com Bounced 5.1.10"]);
+    let report = flow.forks[0].report.as_ref().expect("a report");
+    let told: Vec<_> = report
+        .forks
+        .iter()
+        .map(|fork| {
+            (
+                fork.recipient.to_string(),
+                fork.disposition,
+                fork.report.is_none(),
+            )
+        })
+        .collect();
+    assert_eq!(
+        told,
+        [
+            ("one@contoso.com".to_owned(), Disposition::Delivered, true),
+            ("gone@contoso.com".to_owned(), Disposition::Bounced, true),
+        ]
+    );
+}
+
 /// An invitation goes to those who want events, and to users of the other premises, who cannot choose.
 #[test]
 fn an_invitation_goes_to_event_subscribers() {
