@@ -38,17 +38,19 @@ struct Run {
     brought: Mutex<Vec<(String, usize)>>,
 }
 
-#[test]
-fn what_was_acknowledged_arrives_after_every_kill() {
-    let (messages, kills) = (number("MESSAGES", 300), number("KILLS", 4));
-    let seed = seeds(1)[0];
+fn run(work: impl Future<Output = ()>) {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
         .build();
-    runtime
-        .expect("a runtime")
-        .block_on(survive(messages, kills, seed, End::Kill));
+    runtime.expect("a runtime").block_on(work);
+}
+
+#[test]
+fn what_was_acknowledged_arrives_after_every_kill() {
+    let (messages, kills) = (number("MESSAGES", 300), number("KILLS", 4));
+    let seed = seeds(1)[0];
+    run(survive(messages, kills, seed, End::Kill));
 }
 
 /// A relay that is told to stop has acknowledged all that it took and heard of all that it sent: nothing
@@ -57,13 +59,7 @@ fn what_was_acknowledged_arrives_after_every_kill() {
 fn nothing_comes_twice_where_the_relay_is_told_to_stop() {
     let (messages, stops) = (number("MESSAGES", 600), number("STOPS", 4));
     let seed = seeds(1)[0];
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build();
-    runtime
-        .expect("a runtime")
-        .block_on(survive(messages, stops, seed, End::Terminate));
+    run(survive(messages, stops, seed, End::Terminate));
 }
 
 /// How a relay ends.
