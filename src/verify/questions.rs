@@ -627,7 +627,7 @@ fn readers(topology: &Topology, group: RecipientId) -> BTreeSet<RecipientId> {
 fn subscribers_among<'a>(
     topology: &'a Topology,
     group: RecipientId,
-    senders: &HashMap<&'a Mailbox, ()>,
+    senders: &HashMap<&Mailbox, ()>,
 ) -> Vec<(&'a Mailbox, Relation)> {
     if !matches!(topology.recipient(group).kind, RecipientKind::Group { .. }) {
         return Vec::new();
@@ -656,25 +656,7 @@ fn subscribers_among<'a>(
         let known = found.entry(address).or_insert(relation);
         *known = relation.max(*known);
     }
-    // An address that is nobody here may be a sender elsewhere.
-    for address in strangers(topology, group) {
-        if let Some((address, ())) = senders.get_key_value(address) {
-            found.entry(*address).or_insert(Relation::Subscriber);
-        }
-    }
     found.into_iter().collect()
-}
-
-/// The addresses among the subscribers of a group that no recipient of its organization has.
-fn strangers(topology: &Topology, group: RecipientId) -> impl Iterator<Item = &Mailbox> {
-    let subscribers = match &topology.recipient(group).kind {
-        RecipientKind::Group { subscribers, .. } => subscribers.as_slice(),
-        _ => &[],
-    };
-    subscribers.iter().filter_map(|member| match member {
-        Member::Nobody(address) => Some(address),
-        Member::Recipient(_) => None,
-    })
 }
 
 /// Every size at which some limit ends.
