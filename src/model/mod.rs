@@ -25,6 +25,7 @@ mod site;
 mod space;
 mod topology;
 mod transport;
+mod ways;
 
 pub use certificate::Certificate;
 pub use connector::{
@@ -57,3 +58,4 @@ pub use site::{Site, SiteLink};
 pub use space::{AddressSpace, AddressSpaceError, DomainPattern, SmartHost};
 pub use topology::{Parts, Topology};
 pub use transport::{AutoForwarding, TenantPolicy, TransportConfig};
+pub use ways::Way;

@@ -19,6 +19,7 @@ use super::rule::TransportRule;
 use super::server::Server;
 use super::site::{Site, SiteLink};
 use super::space::DomainPattern;
+use super::ways::{Way, Ways};
 use crate::mail::{Domain, Mailbox};
 
 /// The objects of a world as lists; ids are positions in them.
@@ -57,6 +58,7 @@ pub struct Topology {
     send_connectors_of: Vec<Vec<SendConnectorId>>,
     receive_connectors_on: Vec<Vec<ReceiveConnectorId>>,
     group_domains: BTreeMap<Domain, OrganizationId>,
+    ways: Ways,
 }
 
 impl Topology {
@@ -102,6 +104,7 @@ impl Topology {
             receive_connectors_on[connector.server.index()].push(ReceiveConnectorId::new(index));
         }
         let group_domains = group_domains(&parts);
+        let ways = Ways::new(&parts.servers, &parts.sites, &parts.site_links);
         Self {
             parts,
             addresses,
@@ -110,6 +113,7 @@ impl Topology {
             send_connectors_of,
             receive_connectors_on,
             group_domains,
+            ways,
         }
     }
 
@@ -309,6 +313,36 @@ impl Topology {
             .rev()
             .max_by_key(|(closeness, _)| *closeness)
             .map(|(_, remote)| remote)
+    }
+
+    /// The least-cost way from one server's site to another's, of the same organization.
+    #[must_use]
+    pub fn way(&self, from: ServerId, to: ServerId) -> &Way {
+        self.ways.between(from, to)
+    }
+
+    /// Whether two servers of one organization are in one site.
+    #[must_use]
+    pub fn are_in_one_site(&self, one: ServerId, other: ServerId) -> bool {
+        self.ways.are_together(one, other)
+    }
+
+    /// The transport servers with the directory in a server's site, itself included.
+    #[must_use]
+    pub fn servers_beside(&self, server: ServerId) -> &[ServerId] {
+        self.ways.beside(server)
+    }
+
+    /// The transport servers of the hub site at which messages stop on a way; none where they do not.
+    #[must_use]
+    pub fn hub_on(&self, way: &Way) -> &[ServerId] {
+        way.hub.map_or(&[], |hub| self.ways.at(hub))
+    }
+
+    /// The link of a way that lets the least through, where one has a limit.
+    #[must_use]
+    pub fn narrowest_link(&self, way: &Way) -> Option<&SiteLink> {
+        way.narrowest.map(|link| &self.parts.site_links[link])
     }
 
     /// The server that has an address.

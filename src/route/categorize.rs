@@ -5,7 +5,7 @@ use super::firewall;
 use super::item::{Categorized, Copy, Failure, MailItem, NextHop, Presented, TlsDemand, Transfer};
 use super::resolve::{self, Place, Resolution, Resolved};
 use super::select::{self, NoWinner, Selection};
-use super::sites::{SMTP_PORT, by_way_of_the_site, nearest, port_between};
+use super::sites::{SMTP_PORT, Towards, nearest, port_between, towards};
 use super::step::{Event, Reason, Step, Subject};
 use super::tls;
 use crate::mail::Mailbox;
@@ -125,9 +125,9 @@ fn route(
                 NextHop::Mailbox(None),
             ))
         }
-        Place::Mailbox(holder, id) => Ok(to_mailbox(
-            topology, server, item, recipient, holder, id, &mut steps,
-        )),
+        Place::Mailbox(holder, id) => {
+            to_mailbox(topology, server, item, recipient, holder, id, &mut steps)
+        }
         Place::Elsewhere => elsewhere(topology, server, item, recipient, &mut steps),
     };
     match next {
@@ -153,30 +153,68 @@ fn to_mailbox(
     holder: ServerId,
     id: RecipientId,
     steps: &mut Vec<Step>,
-) -> Copy {
+) -> Result<Copy, Failure> {
     if holder == server {
         let step = Step::new(Event::Deliver, &recipient)
             .chosen(Subject::Recipient(id))
             .because(Reason::LocalMailbox);
         steps.push(step);
-        return inside(
+        return Ok(inside(
             topology,
             server,
             item,
             recipient,
             NextHop::Mailbox(Some(id)),
-        );
+        ));
     }
-    let step = Step::new(Event::Send, &recipient)
+    let choice = Step::new(Event::Send, &recipient)
         .chosen(Subject::Server(holder))
         .because(Reason::MailboxElsewhere);
-    steps.push(step);
-    let next_hop = NextHop::Servers {
-        servers: vec![holder],
-        port: port_between(topology, holder),
-        connector: None,
+    match towards(topology, server, &[holder], item.size) {
+        Ok(way) => {
+            let next_hop = on_the_way(topology, way, None, choice, steps);
+            Ok(inside(topology, server, item, recipient, next_hop))
+        }
+        Err(reason) => Err(too_large(recipient, choice, reason)),
+    }
+}
+
+/// The next hop on a way inside the organization, and the step that says so.
+fn on_the_way(
+    topology: &Topology,
+    way: Towards,
+    connector: Option<SendConnectorId>,
+    choice: Step,
+    steps: &mut Vec<Step>,
+) -> NextHop {
+    let Towards { servers, stop } = way;
+    steps.push(match stop {
+        Some(reason) => choice.because(reason),
+        None => choice,
+    });
+    let port = servers
+        .first()
+        .map_or(SMTP_PORT, |first| port_between(topology, *first));
+    NextHop::Servers {
+        servers,
+        port,
+        connector,
+    }
+}
+
+/// A message that a limit on its way does not let through.
+fn too_large(recipient: Mailbox, choice: Step, reason: Reason) -> Failure {
+    let step = Step {
+        event: Event::Fail,
+        because: vec![reason],
+        ..choice
     };
-    inside(topology, server, item, recipient, next_hop)
+    Failure {
+        recipient,
+        status: replies::TOO_LARGE.clone(),
+        in_dialogue: false,
+        steps: vec![step],
+    }
 }
 
 /// The stage of connectors, for a recipient that is not here: by the one that its domain chooses.
@@ -205,9 +243,7 @@ fn elsewhere(
                 .chosen(Subject::SendConnector(id))
                 .because(because)
                 .rejected(rejected);
-            Ok(by_connector(
-                topology, server, item, recipient, id, choice, steps,
-            ))
+            by_connector(topology, server, item, recipient, id, choice, steps)
         }
         (Err(NoWinner::TooLarge), _) => {
             let step = Step::new(Event::Fail, &recipient)
@@ -258,31 +294,42 @@ fn by_connector(
     id: SendConnectorId,
     choice: Step,
     steps: &mut Vec<Step>,
-) -> Copy {
+) -> Result<Copy, Failure> {
     let connector = topology.send_connector(id);
     if !connector.sources.contains(&server) {
-        let servers = by_way_of_the_site(
-            topology,
-            server,
-            nearest(topology, server, &connector.sources),
-        );
-        steps.push(
-            Step {
-                event: Event::Send,
-                ..choice
-            }
-            .because(Reason::SourceServer),
-        );
-        let port = servers
-            .first()
-            .map_or(SMTP_PORT, |first| port_between(topology, *first));
-        let next_hop = NextHop::Servers {
-            servers,
-            port,
-            connector: Some(id),
+        let why = if connector.sources.is_empty() {
+            Reason::DeadSources(connector.missing_sources.join(", "))
+        } else {
+            Reason::SourceServer
         };
-        return inside(topology, server, item, recipient, next_hop);
+        let choice = Step {
+            event: Event::Send,
+            ..choice
+        }
+        .because(why);
+        // Choice: a connector without a live source keeps its mail; no other takes its place.
+        return match towards(topology, server, &connector.sources, item.size) {
+            Ok(way) => {
+                let next_hop = on_the_way(topology, way, Some(id), choice, steps);
+                Ok(inside(topology, server, item, recipient, next_hop))
+            }
+            Err(reason) => Err(too_large(recipient, choice, reason)),
+        };
     }
+    Ok(out_by(topology, server, item, recipient, id, choice, steps))
+}
+
+/// The copy that a source server of a connector makes.
+fn out_by(
+    topology: &Topology,
+    server: ServerId,
+    item: &MailItem,
+    recipient: Mailbox,
+    id: SendConnectorId,
+    choice: Step,
+    steps: &mut Vec<Step>,
+) -> Copy {
+    let connector = topology.send_connector(id);
     match &connector.routing {
         Routing::Servers(servers) => {
             steps.push(Step {

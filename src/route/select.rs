@@ -6,9 +6,10 @@
 //! specific address space wins; the lowest aggregate cost; the nearest source server; the connector's
 //! rank; the lowest name. Cost never outweighs specificity.
 
-use std::cmp::Reverse;
+use std::cmp::{Ordering, Reverse};
 
 use super::item::{Arrival, MailItem};
+use super::sites::{Distance, distance};
 use super::step::{Reason, Rejected, Subject};
 use crate::mail::{ByteSize, Domain};
 use crate::model::{
@@ -43,7 +44,30 @@ struct Merit<'a> {
     cost: Reverse<u32>,
     distance: Reverse<u8>,
     rank: Reverse<u8>,
-    name: Reverse<&'a str>,
+    name: Reverse<Name<'a>>,
+}
+
+/// A name as it is sorted: case does not matter, but where nothing else tells two apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Name<'a>(&'a str);
+
+impl Ord for Name<'_> {
+    fn cmp(&self, other: &Self) -> Ordering {
+        let lower = |text: &'_ str| {
+            text.chars()
+                .flat_map(char::to_lowercase)
+                .collect::<String>()
+        };
+        lower(self.0)
+            .cmp(&lower(other.0))
+            .then_with(|| self.0.cmp(other.0))
+    }
+}
+
+impl PartialOrd for Name<'_> {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
 }
 
 struct Candidate<'a> {
@@ -136,13 +160,11 @@ fn eligible<'a>(
     if !connector.enabled {
         return Err(Reason::Disabled);
     }
-    let site = &topology.server(server).site;
-    if connector.scoped
-        && !connector
-            .sources
-            .iter()
-            .any(|source| topology.server(*source).site == *site)
-    {
+    if connector.rule_scoped {
+        return Err(Reason::RuleScoped);
+    }
+    let beside = |source: &ServerId| topology.are_in_one_site(server, *source);
+    if connector.scoped && !connector.sources.iter().any(beside) {
         return Err(Reason::OutOfScope);
     }
     connector
@@ -209,33 +231,14 @@ fn merit<'a>(
     connector: &'a SendConnector,
     space: &AddressSpace,
 ) -> Merit<'a> {
-    let distance = distance(topology, server, connector);
-    // Choice: one IP site link of the default cost joins any two sites, as in a new forest.
-    let link_cost = if distance == 2 {
-        DEFAULT_SITE_LINK_COST
-    } else {
-        0
-    };
+    let Distance { cost, proximity } = distance(topology, server, &connector.sources);
     Merit {
         specificity: specificity(&space.pattern),
-        cost: Reverse(u32::from(space.cost) + link_cost),
-        distance: Reverse(distance),
+        cost: Reverse(u32::from(space.cost).saturating_add(cost)),
+        distance: Reverse(proximity),
         rank: Reverse(connector.rank),
-        name: Reverse(connector.name.as_str()),
+        name: Reverse(Name(&connector.name)),
     }
-}
-
-const DEFAULT_SITE_LINK_COST: u32 = 100;
-
-/// How far the nearest source server is: 0 this server, 1 its site, 2 another site.
-fn distance(topology: &Topology, server: ServerId, connector: &SendConnector) -> u8 {
-    let site = &topology.server(server).site;
-    let of = |source: &ServerId| match () {
-        () if *source == server => 0,
-        () if topology.server(*source).site == *site => 1,
-        () => 2,
-    };
-    connector.sources.iter().map(of).min().unwrap_or(2)
 }
 
 fn why_lost(loser: &Candidate<'_>, winner: &Candidate<'_>) -> Reason {
@@ -358,12 +361,7 @@ fn is_target_delivery_domain(
     organization: OrganizationId,
     domain: &Domain,
 ) -> bool {
-    topology.parts().remote_domains.iter().any(|remote| {
-        remote.organization == organization
-            && remote.target_delivery_domain
-            && matches!(
-                &remote.pattern,
-                DomainPattern::Exact(own) | DomainPattern::WithSubdomains(own) if own == domain
-            )
-    })
+    topology
+        .remote_domain_for(organization, domain)
+        .is_some_and(|remote| remote.target_delivery_domain)
 }

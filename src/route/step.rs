@@ -266,6 +266,23 @@ pub enum Reason {
     AnyoneHere,
     /// The source server of the chosen connector.
     SourceServer,
+    /// Names among its `SourceTransportServers` that no server has.
+    DeadSources(String),
+    /// A hub site on the least-cost way.
+    HubSite(String),
+    /// The site that the Edge server is subscribed to.
+    SubscribedSite(String),
+    /// A site link of the least-cost way does not let the message through.
+    SiteLinkTooSmall {
+        /// The link.
+        link: String,
+        /// The message.
+        size: ByteSize,
+        /// Its limit.
+        limit: Limit,
+    },
+    /// Only a mail-flow rule may choose the connector.
+    RuleScoped,
 }
 
 impl fmt::Display for Reason {
@@ -411,6 +428,20 @@ impl fmt::Display for Reason {
             Self::UnknownFact(fact) => f.write_str(fact),
             Self::AnyoneHere => f.write_str("this host takes every address of its domains"),
             Self::SourceServer => f.write_str("source server of the chosen connector"),
+            Self::DeadSources(names) => {
+                write!(f, "no server has the name of its source servers: {names}")
+            }
+            Self::HubSite(site) => write!(f, "hub site `{site}` is on the least-cost way"),
+            Self::SubscribedSite(site) => {
+                write!(f, "the Edge server is subscribed to site `{site}`")
+            }
+            Self::SiteLinkTooSmall { link, size, limit } => write!(
+                f,
+                "{size} is above the limit of {limit} of site link `{link}` on the least-cost way"
+            ),
+            Self::RuleScoped => {
+                f.write_str("IsTransportRuleScoped: only a mail-flow rule may choose it")
+            }
         }
     }
 }

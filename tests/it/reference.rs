@@ -13,6 +13,7 @@ mod connectors;
 mod laws;
 mod names;
 mod recipients;
+mod sites;
 mod words;
 
 use hybridmx::model::Topology;

@@ -12,6 +12,7 @@ use hybridmx::route::{Arrival, MailItem};
 use super::certificates::presented;
 use super::connectors::{Choice, choose, choose_on_edge};
 use super::names::{accepted, domain_type};
+use super::sites;
 
 /// One message at one server, and what was said about it so far.
 struct Desk<'a> {
@@ -319,7 +320,11 @@ impl Desk<'_> {
         let place = if home == self.server {
             format!("mailbox {}", recipient.name)
         } else {
-            self.inside(&[home], None)
+            let next = sites::next_servers(self.parts, self.server, &[home], self.item.size);
+            match next {
+                Some(next) => self.inside(&next, None),
+                None => return self.fail(address, &replies::TOO_LARGE, false),
+            }
         };
         let from = self.expanded(way);
         let trust = self.trust();
@@ -341,10 +346,10 @@ impl Desk<'_> {
         };
         let from = self.expanded(way);
         match choice {
-            Choice::Connector(connector) => {
-                let place = self.through(connector, address);
-                self.say(format!("copy {address} {place}{from}"));
-            }
+            Choice::Connector(connector) => match self.through(connector, address) {
+                Some(place) => self.say(format!("copy {address} {place}{from}")),
+                None => self.fail(address, &replies::TOO_LARGE, false),
+            },
             Choice::TooLarge => self.fail(address, &replies::TOO_LARGE, false),
             Choice::Nothing => {
                 let organization = self.here().organization;
@@ -357,22 +362,24 @@ impl Desk<'_> {
         }
     }
 
-    /// The next hop of a connector from this server.
-    fn through(&self, connector: &SendConnector, address: &Mailbox) -> String {
+    /// The next hop of a connector from this server; nothing where a site link is too narrow.
+    fn through(&self, connector: &SendConnector, address: &Mailbox) -> Option<String> {
         if !connector.sources.contains(&self.server) {
-            let hop = self.inside(&self.towards(&connector.sources), Some(connector));
-            return format!("{hop} {}", self.trust());
+            let (sources, size) = (&connector.sources, self.item.size);
+            let next = sites::next_servers(self.parts, self.server, sources, size)?;
+            let hop = self.inside(&next, Some(connector));
+            return Some(format!("{hop} {}", self.trust()));
         }
         let hop = match &connector.routing {
             Routing::Dns => format!("mx of {}", address.domain),
             Routing::SmartHosts(hosts) => format!("hosts {hosts:?}"),
             Routing::Servers(servers) => {
                 let names = self.nearest_first(servers);
-                return format!(
+                return Some(format!(
                     "servers {names:?} 25 via {} {}",
                     connector.name,
                     self.trust()
-                );
+                ));
             }
         };
         let crosses = connector.cloud_services_mail_enabled
@@ -380,40 +387,10 @@ impl Desk<'_> {
         let cross_premises = crosses.then_some(self.item.auth_as);
         let tls = tls(connector, &address.domain);
         let shown = presented(self.parts, self.server, connector);
-        format!(
+        Some(format!(
             "{hop} via {} None {cross_premises:?}{tls} {shown}",
             connector.name
-        )
-    }
-
-    /// Source servers, or the Mailbox servers of the subscribed site where the nearest source is an
-    /// Edge server of another site (Exchange Server, "Edge Subscriptions in Exchange Server").
-    fn towards(&self, sources: &[ServerId]) -> Vec<ServerId> {
-        let nearest = self.nearest_first(sources);
-        let named = |name: &String| {
-            self.parts
-                .servers
-                .iter()
-                .find(|server| server.name == *name)
-        };
-        let Some(first) = nearest.first().and_then(named) else {
-            return sources.to_vec();
-        };
-        if first.role != ServerRole::Edge || first.site == self.here().site {
-            return sources.to_vec();
-        }
-        let mut beside = Vec::new();
-        for (index, server) in self.parts.servers.iter().enumerate() {
-            let own = server.organization == first.organization && server.site == first.site;
-            if own && server.role != ServerRole::Edge && server.directory {
-                beside.push(ServerId::new(index));
-            }
-        }
-        if beside.is_empty() {
-            sources.to_vec()
-        } else {
-            beside
-        }
+        ))
     }
 
     /// Other servers of the organization: a Mailbox server's transport service, an Edge server's
@@ -434,15 +411,9 @@ impl Desk<'_> {
     }
 
     fn nearest_first(&self, servers: &[ServerId]) -> Vec<String> {
-        let mut keyed: Vec<(bool, String)> = servers
-            .iter()
-            .map(|id| {
-                let server = &self.parts.servers[id.index()];
-                (server.site != self.here().site, server.name.clone())
-            })
-            .collect();
-        keyed.sort();
-        keyed.into_iter().map(|(_, name)| name).collect()
+        let name = |id: &ServerId| self.parts.servers[id.index()].name.clone();
+        let sorted = sites::nearest_first(self.parts, self.server, servers);
+        sorted.iter().map(name).collect()
     }
 
     /// The headers of a copy that stays in the organization.

@@ -39,6 +39,7 @@ pub(crate) const KINDS: &[&str] = &[
     "25 via EdgeSync",
     "2525 via",
     "mx of",
+    "servers [] 25 via",
     "hosts [",
     "unreachable",
     "Some(Internal) None",
@@ -246,6 +247,8 @@ pub(crate) fn world(parts: &Parts) -> String {
     section("remote domains", debug(&parts.remote_domains));
     section("receive connectors", debug(&parts.receive_connectors));
     section("send connectors", debug(&parts.send_connectors));
+    section("sites", debug(&parts.sites));
+    section("site links", debug(&parts.site_links));
     section("recipients", debug(&parts.recipients));
     text
 }

@@ -28,6 +28,8 @@ impl Reordered {
         shuffle(dice, &mut parts.receive_connectors);
         shuffle(dice, &mut parts.send_connectors);
         shuffle(dice, &mut parts.certificates);
+        shuffle(dice, &mut parts.sites);
+        shuffle(dice, &mut parts.site_links);
         let mut reordered = Self {
             parts: Parts::default(),
             organizations,
@@ -76,6 +78,13 @@ impl Reordered {
         }
         for domain in &mut parts.remote_domains {
             domain.organization = self.organization(domain.organization);
+        }
+        for site in &mut parts.sites {
+            site.organization = self.organization(site.organization);
+        }
+        for link in &mut parts.site_links {
+            link.organization = self.organization(link.organization);
+            shuffle(dice, &mut link.sites);
         }
         for certificate in &mut parts.certificates {
             self.servers_in(dice, &mut certificate.servers);

@@ -10,8 +10,8 @@ use hybridmx::model::{
     EXCHANGE_SERVER, Fallback, INTERNET, IpRange, MailUserFlavour, Matcher, Member, Organization,
     OrganizationId, OrganizationKind, Parts, PermissionGroup, ReceiveConnector, Recipient,
     RecipientId, RecipientKind, RecipientValidation, RemoteDomain, Routing, SendConnector, Server,
-    ServerId, ServerRole, Service, Settings, SmartHost, TlsAuthLevel, TlsDomainCapability,
-    TransportRole,
+    ServerId, ServerRole, Service, Settings, Site, SiteLink, SmartHost, TlsAuthLevel,
+    TlsDomainCapability, TransportRole,
 };
 use jiff::{SignedDuration, Timestamp};
 
@@ -116,6 +116,14 @@ const CONNECTOR_NAMES: [&str; 8] = [
     "alpha", "bravo", "charlie", "delta", "echo", "foxtrot", "golf", "hotel",
 ];
 
+/// Names of Send connectors, in an order that case would upset.
+const SEND_NAMES: [&str; 8] = [
+    "alpha", "Bravo", "charlie", "Delta", "echo", "Foxtrot", "golf", "Hotel",
+];
+
+/// Active Directory sites, as servers and links spell them.
+const SITES: [&str; 6] = ["east", "East", "west", "north", "South", "south"];
+
 /// The ports that Receive connectors listen on.
 pub(crate) const PORTS: [u16; 3] = [25, 587, 2525];
 
@@ -151,6 +159,7 @@ pub(crate) fn world(dice: &mut Dice) -> Parts {
     }
     builder.organizations(&shapes);
     builder.servers(&shapes);
+    builder.sites();
     builder.certificates();
     for (index, shape) in shapes.iter().enumerate() {
         builder.domains(OrganizationId::new(index), *shape);
@@ -258,7 +267,7 @@ impl Builder<'_> {
             ServerRole::Edge | ServerRole::Host | ServerRole::Hub => vec![hub(&fqdn)],
         };
         let site = match role {
-            ServerRole::Mailbox | ServerRole::Edge => *self.dice.pick(&["east", "west"]),
+            ServerRole::Mailbox | ServerRole::Edge => *self.dice.pick(&SITES),
             ServerRole::FrontEnd | ServerRole::Host | ServerRole::Hub => "",
         };
         let recipient_validation = if self.dice.percent(50) {
@@ -278,6 +287,37 @@ impl Builder<'_> {
             ..Server::new(organization, name, fqdn, role, profile)
         });
         ServerId::new(index)
+    }
+
+    /// Sites of the forest, and links that often make several ways of one cost.
+    fn sites(&mut self) {
+        let organization = OrganizationId::new(0);
+        for name in ["EAST", "west", "north", "south"] {
+            let hub = self.dice.percent(25);
+            self.parts.sites.push(Site {
+                organization,
+                name: name.to_owned(),
+                hub,
+                settings: Settings::default(),
+            });
+        }
+        for index in 0..self.dice.below(6) {
+            let dice = &mut *self.dice;
+            let sites = dice.subset(&SITES, 2, 3);
+            let link = SiteLink {
+                organization,
+                name: format!("{}{index}", dice.pick(&["link", "Link"])),
+                sites: sites.iter().map(ToString::to_string).collect(),
+                cost: *dice.pick(&[1, 9, 10, 100]),
+                exchange_cost: dice.maybe(30, |dice| *dice.pick(&[1, 10, 90])),
+                max_message_size: match dice.below(4) {
+                    0 => Limit::Bytes(size_limit(dice)),
+                    _ => Limit::Unlimited,
+                },
+                settings: Settings::default(),
+            };
+            self.parts.site_links.push(link);
+        }
     }
 
     fn certificates(&mut self) {
@@ -339,7 +379,7 @@ impl Builder<'_> {
             self.parts.remote_domains.push(RemoteDomain {
                 name: format!("{}/{domain}", organization.index()),
                 target_delivery_domain,
-                ..RemoteDomain::new(organization, DomainPattern::Exact(domain))
+                ..RemoteDomain::new(organization, described(self.dice, domain))
             });
         }
     }
@@ -363,14 +403,22 @@ impl Builder<'_> {
             Shape::Tenant => (self.servers_of(organization, ServerRole::Hub), Vec::new()),
             Shape::Outside => (self.servers_of(organization, ServerRole::Host), Vec::new()),
         };
-        for name in self.dice.subset(&CONNECTOR_NAMES, 0, 6) {
+        for name in self.dice.subset(&SEND_NAMES, 0, 6) {
             let pool = if !edges.is_empty() && self.dice.percent(40) {
                 &edges
             } else {
                 &inside
             };
-            let sources = self.dice.subset(pool, 1, 2);
-            let connector = self.send_connector(organization, shape, name, sources);
+            let mut sources = self.dice.subset(pool, 1, 2);
+            let dead = shape == Shape::Forest && self.dice.percent(8);
+            if dead {
+                sources.clear();
+            }
+            let mut connector = self.send_connector(organization, shape, name, sources);
+            if dead || self.dice.percent(5) {
+                connector.missing_sources = vec!["gone".to_owned()];
+            }
+            connector.rule_scoped = shape == Shape::Tenant && self.dice.percent(20);
             self.parts.send_connectors.push(connector);
         }
         if self.dice.percent(80) && !edges.is_empty() {
@@ -639,6 +687,14 @@ impl Builder<'_> {
                 members: Vec::new(),
             },
         }
+    }
+}
+
+/// What a remote domain says of a domain: mostly its very name.
+fn described(dice: &mut Dice, domain: Domain) -> DomainPattern {
+    match dice.below(10) {
+        0..7 => DomainPattern::Exact(domain),
+        _ => DomainPattern::WithSubdomains(domain),
     }
 }
 
