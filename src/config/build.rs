@@ -6,11 +6,11 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use super::object::{Object, Word, listed};
 use crate::diag::{Diagnostic, Location, did_you_mean};
-use crate::dns::Zone;
+use crate::dns::{Fault, Zone};
 use crate::mail::Domain;
 use crate::model::{
-    AcceptedDomain, DomainPattern, DomainType, Organization, OrganizationId, Parts, Recipient,
-    RecipientId, Server, ServerId,
+    AcceptedDomain, CloudDomain, DomainPattern, DomainType, Organization, OrganizationId, Parts,
+    Recipient, RecipientId, Server, ServerId,
 };
 
 /// A world under construction.
@@ -18,6 +18,7 @@ use crate::model::{
 pub(super) struct Build {
     pub(super) parts: Parts,
     pub(super) zones: Vec<Zone>,
+    pub(super) faults: Vec<Fault>,
     pub(super) diagnostics: Vec<Diagnostic>,
     /// Every address that something of the world has.
     pub(super) addresses: BTreeSet<IpAddr>,
@@ -106,20 +107,41 @@ impl Build {
         word: &Word,
         among: impl Fn(&Server) -> bool,
     ) -> Option<ServerId> {
-        let is_named = |server: &Server| {
-            server.name.eq_ignore_ascii_case(&word.text)
-                || server.fqdn.as_str().eq_ignore_ascii_case(&word.text)
-        };
-        let servers = &self.parts.servers;
-        let found = servers
-            .iter()
-            .position(|server| among(server) && is_named(server));
+        let found = self.find_server(&word.text, &among);
         if found.is_none() {
+            let servers = &self.parts.servers;
             let known = servers.iter().filter(|server| among(server));
             let names: Vec<&str> = known.map(|server| server.name.as_str()).collect();
             let diagnostic = unknown("server", word, &names, "describe the server first");
             self.diagnostics.push(diagnostic);
         }
+        found
+    }
+
+    /// The servers that a list names, and the names that no server has.
+    pub(super) fn servers_or_names(
+        &self,
+        words: &[Word],
+        among: impl Fn(&Server) -> bool,
+    ) -> (Vec<ServerId>, Vec<String>) {
+        let (mut found, mut missing) = (Vec::new(), Vec::new());
+        for word in words {
+            match self.find_server(&word.text, &among) {
+                Some(server) if found.contains(&server) => {}
+                Some(server) => found.push(server),
+                None => missing.push(word.text.clone()),
+            }
+        }
+        (found, missing)
+    }
+
+    fn find_server(&self, name: &str, among: impl Fn(&Server) -> bool) -> Option<ServerId> {
+        let is_named = |server: &Server| {
+            server.name.eq_ignore_ascii_case(name)
+                || server.fqdn.as_str().eq_ignore_ascii_case(name)
+        };
+        let mut servers = self.parts.servers.iter();
+        let found = servers.position(|server| among(server) && is_named(server));
         found.map(ServerId::new)
     }
 
@@ -205,12 +227,14 @@ impl Build {
 
 fn accepted_domain(organization: OrganizationId, object: &Object) -> Option<AcceptedDomain> {
     let pattern: DomainPattern = object.parse("DomainName")?;
+    let everything = pattern == DomainPattern::Any;
     let (domain, wildcard) = match pattern {
         DomainPattern::Exact(domain) => (domain, false),
         DomainPattern::WithSubdomains(domain) => (domain, true),
+        // What stands for every domain is the name of none.
+        DomainPattern::Any => (Domain::parse("any.invalid").ok()?, false),
         DomainPattern::AllAcceptedDomains
         | DomainPattern::InternalDomains
-        | DomainPattern::Any
         | DomainPattern::Foreign { .. } => return None,
     };
     let name = object.text("Name").or_else(|| object.text("DomainName"))?;
@@ -223,10 +247,34 @@ fn accepted_domain(organization: OrganizationId, object: &Object) -> Option<Acce
     Some(AcceptedDomain {
         name: name.to_owned(),
         subdomains: wildcard || object.flag("MatchSubDomains"),
+        everything,
         default: object.flag("Default"),
+        address_book: match object.knows("AddressBookEnabled") && object.has("AddressBookEnabled") {
+            true => object.flag("AddressBookEnabled"),
+            false => kind == DomainType::Authoritative,
+        },
+        cloud: cloud_domain(object, &domain),
         settings: object.settings(),
         ..AcceptedDomain::new(organization, domain, kind)
     })
+}
+
+/// What only domains of a tenant have.
+fn cloud_domain(object: &Object, domain: &Domain) -> CloudDomain {
+    if !object.knows("OutboundOnly") {
+        return CloudDomain::default();
+    }
+    CloudDomain {
+        outbound_only: object.flag("OutboundOnly"),
+        sending_from_disabled: object.flag("SendingFromDomainDisabled"),
+        sending_to_disabled: object.flag("SendingToDomainDisabled"),
+        coexistence: match object.has("IsCoexistenceDomain") {
+            true => object.flag("IsCoexistenceDomain"),
+            false => domain.as_str().ends_with(".mail.onmicrosoft.com"),
+        },
+        initial: object.flag("InitialDomain"),
+        mail_flow_region: object.text("MailFlowRegion").map(str::to_owned),
+    }
 }
 
 /// Says that a name stands for nothing; `add` says what to do where there is nothing of the kind.

@@ -50,7 +50,11 @@ fn addresses(build: &mut Build, object: &Object) -> Option<Vec<Mailbox>> {
     }
     let unusable = ["PrimarySmtpAddress", "EmailAddresses"]
         .iter()
-        .any(|key| object.is_unusable(key));
+        .any(|key| object.is_unusable(key))
+        || is_contact(object) && lacks_external_address(object);
+    if addresses.is_empty() && object.knows("ExternalEmailAddress") && is_contact(object) {
+        addresses.extend(target_address(object, "ExternalEmailAddress"));
+    }
     if addresses.is_empty() && !unusable {
         build.report(
             "missing-key",
@@ -60,6 +64,17 @@ fn addresses(build: &mut Build, object: &Object) -> Option<Vec<Mailbox>> {
         );
     }
     (!addresses.is_empty()).then_some(addresses)
+}
+
+/// Exchange PowerShell, "New-MailContact": the external address is the primary one too.
+fn is_contact(object: &Object) -> bool {
+    object.kind.name() == "MailContacts"
+}
+
+/// Whether what a contact must have is missing, or broken: reported already.
+fn lacks_external_address(object: &Object) -> bool {
+    let key = "ExternalEmailAddress";
+    !object.has(key) || object.is_unusable(key)
 }
 
 /// The entries of `EmailAddresses` of type SMTP: those marked as primary, and the others.

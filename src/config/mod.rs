@@ -34,7 +34,10 @@ mod json;
 mod keys;
 mod object;
 mod onprem;
+mod policy;
 mod reader;
+mod remote;
+mod rules;
 mod schema;
 mod sending;
 mod settings;
@@ -110,7 +113,7 @@ fn assemble(source: &Source, folder: &Folder, now: Timestamp) -> (Option<World>,
         diagnostics.extend(build.diagnostics);
         World {
             topology: Topology::new(build.parts),
-            zones: Zones::new(build.zones),
+            zones: Zones::new(build.zones).with_faults(build.faults),
         }
     });
     if is_broken {
@@ -168,11 +171,14 @@ fn lower(world: &Object, source: &Source, folder: &Folder, now: Timestamp) -> Bu
     exchange_online::lower(&mut build, tenants);
     join_partners(&mut build);
     surroundings::internet(&mut build, world.objects("Internet").first());
+    surroundings::gateways(&mut build, world.objects("Gateways"));
+    surroundings::entra(&mut build, world.objects("EntraConnect"));
     surroundings::certificates(&mut build, world.objects("Certificates"));
     let dns = world.objects("Dns").first();
     let zones = dns.map(|dns| dns.objects("Zones")).unwrap_or_default();
     zones::lower(&mut build, zones, source, folder);
     zones::imply(&mut build);
+    build.faults = zones::faults(dns.map(|dns| dns.objects("Faults")).unwrap_or_default());
     surroundings::expectations(&mut build, world.objects("Expect"));
     build
 }

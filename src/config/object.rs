@@ -95,6 +95,11 @@ impl Object {
             .map_or(&self.location, |field| &field.location)
     }
 
+    /// Whether objects of its kind have the key.
+    pub(super) fn knows(&self, key: &str) -> bool {
+        self.kind.key(key).is_some()
+    }
+
     /// Whether somebody wrote the key.
     pub(super) fn has(&self, key: &str) -> bool {
         self.field(key).is_some()

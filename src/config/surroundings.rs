@@ -12,9 +12,9 @@ use super::object::{Object, Word};
 use super::sending::conflict;
 use crate::mail::{AuthAs, ByteSize, Domain, NamePattern};
 use crate::model::{
-    AcceptedDomain, Certificate, DomainType, Expectation, INTERNET, IpRange, Matcher, Organization,
-    OrganizationId, OrganizationKind, PermissionGroup, ReceiveConnector, Server, ServerId,
-    ServerRole, Settings, TransportRole,
+    AcceptedDomain, Certificate, DomainType, EntraConnect, Expectation, INTERNET, IpRange, Matcher,
+    Organization, OrganizationId, OrganizationKind, PermissionGroup, ReceiveConnector, Server,
+    ServerId, ServerRole, Settings, SignInMethod, TransportRole,
 };
 
 /// The host that stands for strangers.
@@ -215,11 +215,67 @@ pub(super) fn certificates(build: &mut Build, objects: &[Object]) {
             names: names(subject, object),
             not_before,
             not_after,
-            // The servers of others know the roots of public authorities only.
-            trusted: object.text("RootCAType") == Some("ThirdParty"),
-            servers,
+            // The servers of others know the roots of public authorities only, and cannot build a
+            // chain that is not sent.
+            trusted: object.text("RootCAType") == Some("ThirdParty")
+                && object.flag("ChainComplete"),
+            servers: match object.flag("HasPrivateKey") {
+                true => servers,
+                false => Vec::new(),
+            },
             settings: object.settings(),
         });
+    }
+}
+
+/// Adds the gateways of third parties: hosts that pass on what they take.
+pub(super) fn gateways(build: &mut Build, objects: &[Object]) {
+    let names = objects.iter().filter_map(|object| object.word("Name"));
+    build.refuse_duplicates("gateway", names);
+    for object in objects {
+        let Some(name) = object.word("Name") else {
+            continue;
+        };
+        let written = object.parse::<Domain>("Fqdn");
+        let Some(fqdn) = written.or_else(|| host_name(build, object, &name)) else {
+            continue;
+        };
+        let server = Server {
+            addresses: object.parse_list("IPAddress"),
+            relays_to: object.parse_list("RelaysTo"),
+            strips_headers: object.flag("StripsHeaders"),
+            ..host(&name.text, fqdn, object.settings())
+        };
+        let organization = add_host(build, server);
+        // It relays for whoever sends to it.
+        for connector in &mut build.parts.receive_connectors {
+            if connector.organization == organization {
+                connector.anonymous_relay = true;
+            }
+        }
+    }
+}
+
+/// Adds what directory synchronization is like.
+pub(super) fn entra(build: &mut Build, objects: &[Object]) {
+    for object in objects {
+        let entry = EntraConnect {
+            version: object.text("Version").map(str::to_owned),
+            licenses: texts(object.list("Licenses")),
+            sign_in: object.text("SignInMethod").map(|text| match text {
+                "ADFS" => SignInMethod::Adfs,
+                "PTA" => SignInMethod::PassThrough,
+                _ => SignInMethod::PasswordHash,
+            }),
+            features: texts(object.list("Features")),
+            writeback_unit: object.text("GroupWritebackOU").map(str::to_owned),
+            writeback_forest: object.text("GroupWritebackForest").map(str::to_owned),
+            writeback_permitted: object.flag("WritebackPermissions"),
+            last_sync: object.text("LastSync").and_then(timestamp),
+            self_service_groups: object.flag("SelfServiceGroupManagement"),
+            settings: object.settings(),
+        };
+        build.parts.entra.push(entry);
     }
 }
 

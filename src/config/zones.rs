@@ -14,7 +14,10 @@ use super::file::Folder;
 use super::object::{Object, Word};
 use super::sending::conflict;
 use crate::diag::{Diagnostic, Location, Source};
-use crate::dns::{Owner, Record, RecordData, View, Zone, parse_zone, protection_host};
+use crate::dns::{
+    Fault, FaultKind, Owner, Record, RecordData, RecordType, View, Zone, parse_zone,
+    protection_host,
+};
 use crate::mail::Domain;
 use crate::model::{OrganizationId, ServerId, ServerRole};
 
@@ -51,6 +54,30 @@ pub(super) fn lower(build: &mut Build, objects: &[Object], source: &Source, fold
         build.zones.push(zone);
         build.diagnostics.extend(diagnostics);
     }
+}
+
+/// The queries that go wrong.
+pub(super) fn faults(objects: &[Object]) -> Vec<Fault> {
+    let fault = |object: &Object| {
+        Some(Fault {
+            name: object.parse("Name")?,
+            kind: match object.text("Type") {
+                Some("A") => Some(RecordType::A),
+                Some("AAAA") => Some(RecordType::Aaaa),
+                Some("CNAME") => Some(RecordType::Cname),
+                Some("MX") => Some(RecordType::Mx),
+                Some(_) | None => None,
+            },
+            view: object.choose("View", &[View::Public, View::Internal], View::as_str),
+            fault: match object.text("Fault")? {
+                "Refused" => FaultKind::Refused,
+                "Timeout" => FaultKind::Timeout,
+                _ => FaultKind::ServerFailure,
+            },
+            location: Some(object.location.clone()),
+        })
+    };
+    objects.iter().filter_map(fault).collect()
 }
 
 /// What may stand once: the view is part of a zone's name.

@@ -298,12 +298,8 @@ impl Walk<'_> {
 
     fn connection(&self, copy: &Copy, from: ServerId, to: ServerId, port: u16) -> Connection {
         let addresses = &self.topology.server(from).addresses;
-        let v4 = self
-            .topology
-            .server(to)
-            .addresses
-            .iter()
-            .any(IpAddr::is_ipv4);
+        let there = &self.topology.server(to).addresses;
+        let v4 = there.iter().any(IpAddr::is_ipv4);
         let remote_address = addresses
             .iter()
             .find(|address| address.is_ipv4() == v4)
@@ -312,7 +308,10 @@ impl Walk<'_> {
         let peer = route::peer(self.topology, copy, from, to, remote_address, port);
         Connection {
             remote_address,
-            local_address: None,
+            local_address: there
+                .iter()
+                .find(|address| address.is_ipv4() == v4)
+                .copied(),
             port,
             peer,
             tls: false,

@@ -13,6 +13,7 @@ mod certificate;
 mod connector;
 mod directory;
 mod entra;
+mod hybrid;
 mod id;
 mod intent;
 mod organization;
@@ -35,14 +36,15 @@ pub use connector::{
 };
 pub use directory::{MailUserFlavour, Recipient, RecipientKind};
 pub use entra::{EntraConnect, SignInMethod};
+pub use hybrid::{EmailAddressPolicy, HybridConfiguration, SendAsPermission};
 pub use id::{
     AcceptedDomainId, CertificateId, OrganizationId, ReceiveConnectorId, RecipientId,
     SendConnectorId, ServerId,
 };
 pub use intent::Expectation;
 pub use organization::{
-    AcceptedDomain, CloudDomain, DomainType, EXCHANGE_ONLINE, EXCHANGE_SERVER, Fallback, INTERNET,
-    Member, Organization, OrganizationKind, Profile, RemoteDomain, replies,
+    AcceptedDomain, CloudDomain, DomainType, EXCHANGE_2013, EXCHANGE_ONLINE, EXCHANGE_SERVER,
+    Fallback, INTERNET, Member, Organization, OrganizationKind, Profile, RemoteDomain, replies,
 };
 pub use place::Settings;
 pub use policy::{

@@ -105,6 +105,8 @@ pub struct AcceptedDomain {
     pub subdomains: bool,
     /// Who holds its recipients.
     pub kind: DomainType,
+    /// Whether `*` was said: every domain is accepted. `domain` then stands for none.
+    pub everything: bool,
     /// Whether it is the organization's default domain.
     pub default: bool,
     /// `AddressBookEnabled`: whether recipients are looked up for it at RCPT TO.
@@ -124,6 +126,7 @@ impl AcceptedDomain {
             name: domain.to_string(),
             domain,
             subdomains: false,
+            everything: false,
             kind,
             default: false,
             address_book: kind == DomainType::Authoritative,
@@ -265,6 +268,34 @@ pub static EXCHANGE_SERVER: Profile = Profile {
     expired: QUEUE_EXPIRED,
     message_expiration: SignedDuration::from_hours(48),
 };
+
+/// Exchange Server 2013 and earlier, whose replies are older.
+pub static EXCHANGE_2013: Profile = Profile {
+    recipient_not_found: Status::new(550, (5, 1, 1), "RESOLVER.ADR.RecipNotFound; not found"),
+    recipient_blocked: Status::new(550, (5, 1, 1), "User unknown"),
+    relay_denied: Status::new(550, (5, 7, 1), "Unable to relay"),
+    hop_count_exceeded: Status::new(554, (5, 4, 6), "Hop count exceeded - possible mail loop"),
+    group_refuses_own: AUTHENTICATION_REQUIRED,
+    group_refuses_foreign: AUTHENTICATION_REQUIRED,
+    restrictions_in_dialogue: false,
+    domain_not_found: Status::new(
+        554,
+        (5, 4, 4),
+        "SMTPSEND.DNS.NonExistentDomain; nonexistent domain",
+    ),
+    dns_failed: Status::new(451, (4, 4, 0), "DNS query failed"),
+    dns_expired: QUEUE_EXPIRED,
+    tls_failed: Status::new(454, (4, 7, 5), "Certificate validation failure"),
+    tls_expired: QUEUE_EXPIRED,
+    expired: QUEUE_EXPIRED,
+    message_expiration: SignedDuration::from_hours(48),
+};
+
+const AUTHENTICATION_REQUIRED: Status = Status::new(
+    550,
+    (5, 7, 1),
+    "RESOLVER.RST.AuthRequired; authentication required",
+);
 
 /// Exchange Online and its protection front end (Exchange Online, "Email non-delivery reports and
 /// SMTP errors in Exchange Online").

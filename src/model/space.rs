@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
 
-use crate::diag::Location;
+use crate::diag::{Location, did_you_mean};
 use crate::mail::Domain;
 
 /// Which recipient domains an address space covers (Exchange Server, "Send connectors").
@@ -80,9 +80,29 @@ pub enum AddressSpaceError {
     /// `*contoso.com`.
     #[error("`{0}`: a wildcard must be a whole label, as in `*.{1}`")]
     PartialWildcard(String, String),
-    /// Only SMTP address spaces route mail here.
-    #[error("address spaces of type `{0}` are not supported, only `SMTP`")]
+    /// A type that is no word, or that is nearly SMTP.
+    #[error("`{0}` is not a type of address, as `SMTP` and `X400` are")]
     Type(String),
+}
+
+/// Whether a space says that it is one of SMTP.
+fn is_smtp(space: &str) -> bool {
+    let kind = space
+        .split(':')
+        .find(|part| !part.eq_ignore_ascii_case("local"));
+    kind.is_some_and(|kind| kind.trim().eq_ignore_ascii_case("smtp"))
+}
+
+/// A space of another type than SMTP.
+fn foreign(kind: &str, space: &str) -> Result<DomainPattern, AddressSpaceError> {
+    let is_word = !kind.is_empty() && kind.chars().all(|c| c.is_ascii_alphanumeric());
+    if !is_word || did_you_mean(kind, ["SMTP"]).is_some() {
+        return Err(AddressSpaceError::Type(kind.to_owned()));
+    }
+    Ok(DomainPattern::Foreign {
+        kind: kind.to_ascii_uppercase(),
+        space: space.to_owned(),
+    })
 }
 
 impl FromStr for DomainPattern {
@@ -110,9 +130,13 @@ impl FromStr for DomainPattern {
 
 impl FromStr for AddressSpace {
     type Err = AddressSpaceError;
-    /// Reads `[Type:]Space[;Cost]`.
+    /// Reads `[Local:][Type:]Space[;Cost]`; a space of another type may hold semicolons itself.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let (space, cost) = match text.split_once(';') {
+        let is_cost = |cost: &str| cost.trim().parse::<u32>().is_ok();
+        let last = text.rsplit_once(';').filter(|(space, cost)| {
+            is_cost(cost) || !space.contains(':') || is_smtp(space) || !cost.contains('=')
+        });
+        let (space, cost) = match last {
             Some((space, cost)) => (space, cost.trim()),
             None => (text, "1"),
         };
@@ -122,12 +146,21 @@ impl FromStr for AddressSpace {
         if !(1..=100).contains(&number) {
             return Err(AddressSpaceError::Cost(cost.to_owned()));
         }
-        let space = match space.split_once(':') {
-            Some((kind, space)) if kind.trim().eq_ignore_ascii_case("smtp") => space,
-            Some((kind, _)) => return Err(AddressSpaceError::Type(kind.trim().to_owned())),
-            None => space,
+        let (local, space) = match space.split_once(':') {
+            Some((scope, rest)) if scope.trim().eq_ignore_ascii_case("local") => (true, rest),
+            Some(_) | None => (false, space),
         };
-        Ok(Self::new(space.trim().parse()?, number))
+        let pattern = match space.split_once(':') {
+            Some((kind, space)) if kind.trim().eq_ignore_ascii_case("smtp") => {
+                space.trim().parse()?
+            }
+            Some((kind, space)) => foreign(kind.trim(), space.trim())?,
+            None => space.trim().parse()?,
+        };
+        Ok(Self {
+            local,
+            ..Self::new(pattern, number)
+        })
     }
 }
 
@@ -177,6 +210,14 @@ mod tests {
             ("smtp:*;100", "*", 100),
             ("SMTP:--;1", "--", 1),
             ("Bücher.example", "xn--bcher-kva.example", 1),
+            ("Local:contoso.com;5", "contoso.com", 5),
+            ("Local:SMTP:*;5", "*", 5),
+            (
+                "X400:c=us;a=att;p=contoso;20",
+                "X400:c=us;a=att;p=contoso",
+                20,
+            ),
+            ("fax:*", "FAX:*", 1),
         ] {
             let space: AddressSpace = text.parse().expect(text);
             assert_eq!(
@@ -190,7 +231,8 @@ mod tests {
             "contoso.com;0",
             "contoso.com;101",
             "*contoso.com",
-            "X400:c=us",
+            "STMP:contoso.com",
+            "a b:contoso.com",
             "",
             "a b",
         ] {

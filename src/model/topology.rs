@@ -9,6 +9,7 @@ use super::certificate::Certificate;
 use super::connector::{ReceiveConnector, SendConnector};
 use super::directory::{Recipient, RecipientKind};
 use super::entra::EntraConnect;
+use super::hybrid::{EmailAddressPolicy, HybridConfiguration, SendAsPermission};
 use super::id::{
     AcceptedDomainId, CertificateId, OrganizationId, ReceiveConnectorId, RecipientId,
     SendConnectorId, ServerId,
@@ -37,6 +38,9 @@ pub struct Parts {
     pub sites: Vec<Site>,
     pub site_links: Vec<SiteLink>,
     pub rules: Vec<TransportRule>,
+    pub address_policies: Vec<EmailAddressPolicy>,
+    pub hybrid_configurations: Vec<HybridConfiguration>,
+    pub send_as: Vec<SendAsPermission>,
     /// Directory synchronizations.
     pub entra: Vec<EntraConnect>,
     pub expectations: Vec<Expectation>,
@@ -57,6 +61,8 @@ pub struct Topology {
     servers_by_address: HashMap<IpAddr, ServerId>,
     send_connectors_of: Vec<Vec<SendConnectorId>>,
     receive_connectors_on: Vec<Vec<ReceiveConnectorId>>,
+    /// The accepted domains `*`.
+    open: HashMap<OrganizationId, AcceptedDomainId>,
     group_domains: BTreeMap<Domain, OrganizationId>,
     ways: Ways,
 }
@@ -78,7 +84,13 @@ impl Topology {
             }
         }
         let mut domains = HashMap::new();
+        let mut open = HashMap::new();
         for (index, accepted) in parts.accepted_domains.iter().enumerate() {
+            if accepted.everything {
+                open.entry(accepted.organization)
+                    .or_insert(AcceptedDomainId::new(index));
+                continue;
+            }
             // `contoso.com` and `*.contoso.com` may both exist, of different types.
             let key = (
                 accepted.organization,
@@ -112,6 +124,7 @@ impl Topology {
             servers_by_address,
             send_connectors_of,
             receive_connectors_on,
+            open,
             group_domains,
             ways,
         }
@@ -273,7 +286,7 @@ impl Topology {
     }
 
     /// The accepted domain that covers a domain: its own entry, else the longest parent entry with
-    /// subdomains.
+    /// subdomains, else `*`.
     ///
     /// Choice: the entry `*.contoso.com` covers `contoso.com` too, as an address space does.
     #[must_use]
@@ -293,7 +306,7 @@ impl Topology {
             }
             candidate = parent;
         }
-        None
+        self.open.get(&organization).copied()
     }
 
     /// The remote domain that a domain falls under: its own entry, else the longest parent entry

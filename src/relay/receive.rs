@@ -39,6 +39,13 @@ const READ_IN_TRANSACTION: usize = 32 * 1024;
 /// each of them holds its buffer.
 const READ_BETWEEN_TRANSACTIONS: usize = 1024;
 
+/// The server's own address that a client of the world connects to.
+fn own_address(shared: &Shared, client: IpAddr) -> Option<IpAddr> {
+    let own = &shared.this().addresses;
+    let same = own.iter().find(|own| own.is_ipv4() == client.is_ipv4());
+    same.copied()
+}
+
 /// Serves one client from greeting to end.
 pub(super) async fn serve(
     shared: Arc<Shared>,
@@ -49,7 +56,7 @@ pub(super) async fn serve(
     let remote = shared.addresses.world(client.ip());
     let plain = Connection {
         remote_address: Some(remote),
-        local_address: None,
+        local_address: own_address(&shared, remote),
         port,
         peer: Peer::Anonymous,
         tls: false,

@@ -237,7 +237,7 @@ fn take(
 ) -> Taken {
     let this = topology.server(server);
     let connector = topology.receive_connector(id);
-    let promote = connection.tls && permissions::capability(connector, connection);
+    let promote = permissions::capability(connector, connection);
     let trusted = connection.peer != Peer::Anonymous || connector.externally_secured;
     let directionality = if trusted {
         Directionality::Originating
@@ -384,6 +384,22 @@ fn service_connector<'a>(
         .iter()
         .map(|id| topology.receive_connector(*id))
         .filter(listens)
-        .min_by_key(|connector| connector.name.as_str())
+        // Where several listen, the front end hands sessions to the one at port 2525.
+        .min_by_key(|connector| {
+            (
+                !listens_at(connector, TRANSPORT_PORT),
+                connector.name.as_str(),
+            )
+        })
         .unwrap_or(own)
+}
+
+/// The transport service listens here for the front end.
+const TRANSPORT_PORT: u16 = 2525;
+
+fn listens_at(connector: &ReceiveConnector, port: u16) -> bool {
+    match &connector.matcher {
+        Matcher::Endpoint { bindings, .. } => bindings.iter().any(|own| own.port() == port),
+        Matcher::Peer { .. } => false,
+    }
 }

@@ -142,6 +142,10 @@ fn recognise(
     else {
         return None;
     };
+    // Connectors of type Partner restrict sessions and attribute none.
+    if connector.partner.is_some() {
+        return None;
+    }
     if !connector.enabled {
         return Some(Err(Reason::Disabled));
     }

@@ -29,15 +29,17 @@ pub(super) fn may_submit(
     ))
 }
 
-/// Whether a peer's certificate gives it `AcceptCloudServicesMail` (`TlsDomainCapabilities`).
+/// Whether a session has `AcceptCloudServicesMail` (`TlsDomainCapabilities`): by a name in the peer's
+/// trusted certificate, or without TLS by `NO-TLS`.
 pub(super) fn capability(connector: &ReceiveConnector, connection: &Connection) -> bool {
-    let Some(certificate) = connection.certificate.as_ref().filter(|c| c.trusted) else {
-        return false;
-    };
+    let certificate = connection.certificate.as_ref().filter(|c| c.trusted);
+    let names = certificate.map_or(&[][..], |certificate| &certificate.names);
     connector
         .tls_domain_capabilities
         .iter()
         .filter(|entry| entry.accept_cloud_services_mail)
-        .filter_map(|entry| entry.domain.as_ref())
-        .any(|wanted| certificate.names.iter().any(|name| wanted.accepts(name)))
+        .any(|entry| match &entry.domain {
+            Some(wanted) => connection.tls && names.iter().any(|name| wanted.accepts(name)),
+            None => !connection.tls,
+        })
 }

@@ -77,6 +77,7 @@ impl Pair {
             .filter(|(_, connector)| {
                 connector.organization == self.tenant
                     && connector.enabled
+                    && connector.partner.is_none()
                     && matches!(connector.matcher, Matcher::Peer { .. })
             })
             .map(|(id, _)| id)

@@ -16,4 +16,5 @@ mod settings;
 mod spool;
 mod support;
 mod testnet;
+mod values;
 mod worlds;

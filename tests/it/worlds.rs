@@ -68,6 +68,12 @@ fn mistakes_of_syntax_are_told_from_their_consequences() {
 }
 
 #[test]
+fn mistakes_about_recipients_and_rules_are_found() {
+    let found = check_golden("recipients-and-rules.toml");
+    assert!(found.len() >= 45, "{}", found.len());
+}
+
+#[test]
 fn settings_that_exclude_each_other_are_refused() {
     check_golden("conflicts.toml");
 }
@@ -378,6 +384,8 @@ fn what_nobody_writes_is_implied() {
         [
             "EX01: Default Frontend EX01 FrontendTransport 25",
             "EX01: Client Frontend EX01 FrontendTransport 587",
+            "EX01: Outbound Proxy Frontend EX01 FrontendTransport 717",
+            "EX01: Client Proxy EX01 HubTransport 465",
             "EX01: Default EX01 HubTransport 2525",
             "EDGE01: Default internal receive connector EDGE01 HubTransport 25",
             "EOP: EOP HubTransport 25",
@@ -755,8 +763,11 @@ fn check_references(schema: &serde_json::Value, part: &serde_json::Value) {
 #[test]
 fn the_worlds_that_ship_satisfy_the_schema() {
     let schema = config::schema();
-    let world: serde_json::Value = serde_json::from_str(&to_json(CONTOSO)).expect("JSON");
-    check_instance(&schema, &schema, &world, "");
+    let everything = read(&root().join("tests/worlds/everything.toml"));
+    for text in [CONTOSO, everything.as_str()] {
+        let world: serde_json::Value = serde_json::from_str(&to_json(text)).expect("JSON");
+        check_instance(&schema, &schema, &world, "");
+    }
 }
 
 /// Holds a value against the part of JSON Schema that ours uses.
@@ -850,6 +861,10 @@ fn all_settings(parts: &Parts) -> Vec<&Settings> {
     let all = all.chain(parts.send_connectors.iter().map(|each| &each.settings));
     let all = all.chain(parts.recipients.iter().map(|each| &each.settings));
     let all = all.chain(parts.certificates.iter().map(|each| &each.settings));
+    let all = all.chain(parts.sites.iter().map(|each| &each.settings));
+    let all = all.chain(parts.site_links.iter().map(|each| &each.settings));
+    let all = all.chain(parts.rules.iter().map(|each| &each.settings));
+    let all = all.chain(parts.entra.iter().map(|each| &each.settings));
     let all = all.chain(parts.expectations.iter().map(|each| &each.settings));
     all.filter(|settings| settings.object.is_some()).collect()
 }

@@ -7,8 +7,7 @@
 //! present; the initial domain among the accepted domains.
 //!
 //! Inbound connectors of type OnPremises become Receive connectors of the front end that match by
-//! peer; those of type Partner restrict sessions and attribute none, so they have no place in the
-//! model. Outbound connectors become Send connectors of the hub.
+//! peer; those of type Partner restrict sessions and attribute none. Outbound connectors become Send connectors of the hub.
 //!
 //! Sources: Exchange Online, "Configure mail flow using connectors in Exchange Online", "Accepted
 //! domains in Exchange Online"; Exchange PowerShell, "New-InboundConnector",
@@ -21,9 +20,12 @@ mod servers;
 use self::servers::Tenant;
 use super::build::Build;
 use super::object::Object;
+use super::sending::conflict;
+use super::{policy, remote, rules};
 use crate::mail::Domain;
 use crate::model::{
-    AcceptedDomain, DomainType, EXCHANGE_ONLINE, Organization, OrganizationId, OrganizationKind,
+    AcceptedDomain, AutoForwarding, DomainType, EXCHANGE_ONLINE, Organization, OrganizationId,
+    OrganizationKind, TenantPolicy,
 };
 
 /// Adds the tenants of a world.
@@ -50,7 +52,16 @@ pub(super) fn lower(build: &mut Build, objects: &[Object]) {
         accepted_domains(build, &tenant);
         connectors::inbound(build, &tenant, front_end);
         connectors::outbound(build, &tenant);
+        remote::lower(build, organization, object.objects("RemoteDomains"), true);
+        let first = build.parts.recipients.len();
         recipients::lower(build, &tenant);
+        policy::send_as(
+            build,
+            organization,
+            first,
+            object.objects("RecipientPermissions"),
+        );
+        rules::lower(build, organization, first, object.objects("TransportRules"));
     }
     servers::certificate(build, front_end);
 }
@@ -58,9 +69,27 @@ pub(super) fn lower(build: &mut Build, objects: &[Object]) {
 fn organization(build: &mut Build, object: &Object) -> OrganizationId {
     let name = object.text("Name").unwrap_or_default();
     build.organization(Organization {
+        tenant: tenant_policy(object),
         settings: object.settings(),
         ..Organization::new(name, OrganizationKind::ExchangeOnline, &EXCHANGE_ONLINE)
     })
+}
+
+/// What holds for the whole tenant.
+fn tenant_policy(object: &Object) -> TenantPolicy {
+    let config = object.objects("OrganizationConfig").first();
+    let spam = object.objects("HostedOutboundSpamFilterPolicy").first();
+    let region = config.and_then(|config| config.text("MailFlowRegion"));
+    TenantPolicy {
+        reject_direct_send: config.is_some_and(|config| config.flag("RejectDirectSend")),
+        has_mail_license: config.is_none_or(|config| config.flag("HasMailLicense")),
+        mail_flow_region: region.map(str::to_owned),
+        auto_forwarding: match spam.and_then(|spam| spam.text("AutoForwardingMode")) {
+            Some("On") => AutoForwarding::On,
+            Some("Off") => AutoForwarding::Off,
+            Some(_) | None => AutoForwarding::Automatic,
+        },
+    }
 }
 
 fn accepted_domains(build: &mut Build, tenant: &Tenant<'_>) {
@@ -74,6 +103,7 @@ fn accepted_domains(build: &mut Build, tenant: &Tenant<'_>) {
                 "write `Authoritative` or `InternalRelay`",
             );
         }
+        refuse_subdomains_of_authoritative(build, object);
     }
     build.accepted_domains(tenant.organization, objects);
     imply_initial_domain(build, tenant);
@@ -94,4 +124,20 @@ fn imply_initial_domain(build: &mut Build, tenant: &Tenant<'_>) {
         settings: tenant.object.settings(),
         ..AcceptedDomain::new(tenant.organization, initial, DomainType::Authoritative)
     });
+}
+
+/// Exchange Online, "Enable mail flow for subdomains in Exchange Online": the parent must be an
+/// InternalRelay domain.
+fn refuse_subdomains_of_authoritative(build: &mut Build, object: &Object) {
+    let key = "MatchSubDomains";
+    if object.flag(key) && object.text("DomainType") == Some("Authoritative") {
+        let domain = object.text("DomainName").unwrap_or_default();
+        conflict(
+            build,
+            object,
+            key,
+            format!("`{key}` is true, and `{domain}` is Authoritative"),
+            "write `DomainType = \"InternalRelay\"`, or remove `MatchSubDomains`".to_owned(),
+        );
+    }
 }

@@ -1,21 +1,23 @@
 //! Mailboxes, mail users and groups of a tenant.
 
-use std::collections::HashMap;
-
 use super::servers::Tenant;
 use crate::config::build::Build;
 use crate::config::directory::{self, target_address};
+use crate::config::keys::timestamp;
 use crate::config::object::{Object, Word};
+use crate::config::policy::{self, Directory, Written};
 use crate::diag::Diagnostic;
-use crate::mail::Mailbox;
-use crate::model::{MailUserFlavour, Member, RecipientId, RecipientKind};
+use crate::model::{DistributionGroup, MailUserFlavour, Member, RecipientKind, UnifiedGroup};
 
-/// Adds the recipients of a tenant, then the members of its groups.
+/// Adds the recipients of a tenant, then what names others.
 pub(super) fn lower(build: &mut Build, tenant: &Tenant<'_>) {
     let first = build.parts.recipients.len();
-    let mut add = |object: &Object, kind| {
-        let authenticated = object.flag("RequireSenderAuthenticationEnabled");
-        directory::lower(build, tenant.organization, object, kind, authenticated)
+    let mut written = Written::new();
+    let mut add = |object, kind| {
+        let authenticated = Object::flag(object, "RequireSenderAuthenticationEnabled");
+        let id = directory::lower(build, tenant.organization, object, kind, authenticated);
+        written.extend(id.map(|id| (object, id)));
+        id
     };
     for object in tenant.object.objects("Mailboxes") {
         let kind = RecipientKind::Mailbox {
@@ -24,13 +26,28 @@ pub(super) fn lower(build: &mut Build, tenant: &Tenant<'_>) {
         };
         add(object, kind);
     }
-    for object in tenant.object.objects("MailUsers") {
-        let kind = RecipientKind::MailUser {
-            flavour: MailUserFlavour::MailUser,
-            target_address: target_address(object, "ExternalEmailAddress"),
-            echo: object.flag("EchoGroupMessageBackToSubscribedSender"),
-        };
-        add(object, kind);
+    for (key, flavour) in [
+        ("MailUsers", MailUserFlavour::MailUser),
+        ("MailContacts", MailUserFlavour::Contact),
+    ] {
+        for object in tenant.object.objects(key) {
+            let echo = "EchoGroupMessageBackToSubscribedSender";
+            let kind = RecipientKind::MailUser {
+                flavour,
+                target_address: target_address(object, "ExternalEmailAddress"),
+                echo: object.knows(echo) && object.flag(echo),
+            };
+            add(object, kind);
+        }
+    }
+    for key in ["DistributionGroups", "DynamicDistributionGroups"] {
+        for object in tenant.object.objects(key) {
+            let group = DistributionGroup {
+                dynamic: object.knows("RecipientFilter"),
+                ..DistributionGroup::default()
+            };
+            add(object, RecipientKind::DistributionGroup(Box::new(group)));
+        }
     }
     let mut groups = Vec::new();
     for object in tenant.object.objects("UnifiedGroups") {
@@ -41,82 +58,75 @@ pub(super) fn lower(build: &mut Build, tenant: &Tenant<'_>) {
         };
         groups.extend(add(object, kind).map(|id| (object, id)));
     }
+    policy::connect(build, first, &written);
     let directory = Directory::of(build, first);
-    for (object, group) in groups {
-        let (kind, diagnostics) = directory.group(build, object);
-        build.parts.recipients[group.index()].kind = kind;
+    for (object, id) in groups {
+        let (kind, diagnostics) = group(&directory, build, object);
+        build.parts.recipients[id.index()].kind = kind;
         build.diagnostics.extend(diagnostics);
     }
 }
 
-/// Who holds which address of a tenant.
-struct Directory(HashMap<Mailbox, RecipientId>);
+/// A group with its members and subscribers.
+fn group(
+    directory: &Directory,
+    build: &Build,
+    object: &Object,
+) -> (RecipientKind, Vec<Diagnostic>) {
+    let members = directory.members(object.list("Members"));
+    let (subscribers, diagnostics) = if object.has("Subscribers") {
+        let words = object.list("Subscribers");
+        let strangers = strangers(directory, words, &members);
+        (directory.members(words), strangers)
+    } else {
+        let cloud = object.flag("AutoSubscribeNewMembers");
+        let subscribes = |member: &&Member| is_subscribed(build, member, cloud);
+        let subscribers = members.iter().filter(subscribes).cloned().collect();
+        (subscribers, Vec::new())
+    };
+    let kind = RecipientKind::Group {
+        subscribers,
+        details: Box::new(details(directory, object)),
+        members,
+    };
+    (kind, diagnostics)
+}
 
-impl Directory {
-    /// The directory of the recipients from an index on; the first holder of an address counts.
-    fn of(build: &Build, first: usize) -> Self {
-        let mut holders = HashMap::new();
-        for (index, recipient) in build.parts.recipients.iter().enumerate().skip(first) {
-            for address in &recipient.addresses {
-                holders
-                    .entry(address.clone())
-                    .or_insert(RecipientId::new(index));
-            }
-        }
-        Self(holders)
+/// What a group has beside members and subscribers.
+fn details(directory: &Directory, object: &Object) -> UnifiedGroup {
+    let since = |entry: &Object| {
+        let member = directory.member(&entry.word("Member")?)?;
+        Some((member, timestamp(entry.text("Since")?)?))
+    };
+    UnifiedGroup {
+        owners: directory.members(object.list("Owners")),
+        event_subscribers: object
+            .has("EventSubscribers")
+            .then(|| directory.members(object.list("EventSubscribers"))),
+        always_subscribe_to_events: object.flag("AlwaysSubscribeMembersToCalendarEvents"),
+        subscription_enabled: object.flag("SubscriptionEnabled"),
+        hidden_from_clients: object.flag("HiddenFromExchangeClientsEnabled"),
+        member_since: object
+            .objects("MemberSince")
+            .iter()
+            .filter_map(since)
+            .collect(),
     }
+}
 
-    /// A group with its members and subscribers.
-    fn group(&self, build: &Build, object: &Object) -> (RecipientKind, Vec<Diagnostic>) {
-        let members = self.members(object.list("Members"));
-        let (subscribers, diagnostics) = if object.has("Subscribers") {
-            let words = object.list("Subscribers");
-            (self.members(words), self.strangers(words, &members))
-        } else {
-            let cloud = object.flag("AutoSubscribeNewMembers");
-            let subscribes = |member: &&Member| is_subscribed(build, member, cloud);
-            (
-                members.iter().filter(subscribes).cloned().collect(),
-                Vec::new(),
-            )
-        };
-        let kind = RecipientKind::Group {
-            members,
-            subscribers,
-            details: Box::default(),
-        };
-        (kind, diagnostics)
-    }
-
-    /// Whom addresses stand for, each once.
-    fn members(&self, words: &[Word]) -> Vec<Member> {
-        let mut members = Vec::new();
-        for word in words {
-            let member = self.member(word);
-            members.extend(member.filter(|member| !members.contains(member)));
-        }
-        members
-    }
-
-    fn member(&self, word: &Word) -> Option<Member> {
-        let address: Mailbox = word.text.parse().ok()?;
-        Some(match self.0.get(&address) {
-            Some(recipient) => Member::Recipient(*recipient),
-            None => Member::Nobody(address),
-        })
-    }
-
-    /// Says of every subscriber that is no member.
-    fn strangers(&self, subscribers: &[Word], members: &[Member]) -> Vec<Diagnostic> {
-        let is_stranger = |word: &&Word| self.member(word).is_some_and(|m| !members.contains(&m));
-        let strangers = subscribers.iter().filter(is_stranger);
-        let report = |word: &Word| {
-            let message = format!("the subscriber `{}` is no member of the group", word.text);
-            Diagnostic::new("invalid-value", Some(word.location.clone()), message)
-                .help("add the address to `Members`, or remove it here")
-        };
-        strangers.map(report).collect()
-    }
+/// Says of every subscriber that is no member.
+fn strangers(directory: &Directory, subscribers: &[Word], members: &[Member]) -> Vec<Diagnostic> {
+    let is_stranger = |word: &&Word| {
+        directory
+            .member(word)
+            .is_some_and(|member| !members.contains(&member))
+    };
+    let report = |word: &Word| {
+        let message = format!("the subscriber `{}` is no member of the group", word.text);
+        Diagnostic::new("invalid-value", Some(word.location.clone()), message)
+            .help("add the address to `Members`, or remove it here")
+    };
+    subscribers.iter().filter(is_stranger).map(report).collect()
 }
 
 /// Whether a member gets copies where the group names no subscribers: on-premises users and guests

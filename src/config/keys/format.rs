@@ -4,12 +4,12 @@ use std::fmt::Display;
 use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::kind::{Format, Mistake};
 use crate::diag::did_you_mean;
 use crate::mail::{AddressError, ByteSize, Domain, EnhancedStatus, Limit, Mailbox, NamePattern};
-use crate::model::{AddressSpace, DomainPattern, IpRange, SmartHost};
+use crate::model::{AddressSpace, DomainPattern, ExtendedRight, IpRange, SmartHost};
 
 /// Any text, the empty one too.
 pub(super) static TEXT: Format = Format {
@@ -75,11 +75,7 @@ pub(super) static ACCEPTED_DOMAIN: Format = Format {
     noun: "a domain name",
     example: "contoso.com",
     check: |text| match text {
-        "*" => Err(Mistake::new("`*` would accept mail for every domain")
-            .because("a server that accepts mail for every domain is an open relay")
-            .help(
-                "name the domains one by one; `*.contoso.com` stands for all below `contoso.com`",
-            )),
+        "*" => Ok(()),
         _ => domain_or_wildcard(text),
     },
 };
@@ -203,6 +199,45 @@ pub(super) static DISTINGUISHED_NAME: Format = Format {
     },
 };
 
+/// `SMTP:%g.%s@contoso.com`, or a template of another type.
+pub(super) static ADDRESS_TEMPLATE: Format = Format {
+    noun: "a template of addresses",
+    example: "SMTP:@contoso.com",
+    check: |text| {
+        let Some(bare) = smtp_address(text) else {
+            return Ok(());
+        };
+        let bad = || Mistake::new(format!("`{text}` is not a template of addresses"));
+        let (_, template_domain) = bare.rsplit_once('@').ok_or_else(bad)?;
+        domain(template_domain)
+    },
+};
+
+/// `contoso.com`, or `autod:contoso.com`.
+pub(super) static HYBRID_DOMAIN: Format = Format {
+    noun: "a domain name",
+    example: "contoso.com",
+    check: |text| domain(text.strip_prefix("autod:").unwrap_or(text)),
+};
+
+/// `Ms-Exch-SMTP-Accept-Any-Recipient`.
+pub(super) static EXTENDED_RIGHT: Format = Format {
+    noun: "an extended right",
+    example: "Ms-Exch-SMTP-Accept-Any-Recipient",
+    check: |text| {
+        let names = || ExtendedRight::ALL.iter().map(|right| right.as_str());
+        if names().any(|name| name.eq_ignore_ascii_case(text)) {
+            return Ok(());
+        }
+        // Rights that change nothing here are many; a misspelled one is a mistake.
+        match did_you_mean(text, names()) {
+            Some(meant) => Err(Mistake::new(format!("`{text}` is not an extended right"))
+                .help(format!("did you mean `{meant}`?"))),
+            None => Ok(()),
+        }
+    },
+};
+
 /// `mail.protection.outlook.com:AcceptCloudServicesMail`.
 pub(super) static TLS_DOMAIN_CAPABILITY: Format = Format {
     noun: "a host name with capabilities",
@@ -248,6 +283,43 @@ pub(super) static LIMIT: Format = Format {
     check: |text| parsed::<Limit>(text),
 };
 
+/// A number, or `Unlimited`.
+pub(super) static COUNT: Format = Format {
+    noun: "a number",
+    example: "500",
+    check: |text| {
+        let bad = || {
+            Mistake::new(format!(
+                "`{text}` is neither a whole number nor `Unlimited`"
+            ))
+        };
+        count(text).map(drop).ok_or_else(bad)
+    },
+};
+
+/// `2.00:00:00`.
+pub(super) static TIMESPAN: Format = Format {
+    noun: "a span of time",
+    example: "2.00:00:00",
+    check: |text| {
+        let bad = || {
+            Mistake::new(format!("`{text}` is not a span of time"))
+                .help("as in `2.00:00:00` for two days, `00:30:00` for half an hour")
+        };
+        timespan(text).map(drop).ok_or_else(bad)
+    },
+};
+
+/// `SMTP:ann@fabrikam.com`, or `X400:c=us;…`.
+pub(super) static FOREIGN_ADDRESS: Format = Format {
+    noun: "an address",
+    example: "ann@fabrikam.com",
+    check: |text| match smtp_address(text) {
+        Some(bare) => address(bare),
+        None => Ok(()),
+    },
+};
+
 /// A moment (RFC 3339), or a date, which means its first moment in UTC.
 pub(super) static MOMENT: Format = Format {
     noun: "a moment",
@@ -262,6 +334,42 @@ pub(super) static MOMENT: Format = Format {
         timestamp(text).map(drop).ok_or_else(bad)
     },
 };
+
+/// Reads a number or `Unlimited`, which is `None`.
+pub(in crate::config) fn count(text: &str) -> Option<Option<u32>> {
+    if text.trim().eq_ignore_ascii_case("Unlimited") {
+        return Some(None);
+    }
+    text.trim().parse().ok().map(Some)
+}
+
+/// Reads `[d.]hh:mm:ss`.
+pub(in crate::config) fn timespan(text: &str) -> Option<SignedDuration> {
+    let (days, clock) = match text.trim().split_once('.') {
+        Some((days, clock)) => (days.parse::<u32>().ok()?, clock),
+        None => (0, text.trim()),
+    };
+    let parts: Vec<u32> = clock
+        .split(':')
+        .map(|part| part.parse().ok())
+        .collect::<Option<_>>()?;
+    let [hours @ 0..24, minutes @ 0..60, seconds @ 0..60] = parts[..] else {
+        return None;
+    };
+    let seconds = i64::from(hours) * 3600 + i64::from(minutes) * 60 + i64::from(seconds);
+    Some(SignedDuration::from_secs(
+        i64::from(days) * 86_400 + seconds,
+    ))
+}
+
+/// The type in upper case and the address of one that is not of SMTP.
+pub(in crate::config) fn address_of_kind(text: &str) -> Option<(String, &str)> {
+    if smtp_address(text).is_some() {
+        return None;
+    }
+    let (kind, address) = text.split_once(':')?;
+    Some((kind.to_ascii_uppercase(), address))
+}
 
 /// Reads a moment.
 pub(in crate::config) fn timestamp(text: &str) -> Option<Timestamp> {
@@ -317,7 +425,7 @@ fn tls_domain_capability(text: &str) -> Result<(), Mistake> {
     let Some((domain, capabilities)) = text.split_once(':') else {
         return Err(Mistake::new(format!("`{text}` names no capability")));
     };
-    if NamePattern::parse(domain).is_err() {
+    if !domain.eq_ignore_ascii_case("NO-TLS") && NamePattern::parse(domain).is_err() {
         return Err(Mistake::new(format!("`{domain}` is not a host name")));
     }
     let known = |word: &&str| CAPABILITIES.iter().any(|c| c.eq_ignore_ascii_case(word));
@@ -401,6 +509,19 @@ mod tests {
         ] {
             assert_eq!(version(bad), None, "{bad}");
         }
+    }
+
+    #[test]
+    fn spans_and_counts_are_read_as_exchange_prints_them() {
+        let hours = |hours| Some(SignedDuration::from_hours(hours));
+        assert_eq!(timespan("2.00:00:00"), hours(48));
+        assert_eq!(timespan("12:00:00"), hours(12));
+        for bad in ["", "2", "2.00:00", "24:00:00", "1.0:60:00", "x.00:00:00"] {
+            assert_eq!(timespan(bad), None, "{bad}");
+        }
+        assert_eq!(count("unlimited"), Some(None));
+        assert_eq!(count("500"), Some(Some(500)));
+        assert_eq!(count("many"), None);
     }
 
     #[test]

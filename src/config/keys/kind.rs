@@ -104,7 +104,6 @@ pub(in crate::config) struct Format {
 #[derive(Debug, Default)]
 pub(in crate::config) struct Mistake {
     message: String,
-    because: Option<&'static str>,
     help: Option<String>,
 }
 
@@ -115,12 +114,6 @@ impl Mistake {
             message: message.into(),
             ..Self::default()
         }
-    }
-
-    /// Says why that is so.
-    pub(in crate::config) fn because(mut self, reason: &'static str) -> Self {
-        self.because = Some(reason);
-        self
     }
 
     /// Says what to do instead.
@@ -139,10 +132,6 @@ impl Mistake {
             .help
             .unwrap_or_else(|| format!("as in `{}`", format.example));
         let diagnostic = Diagnostic::new("invalid-value", Some(place.clone()), self.message);
-        let diagnostic = self
-            .because
-            .into_iter()
-            .fold(diagnostic, Diagnostic::because);
         diagnostic.help(help)
     }
 }
@@ -159,6 +148,16 @@ const fn key(name: &'static str, takes: Takes, says: &'static str) -> Key {
 /// A key that takes true or false.
 pub(super) const fn boolean(name: &'static str, default: &'static str, says: &'static str) -> Key {
     key(name, Takes::Boolean, says).default(default)
+}
+
+/// A key that takes true or false, and whose default depends on something else.
+pub(super) const fn switch(name: &'static str, says: &'static str) -> Key {
+    key(name, Takes::Boolean, says)
+}
+
+/// A key that takes a whole number, without a default.
+pub(super) const fn number(name: &'static str, bounds: (u32, u32), says: &'static str) -> Key {
+    key(name, Takes::Whole(bounds.0, bounds.1), says)
 }
 
 /// A key that takes one of some words.
@@ -207,6 +206,15 @@ pub(super) const fn size(
     says: &'static str,
 ) -> Key {
     key(name, Takes::Size(format), says).default(default)
+}
+
+/// A key that takes a size, without a default.
+pub(super) const fn size_without_default(
+    name: &'static str,
+    format: &'static Format,
+    says: &'static str,
+) -> Key {
+    key(name, Takes::Size(format), says)
 }
 
 /// A key that takes text.

@@ -2,10 +2,11 @@
 
 use super::exchange_online::TENANT;
 use super::format::{
-    ADDRESS, DISTINGUISHED_NAME, DOMAIN, HOST, IP_ADDRESS, MOMENT, NAME, NAME_PATTERN, STATUS, TEXT,
+    ADDRESS, DISTINGUISHED_NAME, DOMAIN, HOST, IP_ADDRESS, MOMENT, NAME, NAME_PATTERN, SMART_HOST,
+    STATUS, TEXT,
 };
 use super::kind::{
-    Key, Kind, Presence, Takes, choice, moment, object, objects, one_or_many, text, words,
+    Key, Kind, Presence, Takes, boolean, choice, moment, object, objects, one_or_many, text, words,
 };
 use super::onprem::ORGANIZATION;
 
@@ -22,6 +23,8 @@ pub(in crate::config) static WORLD: Kind = Kind {
         objects(&ORGANIZATION, "OnPremises"),
         objects(&TENANT, "ExchangeOnline"),
         object(&INTERNET, "Internet"),
+        objects(&GATEWAYS, "Gateways"),
+        objects(&ENTRA_CONNECT, "EntraConnect"),
         object(&DNS, "Dns"),
         objects(&CERTIFICATES, "Certificates"),
         objects(&EXPECT, "Expect"),
@@ -66,7 +69,88 @@ static SENDERS: Kind = Kind {
 static DNS: Kind = Kind {
     path: "Dns",
     says: "What DNS says.",
-    keys: &[objects(&ZONES, "Zones")],
+    keys: &[objects(&ZONES, "Zones"), objects(&FAULTS, "Faults")],
+};
+
+static FAULTS: Kind = Kind {
+    path: "Dns.Faults",
+    says: "A query that goes wrong, whatever the zones say.",
+    keys: &[
+        text("Name", &DOMAIN, "The name that is asked for.").required(),
+        choice(
+            "Type",
+            &["MX", "A", "AAAA", "CNAME", "*"],
+            "The type of record that is asked for; `*`: every type.",
+        )
+        .default("*"),
+        choice(
+            "View",
+            &["Public", "Internal"],
+            "Who asks; absent: everybody.",
+        ),
+        choice(
+            "Fault",
+            &["SERVFAIL", "Timeout", "Refused"],
+            "What comes back.",
+        )
+        .required(),
+    ],
+};
+
+static GATEWAYS: Kind = Kind {
+    path: "Gateways",
+    says: "A mail gateway of a third party, which passes on what it takes.",
+    keys: &[
+        text("Name", &NAME, "Its name.").required(),
+        text("Fqdn", &HOST, "The name it says in EHLO; absent: its name."),
+        one_or_many("IPAddress", &IP_ADDRESS, "Its addresses.").required(),
+        one_or_many(
+            "RelaysTo",
+            &SMART_HOST,
+            "The hosts it sends to; absent: it follows MX records.",
+        ),
+        boolean(
+            "StripsHeaders",
+            "true",
+            "Whether it takes the organization's headers off.",
+        ),
+    ],
+};
+
+static ENTRA_CONNECT: Kind = Kind {
+    path: "EntraConnect",
+    says: "Microsoft Entra Connect, as far as group writeback depends on it.",
+    keys: &[
+        text("Version", &NAME, "Its version, as `2.4.131.0`."),
+        one_or_many("Licenses", &NAME, "Licences of the tenant, such as `P1`."),
+        choice(
+            "SignInMethod",
+            &["PHS", "PTA", "ADFS"],
+            "How users log on: password hash synchronization, pass-through authentication, federation.",
+        ),
+        words(
+            "Features",
+            &["ExchangeHybrid", "GroupWriteback", "PasswordHashSync"],
+            "The optional features that are on.",
+        ),
+        text(
+            "GroupWritebackOU",
+            &NAME,
+            "The organizational unit that groups are written to.",
+        ),
+        text("GroupWritebackForest", &DOMAIN, "The forest of that unit."),
+        boolean(
+            "WritebackPermissions",
+            "true",
+            "Whether its account may write there.",
+        ),
+        moment("LastSync", &MOMENT, "When it last ran."),
+        boolean(
+            "SelfServiceGroupManagement",
+            "false",
+            "Whether users manage groups themselves.",
+        ),
+    ],
 };
 
 static ZONES: Kind = Kind {
@@ -124,6 +208,17 @@ static CERTIFICATES: Kind = Kind {
             "Where its root comes from; others trust it only where that is ThirdParty.",
         )
         .default("ThirdParty"),
+        boolean(
+            "ChainComplete",
+            "true",
+            "Whether its servers send the certificates between it and its root.",
+        ),
+        boolean(
+            "HasPrivateKey",
+            "true",
+            "Whether its servers hold the private key.",
+        ),
+        text("Thumbprint", &NAME, "Its hash; routing does not ask."),
         one_or_many("Servers", &NAME, "The servers that hold it."),
     ],
 };

@@ -18,7 +18,9 @@ pub(super) fn sites(build: &mut Build, organization: OrganizationId, subscriptio
         let edge = edge_server(build, organization, subscription);
         let site = site(build, organization, subscription);
         if let (Some(edge), Some(site)) = (edge, site) {
-            build.parts.servers[edge.index()].site = site;
+            let server = &mut build.parts.servers[edge.index()];
+            server.site = site;
+            server.subscribed = true;
         }
     }
 }
@@ -148,7 +150,10 @@ fn inbound(build: &Build, organization: OrganizationId, site: &str) -> SendConne
 
 fn internet(organization: OrganizationId, site: &str) -> SendConnector {
     let name = format!("EdgeSync - {site} to Internet");
-    connector(organization, name, (DomainPattern::Any, 100), Routing::Dns)
+    SendConnector {
+        domain_secure: true,
+        ..connector(organization, name, (DomainPattern::Any, 100), Routing::Dns)
+    }
 }
 
 /// The Mailbox servers of a site: what the smart host `--` stands for.

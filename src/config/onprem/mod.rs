@@ -5,8 +5,10 @@
 //!
 //! Implied, unless the world writes an object of the name:
 //! - on every Mailbox server the Receive connectors `Default Frontend <server>` (25),
-//!   `Client Frontend <server>` (587) and `Default <server>` (2525), on every Edge server
+//!   `Client Frontend <server>` (587), `Outbound Proxy Frontend <server>` (717),
+//!   `Client Proxy <server>` (465) and `Default <server>` (2525), on every Edge server
 //!   `Default internal receive connector <server>` (25);
+//! - the remote domain `Default` for `*`, and a site for every name that a server gives;
 //! - for every Edge subscription the Send connectors `EdgeSync - Inbound to <site>` and
 //!   `EdgeSync - <site> to Internet`.
 //!
@@ -16,39 +18,48 @@
 //! "Accepted domains".
 
 mod edge;
+mod hybrid;
+mod organization;
 mod receive;
+mod recipients;
 mod send;
 
 use super::build::Build;
-use super::directory::{self, target_address};
+use super::keys::timespan;
 use super::object::Object;
+use super::{policy, remote, rules};
 use crate::model::{
-    DnsView, EXCHANGE_SERVER, MailUserFlavour, Organization, OrganizationId, OrganizationKind,
-    RecipientKind, RecipientValidation, RemoteDomain, Server, ServerId, ServerRole, Service,
-    TransportConfig, TransportRole,
+    DnsView, EXCHANGE_2013, EXCHANGE_SERVER, Organization, OrganizationId, OrganizationKind,
+    Profile, RecipientFilter, RecipientValidation, Server, ServerRole, Service, TransportRole,
 };
 
 /// Adds an on-premises organization.
 pub(super) fn lower(build: &mut Build, object: &Object) {
     let name = object.text("Name").unwrap_or_default();
+    let config = object.objects("TransportConfig").first();
     let organization = build.organization(Organization {
-        transport: TransportConfig::default(),
+        transport: organization::transport_config(config),
         settings: object.settings(),
         ..Organization::new(name, OrganizationKind::OnPremises, &EXCHANGE_SERVER)
     });
     servers(build, organization, object);
     edge::sites(build, organization, object.objects("EdgeSubscriptions"));
+    organization::sites(build, organization, object);
     build.accepted_domains(organization, object.objects("AcceptedDomains"));
-    remote_domains(build, organization, object.objects("RemoteDomains"));
+    remote::lower(build, organization, object.objects("RemoteDomains"), false);
     receive::lower(build, organization, object.objects("ReceiveConnectors"));
     send::lower(build, organization, object.objects("SendConnectors"));
     edge::connectors(build, organization, object.objects("EdgeSubscriptions"));
-    mailboxes(build, organization, object.objects("Mailboxes"));
-    let remote = object.objects("RemoteMailboxes");
-    mail_users(build, organization, remote, MailUserFlavour::RemoteMailbox);
-    let users = object.objects("MailUsers");
-    mail_users(build, organization, users, MailUserFlavour::MailUser);
-    written_back_groups(build, organization, object.objects("WrittenBackGroups"));
+    let first = build.parts.recipients.len();
+    recipients::lower(build, organization, object);
+    policy::send_as(
+        build,
+        organization,
+        first,
+        object.objects("SendAsPermissions"),
+    );
+    hybrid::lower(build, organization, object);
+    rules::lower(build, organization, first, object.objects("TransportRules"));
 }
 
 fn servers(build: &mut Build, organization: OrganizationId, object: &Object) {
@@ -69,7 +80,24 @@ fn servers(build: &mut Build, organization: OrganizationId, object: &Object) {
                 "remove `RecipientValidationEnabled`, or write `ServerRole = \"Edge\"`",
             );
         }
+        refuse_filter_on_mailbox_server(build, object, &server);
         build.server(server);
+    }
+}
+
+fn refuse_filter_on_mailbox_server(build: &mut Build, object: &Object, server: &Server) {
+    let key = "RecipientFilterConfig";
+    if object.has(key) && server.role != ServerRole::Edge {
+        let message = format!(
+            "`{}` is a Mailbox server, and filters no recipients",
+            server.name
+        );
+        build.report(
+            "conflicting-settings",
+            object.at(key),
+            message,
+            "remove `RecipientFilterConfig`, or write `ServerRole = \"Edge\"`",
+        );
     }
 }
 
@@ -90,115 +118,65 @@ fn server(organization: OrganizationId, object: &Object) -> Option<Server> {
         let hub = service(TransportRole::HubTransport);
         (vec![front_end, hub], DnsView::Internal)
     };
+    let version = object
+        .text("AdminDisplayVersion")
+        .and_then(super::keys::version);
     Some(Server {
         site: object.text("Site").unwrap_or_default().to_owned(),
         addresses: object.parse_list("IPAddress"),
         dns_view,
         directory: role != ServerRole::Edge,
-        recipient_validation: match object.flag("RecipientValidationEnabled") {
+        recipient_validation: match validates(object) {
             true => RecipientValidation::Authoritative,
             false => RecipientValidation::Off,
         },
+        recipient_filter: recipient_filter(object),
+        // An Edge server is one of the organization's once it is subscribed.
+        subscribed: role != ServerRole::Edge,
+        message_expiration: object
+            .has("MessageExpirationTimeout")
+            .then(|| object.text("MessageExpirationTimeout").and_then(timespan))
+            .flatten(),
+        external_address: object.parse("ExternalIPAddress"),
         services,
-        version: object
-            .text("AdminDisplayVersion")
-            .and_then(super::keys::version),
+        version: version.clone(),
         settings: object.settings(),
         ..Server::new(
             organization,
             object.text("Name")?,
             fqdn,
             role,
-            &EXCHANGE_SERVER,
+            profile(version.as_deref()),
         )
     })
 }
 
-fn remote_domains(build: &mut Build, organization: OrganizationId, objects: &[Object]) {
-    for object in objects {
-        let Some(pattern) = object.parse("DomainName") else {
-            continue;
-        };
-        let name = object.text("Name").or_else(|| object.text("DomainName"));
-        build.parts.remote_domains.push(RemoteDomain {
-            name: name.unwrap_or_default().to_owned(),
-            target_delivery_domain: object.flag("TargetDeliveryDomain"),
-            settings: object.settings(),
-            ..RemoteDomain::new(organization, pattern)
-        });
+/// The replies of a version: those of Exchange 2013 (15.0) are older.
+fn profile(version: Option<&str>) -> &'static Profile {
+    match version {
+        Some(version) if version.starts_with("Version 15.0 ") => &EXCHANGE_2013,
+        Some(_) | None => &EXCHANGE_SERVER,
     }
 }
 
-fn mailboxes(build: &mut Build, organization: OrganizationId, objects: &[Object]) {
-    for object in objects {
-        let Some(server) = mailbox_server(build, organization, object) else {
-            continue;
-        };
-        let kind = RecipientKind::Mailbox {
-            server,
-            echo: false,
-        };
-        let authenticated = object.flag("RequireSenderAuthenticationEnabled");
-        directory::lower(build, organization, object, kind, authenticated);
-    }
+/// Whether an Edge server looks recipients up: by its filter, or by the key that is short for it.
+fn validates(object: &Object) -> bool {
+    let filter = object.objects("RecipientFilterConfig").first();
+    object.flag("RecipientValidationEnabled")
+        || filter.is_some_and(|filter| {
+            filter.flag("Enabled") && filter.flag("RecipientValidationEnabled")
+        })
 }
 
-/// The server that holds a mailbox.
-fn mailbox_server(
-    build: &mut Build,
-    organization: OrganizationId,
-    object: &Object,
-) -> Option<ServerId> {
-    let holds =
-        |server: &Server| server.organization == organization && server.role == ServerRole::Mailbox;
-    if let Some(word) = object.word("ServerName") {
-        return build.server_named(&word, holds);
-    }
-    let first = build
-        .servers_of(organization)
-        .find(|(_, server)| holds(server));
-    let first = first.map(|(id, _)| id);
-    if first.is_none() {
-        build.report(
-            "missing-key",
-            &object.location,
-            "the mailbox is on no server: the organization has no Mailbox server",
-            "add a server with `[[OnPremises.Servers]]`",
-        );
-    }
-    first
-}
-
-fn mail_users(
-    build: &mut Build,
-    organization: OrganizationId,
-    objects: &[Object],
-    flavour: MailUserFlavour,
-) {
-    let key = match flavour {
-        MailUserFlavour::Contact | MailUserFlavour::MailUser => "ExternalEmailAddress",
-        MailUserFlavour::RemoteMailbox => "RemoteRoutingAddress",
+fn recipient_filter(object: &Object) -> RecipientFilter {
+    let Some(filter) = object.objects("RecipientFilterConfig").first() else {
+        return RecipientFilter::default();
     };
-    for object in objects {
-        let kind = RecipientKind::MailUser {
-            flavour,
-            target_address: target_address(object, key),
-            echo: false,
-        };
-        let authenticated = object.flag("RequireSenderAuthenticationEnabled");
-        directory::lower(build, organization, object, kind, authenticated);
-    }
-}
-
-fn written_back_groups(build: &mut Build, organization: OrganizationId, objects: &[Object]) {
-    for object in objects {
-        let kind = RecipientKind::RemoteGroup {
-            target_address: None,
-            mail_enabled: object.flag("MailEnabled"),
-            members: Vec::new(),
-        };
-        // Choice: a group that is written back takes mail from authenticated senders only, as the
-        // object of directory synchronization says.
-        directory::lower(build, organization, object, kind, true);
+    RecipientFilter {
+        enabled: filter.flag("Enabled"),
+        external: filter.flag("ExternalMailEnabled"),
+        internal: filter.flag("InternalMailEnabled"),
+        block_list: filter.flag("BlockListEnabled"),
+        blocked: filter.parse_list("BlockedRecipients"),
     }
 }

@@ -9,8 +9,9 @@ use crate::config::object::{Object, Word};
 use crate::diag::Diagnostic;
 use crate::mail::NamePattern;
 use crate::model::{
-    IpRange, Matcher, OrganizationId, PermissionGroup, ReceiveConnector, Server, ServerId,
-    ServerRole, TlsDomainCapability, TransportRole,
+    AdPermission, ExtendedRight, IpRange, Matcher, OrganizationId, PermissionGroup,
+    ReceiveConnector, RecipientDomainRules, Server, ServerId, ServerRole, TlsDomainCapability,
+    TransportRole, Trustee,
 };
 
 /// What a Receive connector has where nothing is written.
@@ -21,24 +22,54 @@ struct Defaults {
     transport_role: TransportRole,
     port: u16,
     permission_groups: &'static [PermissionGroup],
+    /// `MaxRecipientsPerMessage`.
+    max_recipients: u32,
+    /// `DomainSecureEnabled`.
+    domain_secure: bool,
 }
+
+/// What the connectors of a server have in common.
+const USUAL: Defaults = Defaults {
+    prefix: None,
+    transport_role: TransportRole::FrontendTransport,
+    port: 25,
+    permission_groups: &[],
+    max_recipients: 200,
+    domain_secure: false,
+};
 
 const ON_MAILBOX_SERVERS: &[Defaults] = &[
     Defaults {
         prefix: Some("Default Frontend"),
-        transport_role: TransportRole::FrontendTransport,
-        port: 25,
         permission_groups: &[
             PermissionGroup::AnonymousUsers,
             PermissionGroup::ExchangeServers,
             PermissionGroup::ExchangeLegacyServers,
         ],
+        domain_secure: true,
+        ..USUAL
     },
     Defaults {
         prefix: Some("Client Frontend"),
-        transport_role: TransportRole::FrontendTransport,
         port: 587,
         permission_groups: &[PermissionGroup::ExchangeUsers],
+        ..USUAL
+    },
+    Defaults {
+        prefix: Some("Outbound Proxy Frontend"),
+        port: 717,
+        permission_groups: &[PermissionGroup::ExchangeServers],
+        ..USUAL
+    },
+    Defaults {
+        prefix: Some("Client Proxy"),
+        transport_role: TransportRole::HubTransport,
+        port: 465,
+        permission_groups: &[
+            PermissionGroup::ExchangeUsers,
+            PermissionGroup::ExchangeServers,
+        ],
+        ..USUAL
     },
     Defaults {
         prefix: Some("Default"),
@@ -49,18 +80,20 @@ const ON_MAILBOX_SERVERS: &[Defaults] = &[
             PermissionGroup::ExchangeServers,
             PermissionGroup::ExchangeLegacyServers,
         ],
+        max_recipients: 5000,
+        ..USUAL
     },
 ];
 
 const ON_EDGE_SERVERS: &[Defaults] = &[Defaults {
     prefix: Some("Default internal receive connector"),
     transport_role: TransportRole::HubTransport,
-    port: 25,
     permission_groups: &[
         PermissionGroup::AnonymousUsers,
         PermissionGroup::ExchangeServers,
         PermissionGroup::Partners,
     ],
+    ..USUAL
 }];
 
 impl Defaults {
@@ -86,14 +119,13 @@ impl Defaults {
         });
         let is_hub = transport_role == TransportRole::HubTransport;
         Self {
-            prefix: None,
             transport_role,
             port: if is_hub && server.role != ServerRole::Edge {
                 2525
             } else {
                 25
             },
-            permission_groups: &[],
+            ..USUAL
         }
     }
 }
@@ -143,8 +175,8 @@ fn refuse_same_sessions(build: &mut Build, server: ServerId) {
     let mut found = Vec::new();
     for (index, (connector, bindings, ranges)) in listening.iter().enumerate() {
         let same = |(_, others, other_ranges): &&(&ReceiveConnector, &[SocketAddr], &[IpRange])| {
-            let port = |binding: &SocketAddr| others.iter().any(|o| o.port() == binding.port());
-            bindings.iter().any(port) && ranges.iter().any(|range| other_ranges.contains(range))
+            bindings.iter().any(|binding| others.contains(binding))
+                && ranges.iter().any(|range| other_ranges.contains(range))
         };
         let written = |connector: &ReceiveConnector| connector.settings.object.is_some();
         let others = listening
@@ -202,6 +234,8 @@ fn implied_connector(
     };
     ReceiveConnector {
         permission_groups: defaults.permission_groups.iter().copied().collect(),
+        max_recipients: defaults.max_recipients,
+        domain_secure: defaults.domain_secure,
         ..ReceiveConnector::new(organization, server, name, matcher)
     }
 }
@@ -236,6 +270,28 @@ fn connector(
         max_local_hop_count: object
             .parse("MaxLocalHopCount")
             .unwrap_or(implied.max_local_hop_count),
+        max_recipients: object
+            .parse("MaxRecipientsPerMessage")
+            .unwrap_or(implied.max_recipients),
+        max_header_size: object
+            .parse("MaxHeaderSize")
+            .unwrap_or(implied.max_header_size),
+        recipient_domains: RecipientDomainRules {
+            reject_single_label: object.flag("RejectSingleLabelRecipientDomains"),
+            reject_reserved_top_level: object.flag("RejectReservedTopLevelRecipientDomains"),
+            reject_reserved_second_level: object.flag("RejectReservedSecondLevelRecipientDomains"),
+        },
+        domain_secure: match object.has("DomainSecureEnabled") {
+            true => object.flag("DomainSecureEnabled"),
+            false => implied.domain_secure,
+        },
+        exchange_authentication: !object.has("AuthMechanism")
+            || has_word(object, "AuthMechanism", "ExchangeServer"),
+        ad_permissions: object
+            .objects("ADPermissions")
+            .iter()
+            .filter_map(ad_permission)
+            .collect(),
         settings: object.settings(),
         ..implied
     }
@@ -298,27 +354,61 @@ fn has_word(object: &Object, key: &str, word: &str) -> bool {
 
 /// Exchange Server, "Allow anonymous relay on Exchange servers".
 fn anonymous_relay(object: &Object) -> bool {
-    let is_anonymous = |user: &str| {
-        let name = user.rsplit('\\').next().unwrap_or_default();
-        name.eq_ignore_ascii_case("ANONYMOUS LOGON")
+    let permissions = object.objects("ADPermissions").iter();
+    let ours = permissions
+        .filter_map(ad_permission)
+        .filter(|permission| permission.trustee == Trustee::Anonymous)
+        .filter(|permission| {
+            permission
+                .rights
+                .contains(&ExtendedRight::AcceptAnyRecipient)
+        });
+    let (denied, granted): (Vec<_>, Vec<_>) = ours.partition(|permission| permission.deny);
+    denied.is_empty() && !granted.is_empty()
+}
+
+/// What an entry of `ADPermissions` grants or denies; rights that change nothing are left out.
+fn ad_permission(object: &Object) -> Option<AdPermission> {
+    let right = |word: &Word| {
+        let mut all = ExtendedRight::ALL.into_iter();
+        all.find(|right| right.as_str().eq_ignore_ascii_case(&word.text))
     };
-    let relays = |right: &Word| {
-        right
-            .text
-            .eq_ignore_ascii_case("Ms-Exch-SMTP-Accept-Any-Recipient")
-    };
-    object.objects("ADPermissions").iter().any(|permission| {
-        permission.text("User").is_some_and(is_anonymous)
-            && permission.list("ExtendedRights").iter().any(relays)
+    Some(AdPermission {
+        trustee: trustee(object.text("User")?),
+        rights: object
+            .list("ExtendedRights")
+            .iter()
+            .filter_map(right)
+            .collect(),
+        deny: object.flag("Deny"),
     })
+}
+
+/// Whom an account stands for, with or without its domain.
+fn trustee(user: &str) -> Trustee {
+    let name = user.rsplit('\\').next().unwrap_or_default();
+    match name.to_ascii_lowercase().as_str() {
+        "anonymous logon" => Trustee::Anonymous,
+        "authenticated users" => Trustee::AuthenticatedUsers,
+        "externally secured servers" => Trustee::ExternallySecuredServers,
+        "edge transport servers" | "exchange servers" | "hub transport servers" => {
+            Trustee::ExchangeServers
+        }
+        "partner servers" => Trustee::Partners,
+        _ => Trustee::Other(user.to_owned()),
+    }
 }
 
 fn capabilities(object: &Object) -> Vec<TlsDomainCapability> {
     let capability = |word: &Word| {
         let (domain, capabilities) = word.text.split_once(':')?;
         let mut capabilities = capabilities.split(',').map(str::trim);
+        let no_tls = domain.eq_ignore_ascii_case("NO-TLS");
         Some(TlsDomainCapability {
-            domain: Some(NamePattern::parse(domain).ok()?),
+            domain: match no_tls {
+                true => None,
+                false => Some(NamePattern::parse(domain).ok()?),
+            },
             accept_cloud_services_mail: capabilities
                 .any(|each| each.eq_ignore_ascii_case("AcceptCloudServicesMail")),
         })

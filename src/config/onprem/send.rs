@@ -1,12 +1,15 @@
 //! Send connectors (Exchange Server, "Send connectors").
 
+use std::collections::BTreeSet;
+
 use super::edge::mailbox_servers;
 use crate::config::build::Build;
 use crate::config::object::Object;
 use crate::config::sending::{self, conflict};
 use crate::mail::Limit;
 use crate::model::{
-    DomainPattern, OrganizationId, Routing, SendConnector, Server, ServerId, ServerRole,
+    AddressSpace, DomainPattern, ErrorPolicy, OrganizationId, Routing, SendConnector, Server,
+    ServerId, ServerRole,
 };
 
 /// Adds the Send connectors of an organization.
@@ -25,14 +28,17 @@ fn connector(
     organization: OrganizationId,
     object: &Object,
 ) -> Option<SendConnector> {
-    let sources = sources(build, organization, object);
+    let (sources, missing_sources) = sources(build, organization, object);
+    let address_spaces = sending::address_spaces(object.list("AddressSpaces"));
     let routing = routing(build, organization, object, &sources);
     refuse_internal_domains(build, object, &sources);
     refuse_level_without_tls(build, object);
+    refuse_tls_never_and_always(build, object);
+    refuse_foreign_by_mx(build, object, &address_spaces);
     Some(SendConnector {
         enabled: object.flag("Enabled"),
-        address_spaces: sending::address_spaces(object.list("AddressSpaces")),
-        scoped: object.flag("IsScopedConnector"),
+        scoped: object.flag("IsScopedConnector") || address_spaces.iter().any(|space| space.local),
+        address_spaces,
         routing,
         use_external_dns: object.flag("UseExternalDNSServersEnabled"),
         require_tls: object.flag("RequireTLS"),
@@ -42,15 +48,39 @@ fn connector(
         fqdn: object.parse("Fqdn"),
         max_message_size: object.parse("MaxMessageSize").unwrap_or(Limit::Unlimited),
         cloud_services_mail_enabled: object.flag("CloudServicesMailEnabled"),
+        port: object.parse("Port").unwrap_or(25),
+        ignore_starttls: object.flag("IgnoreSTARTTLS"),
+        force_helo: object.flag("ForceHELO"),
+        domain_secure: object.flag("DomainSecureEnabled"),
+        error_policies: error_policies(object),
+        front_end_proxy: object.flag("FrontendProxyEnabled"),
         settings: object.settings(),
         sources,
+        missing_sources,
         ..SendConnector::new(organization, object.text("Name")?)
     })
 }
 
-fn sources(build: &mut Build, organization: OrganizationId, object: &Object) -> Vec<ServerId> {
+fn error_policies(object: &Object) -> BTreeSet<ErrorPolicy> {
+    let policies = [
+        ErrorPolicy::DowngradeCustomFailures,
+        ErrorPolicy::DowngradeDnsFailures,
+        ErrorPolicy::UpgradeCustomFailures,
+    ];
+    let written = object.list("ErrorPolicies");
+    let is_written = |policy: &ErrorPolicy| written.iter().any(|w| w.text == policy.as_str());
+    policies.into_iter().filter(is_written).collect()
+}
+
+/// The servers that send through a connector, and the names of those that are gone: a server that
+/// was removed stays in the list.
+fn sources(
+    build: &mut Build,
+    organization: OrganizationId,
+    object: &Object,
+) -> (Vec<ServerId>, Vec<String>) {
     let ours = |server: &Server| server.organization == organization;
-    let sources = build.servers_named(object.list("SourceTransportServers"), ours);
+    let (sources, missing) = build.servers_or_names(object.list("SourceTransportServers"), ours);
     let edges = sources.iter().filter(|id| is_edge(build, **id)).count();
     if edges > 0 && edges < sources.len() {
         conflict(
@@ -61,7 +91,7 @@ fn sources(build: &mut Build, organization: OrganizationId, object: &Object) -> 
             "make two connectors: one for the Mailbox servers, one for the Edge servers".to_owned(),
         );
     }
-    sources
+    (sources, missing)
 }
 
 fn is_edge(build: &Build, id: ServerId) -> bool {
@@ -127,6 +157,37 @@ fn refuse_level_without_tls(build: &mut Build, object: &Object) {
             "TlsAuthLevel",
             "`TlsAuthLevel` is written, and `RequireTLS` is false".to_owned(),
             "write `RequireTLS = true`, or remove `TlsAuthLevel`".to_owned(),
+        );
+    }
+}
+
+/// Exchange PowerShell, "Set-SendConnector": `IgnoreSTARTTLS` and `RequireTLS` exclude each other.
+fn refuse_tls_never_and_always(build: &mut Build, object: &Object) {
+    if object.flag("IgnoreSTARTTLS") && object.flag("RequireTLS") {
+        conflict(
+            build,
+            object,
+            "IgnoreSTARTTLS",
+            "`IgnoreSTARTTLS` is true, and so is `RequireTLS`".to_owned(),
+            "remove one of the two".to_owned(),
+        );
+    }
+}
+
+/// Exchange Server, "Send connectors": addresses that are no domains have no MX records.
+fn refuse_foreign_by_mx(build: &mut Build, object: &Object, spaces: &[AddressSpace]) {
+    let is_foreign = |space: &&AddressSpace| matches!(space.pattern, DomainPattern::Foreign { .. });
+    let foreign = spaces.iter().find(is_foreign);
+    if let Some(foreign) = foreign.filter(|_| !object.states("SmartHosts")) {
+        let place = foreign.location.clone();
+        build.report(
+            "conflicting-settings",
+            place.as_ref().unwrap_or(&object.location),
+            format!(
+                "`{}` is no domain, and the connector follows MX records",
+                foreign.pattern
+            ),
+            "name `SmartHosts`",
         );
     }
 }

@@ -1,0 +1,246 @@
+//! What few recipients have, and whom groups and restrictions name: both dialects write it alike.
+
+use std::collections::HashMap;
+
+use super::build::Build;
+use super::keys::{address_of_kind, count, timestamp};
+use super::object::{Object, Word};
+use crate::diag::Diagnostic;
+use crate::mail::{Limit, Mailbox};
+use crate::model::{
+    DistributionGroup, ForeignAddress, Forwarding, InboxRule, MailboxType, Member, Moderation,
+    OrganizationId, Policy, RecipientId, RecipientKind, SendAsPermission,
+};
+
+/// The recipients of an organization with the objects that describe them.
+pub(super) type Written<'a> = Vec<(&'a Object, RecipientId)>;
+
+/// Adds to recipients what names other recipients, once all of them are known; `first` is the index
+/// of the organization's first one.
+pub(super) fn connect(build: &mut Build, first: usize, written: &Written<'_>) {
+    let directory = Directory::of(build, first);
+    for (object, id) in written {
+        let policy = directory.policy(object);
+        let recipient = &mut build.parts.recipients[id.index()];
+        if policy != Policy::PLAIN {
+            recipient.exceptions = Some(Box::new(policy));
+        }
+        match &mut recipient.kind {
+            RecipientKind::DistributionGroup(group) => directory.fill(group, object),
+            RecipientKind::RemoteGroup { members, .. } => {
+                *members = directory.members(object.list("Members"));
+            }
+            RecipientKind::Group { .. }
+            | RecipientKind::Mailbox { .. }
+            | RecipientKind::MailUser { .. } => {}
+        }
+    }
+    for (object, _) in written {
+        build.diagnostics.extend(without_moderators(object));
+    }
+}
+
+/// Adds the permissions to send as recipients of an organization; `first` is the index of its first
+/// recipient.
+pub(super) fn send_as(
+    build: &mut Build,
+    organization: OrganizationId,
+    first: usize,
+    objects: &[Object],
+) {
+    let directory = Directory::of(build, first);
+    for object in objects {
+        let (Some(identity), Some(trustee)) = (object.word("Identity"), object.word("Trustee"))
+        else {
+            continue;
+        };
+        let Some(trustee) = directory.member(&trustee) else {
+            continue;
+        };
+        build.parts.send_as.push(SendAsPermission {
+            organization,
+            identity: match directory.member(&identity) {
+                Some(Member::Recipient(id)) => Some(id),
+                Some(Member::Nobody(_)) | None => None,
+            },
+            trustee,
+            settings: object.settings(),
+        });
+    }
+}
+
+/// Moderation that nobody can do: a group has owners, anything else needs moderators.
+fn without_moderators(object: &Object) -> Option<Diagnostic> {
+    let moderated = object.knows("ModerationEnabled") && object.flag("ModerationEnabled");
+    let somebody = ["ModeratedBy", "ManagedBy", "Owners"]
+        .iter()
+        .any(|key| object.states(key));
+    (moderated && !somebody).then(|| {
+        let place = Some(object.at("ModerationEnabled").clone());
+        let message = "`ModerationEnabled` is true, and nobody can approve anything";
+        Diagnostic::new("missing-key", place, message)
+            .help("add `ModeratedBy`: who approves mail for it")
+    })
+}
+
+/// Who holds which address of an organization.
+pub(super) struct Directory(HashMap<Mailbox, RecipientId>);
+
+impl Directory {
+    /// The directory of the recipients from an index on; the first holder of an address counts.
+    pub(super) fn of(build: &Build, first: usize) -> Self {
+        let mut holders = HashMap::new();
+        for (index, recipient) in build.parts.recipients.iter().enumerate().skip(first) {
+            for address in &recipient.addresses {
+                holders
+                    .entry(address.clone())
+                    .or_insert(RecipientId::new(index));
+            }
+        }
+        Self(holders)
+    }
+
+    /// Whom addresses stand for, each once.
+    pub(super) fn members(&self, words: &[Word]) -> Vec<Member> {
+        let mut known = std::collections::BTreeSet::new();
+        let members = words.iter().filter_map(|word| self.member(word));
+        members
+            .filter(|member| known.insert(member.clone()))
+            .collect()
+    }
+
+    /// Whom an address stands for.
+    pub(super) fn member(&self, word: &Word) -> Option<Member> {
+        let address: Mailbox = word.text.parse().ok()?;
+        Some(match self.0.get(&address) {
+            Some(recipient) => Member::Recipient(*recipient),
+            None => Member::Nobody(address),
+        })
+    }
+
+    /// Whom several keys name together.
+    fn named(&self, object: &Object, keys: &[&str]) -> Vec<Member> {
+        let words: Vec<Word> = keys
+            .iter()
+            .flat_map(|key| object.list(key).iter().cloned())
+            .collect();
+        self.members(&words)
+    }
+
+    fn fill(&self, group: &mut DistributionGroup, object: &Object) {
+        group.members = self.members(object.list("Members"));
+        group.managed_by = self.members(object.list("ManagedBy"));
+        group.report_to_originator = object.flag("ReportToOriginatorEnabled");
+        group.report_to_manager = object.flag("ReportToManagerEnabled");
+        group.broken = object.knows("Broken") && object.flag("Broken");
+    }
+
+    fn policy(&self, object: &Object) -> Policy {
+        let limit = |key: &str| match object.knows(key) {
+            true => object.parse(key).unwrap_or(Limit::Unlimited),
+            false => Limit::Unlimited,
+        };
+        let text = |key: &str| object.knows(key).then(|| object.text(key)).flatten();
+        let flag = |key: &str| object.knows(key) && object.flag(key);
+        Policy {
+            mailbox_type: mailbox_type(text("RecipientTypeDetails")),
+            forwarding: self.forwarding(object),
+            max_send_size: limit("MaxSendSize"),
+            max_receive_size: limit("MaxReceiveSize"),
+            recipient_limit: text("RecipientLimits").and_then(count).flatten(),
+            accept_only_from: self.named(
+                object,
+                &[
+                    "AcceptMessagesOnlyFromSendersOrMembers",
+                    "AcceptMessagesOnlyFrom",
+                    "AcceptMessagesOnlyFromDLMembers",
+                ],
+            ),
+            reject_from: self.named(
+                object,
+                &[
+                    "RejectMessagesFromSendersOrMembers",
+                    "RejectMessagesFrom",
+                    "RejectMessagesFromDLMembers",
+                ],
+            ),
+            moderation: flag("ModerationEnabled").then(|| self.moderation(object)),
+            send_on_behalf: self.named(object, &["GrantSendOnBehalfTo"]),
+            legacy_dn: text("LegacyExchangeDN").map(str::to_owned),
+            x500: x500(object),
+            foreign_address: text("ExternalEmailAddress").and_then(address_of_kind).map(
+                |(kind, address)| ForeignAddress {
+                    kind,
+                    address: address.to_owned(),
+                },
+            ),
+            hidden: flag("HiddenFromAddressListsEnabled"),
+            guest: is_guest(object),
+            has_database: text("Database") != Some(""),
+            licensed: !object.knows("Licensed") || object.flag("Licensed"),
+            moved_at: text("MovedAt").and_then(timestamp),
+        }
+    }
+
+    fn forwarding(&self, object: &Object) -> Forwarding {
+        if !object.knows("ForwardingAddress") {
+            return Forwarding::NONE;
+        }
+        let rule = |rule: &Object| {
+            let target = |key| super::directory::target_address(rule, key);
+            let redirected = target("RedirectTo").map(|target| (target, true));
+            let (target, redirects) =
+                redirected.or_else(|| target("ForwardTo").map(|target| (target, false)))?;
+            Some(InboxRule { target, redirects })
+        };
+        let address = object.word("ForwardingAddress");
+        Forwarding {
+            address: address.and_then(|word| self.member(&word)),
+            smtp_address: super::directory::target_address(object, "ForwardingSmtpAddress"),
+            deliver_too: object.flag("DeliverToMailboxAndForward"),
+            inbox_rules: object
+                .objects("InboxRules")
+                .iter()
+                .filter_map(rule)
+                .collect(),
+        }
+    }
+
+    fn moderation(&self, object: &Object) -> Moderation {
+        Moderation {
+            moderators: self.named(object, &["ModeratedBy"]),
+            bypass: self.named(object, &["BypassModerationFromSendersOrMembers"]),
+            arbitration_mailbox: object.parse("ArbitrationMailbox"),
+        }
+    }
+}
+
+fn mailbox_type(details: Option<&str>) -> MailboxType {
+    match details {
+        Some("SharedMailbox" | "RemoteSharedMailbox") => MailboxType::Shared,
+        Some("RoomMailbox" | "RemoteRoomMailbox") => MailboxType::Room,
+        Some("EquipmentMailbox" | "RemoteEquipmentMailbox") => MailboxType::Equipment,
+        _ => MailboxType::User,
+    }
+}
+
+/// The proxy addresses of type X500.
+fn x500(object: &Object) -> Vec<String> {
+    let words = object.list("EmailAddresses").iter();
+    let foreign = words.filter_map(|word| address_of_kind(&word.text));
+    let x500 = foreign.filter(|(kind, _)| kind == "X500");
+    x500.map(|(_, address)| address.to_owned()).collect()
+}
+
+/// Whether a mail user is a guest: what is said, else what the name for logging on says.
+fn is_guest(object: &Object) -> bool {
+    if !object.knows("Guest") {
+        return false;
+    }
+    match object.has("Guest") {
+        true => object.flag("Guest"),
+        false => object
+            .text("UserPrincipalName")
+            .is_some_and(|name| name.to_ascii_uppercase().contains("#EXT#")),
+    }
+}
