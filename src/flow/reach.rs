@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use crate::dns::{self, NoHost, Target, Targets, View, Zones};
 use crate::mail::Domain;
-use crate::model::{DnsView, SendConnectorId, ServerId, SmartHost, Topology};
+use crate::model::{DnsView, Matcher, SendConnectorId, ServerId, SmartHost, Topology};
 use crate::route::Happened;
 
 /// A next hop with an address.
@@ -34,6 +34,16 @@ pub(super) fn view(
         DnsView::Internal if !external => View::Internal,
         DnsView::Internal | DnsView::Public => View::Public,
     }
+}
+
+/// Whether any Receive connector of a server listens on a port.
+pub(super) fn listens(topology: &Topology, server: ServerId, port: u16) -> bool {
+    topology.receive_connectors_on(server).iter().any(|id| {
+        match &topology.receive_connector(*id).matcher {
+            Matcher::Endpoint { bindings, .. } => bindings.iter().any(|at| at.port() == port),
+            Matcher::Peer { .. } => false,
+        }
+    })
 }
 
 /// The first host that has an address, unless it is the sending server itself.
@@ -73,7 +83,7 @@ pub(super) fn smart_host(
     zones: &Zones,
     server: ServerId,
     hosts: &[SmartHost],
-    connector: SendConnectorId,
+    connector: Option<SendConnectorId>,
 ) -> Result<Reached, (Domain, Miss)> {
     let mut miss = None;
     for host in hosts {
@@ -87,7 +97,7 @@ pub(super) fn smart_host(
                 });
             }
             SmartHost::Name(name) => {
-                let targets = dns::targets(zones, view(topology, server, Some(connector)), name);
+                let targets = dns::targets(zones, view(topology, server, connector), name);
                 match best(topology, server, targets, true) {
                     Ok(reached) => return Ok(reached),
                     Err(why @ Miss::Unknown(_)) => return Err((name.clone(), why)),

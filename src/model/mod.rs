@@ -38,7 +38,7 @@ pub use directory::{MailUserFlavour, Recipient, RecipientKind};
 pub use entra::{EntraConnect, SignInMethod};
 pub use hybrid::{EmailAddressPolicy, HybridConfiguration, SendAsPermission};
 pub use id::{
-    AcceptedDomainId, CertificateId, OrganizationId, ReceiveConnectorId, RecipientId,
+    AcceptedDomainId, CertificateId, OrganizationId, ReceiveConnectorId, RecipientId, RuleId,
     SendConnectorId, ServerId,
 };
 pub use intent::Expectation;

@@ -232,6 +232,9 @@ pub struct Profile {
     pub expired: Status,
     /// How long a message is tried: `MessageExpirationTimeout` on premises.
     pub message_expiration: SignedDuration,
+    /// How often mail-flow rules may change the recipients of a message
+    /// (`X-MS-Exchange-Transport-Rules-Loop`); `None`: not counted.
+    pub rules_loops_max: Option<u32>,
 }
 
 /// Exchange Server 2016 and later (Exchange Server, "DSNs and NDRs in Exchange Server").
@@ -267,6 +270,7 @@ pub static EXCHANGE_SERVER: Profile = Profile {
     tls_expired: QUEUE_EXPIRED,
     expired: QUEUE_EXPIRED,
     message_expiration: SignedDuration::from_hours(48),
+    rules_loops_max: None,
 };
 
 /// Exchange Server 2013 and earlier, whose replies are older.
@@ -289,6 +293,7 @@ pub static EXCHANGE_2013: Profile = Profile {
     tls_expired: QUEUE_EXPIRED,
     expired: QUEUE_EXPIRED,
     message_expiration: SignedDuration::from_hours(48),
+    rules_loops_max: None,
 };
 
 const AUTHENTICATION_REQUIRED: Status = Status::new(
@@ -338,6 +343,7 @@ pub static EXCHANGE_ONLINE: Profile = Profile {
     expired: Status::new(550, (5, 4, 300), "Message expired"),
     // Choice: a day; headers with two days were seen as well.
     message_expiration: SignedDuration::from_hours(24),
+    rules_loops_max: Some(1),
 };
 
 /// A mail host somewhere on the Internet, with plain RFC 5321 manners.
@@ -357,6 +363,7 @@ pub static INTERNET: Profile = Profile {
     expired: Status::new(550, (4, 4, 7), "Delivery time expired"),
     // RFC 5321 §4.5.4.1: generally at least four to five days.
     message_expiration: SignedDuration::from_hours(120),
+    rules_loops_max: None,
 };
 
 const QUEUE_EXPIRED: Status = Status::new(550, (4, 4, 7), "QUEUE.Expired; message expired");
@@ -392,6 +399,20 @@ pub mod replies {
         550,
         (5, 7, 136),
         "RESOLVER.RST.SenderNotAuthenticatedForMailUser; authentication required",
+    );
+    /// No connector carries addresses of the recipient's type.
+    pub static NO_CONNECTOR_FOR_TYPE: Status = Status::new(
+        550,
+        (5, 4, 4),
+        "ROUTING.NoConnectorForAddressType; unable to route for address type",
+    );
+    /// A mail-flow rule rejects a message; a rule may give another status and text.
+    pub static RULE_REJECTS: Status = Status::new(550, (5, 7, 1), "TRANSPORT.RULES.RejectMessage");
+    /// Mail-flow rules changed the recipients of a message too often.
+    pub static RULES_LOOP: Status = Status::new(
+        550,
+        (5, 7, 128),
+        "TRANSPORT.RULES.RejectMessage; Transport rules loop count exceeded and message rejected.",
     );
     /// A size above the limit.
     pub static TOO_LARGE: Status = Status::new(

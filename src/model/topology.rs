@@ -11,7 +11,7 @@ use super::directory::{Recipient, RecipientKind};
 use super::entra::EntraConnect;
 use super::hybrid::{EmailAddressPolicy, HybridConfiguration, SendAsPermission};
 use super::id::{
-    AcceptedDomainId, CertificateId, OrganizationId, ReceiveConnectorId, RecipientId,
+    AcceptedDomainId, CertificateId, OrganizationId, ReceiveConnectorId, RecipientId, RuleId,
     SendConnectorId, ServerId,
 };
 use super::intent::Expectation;
@@ -65,6 +65,7 @@ pub struct Topology {
     open: HashMap<OrganizationId, AcceptedDomainId>,
     group_domains: BTreeMap<Domain, OrganizationId>,
     ways: Ways,
+    rules_of: Vec<Vec<RuleId>>,
 }
 
 impl Topology {
@@ -116,6 +117,7 @@ impl Topology {
             receive_connectors_on[connector.server.index()].push(ReceiveConnectorId::new(index));
         }
         let group_domains = group_domains(&parts);
+        let rules_of = rules_of(&parts);
         let ways = Ways::new(&parts.servers, &parts.sites, &parts.site_links);
         Self {
             parts,
@@ -127,6 +129,7 @@ impl Topology {
             open,
             group_domains,
             ways,
+            rules_of,
         }
     }
 
@@ -196,6 +199,18 @@ impl Topology {
     #[must_use]
     pub fn certificate(&self, id: CertificateId) -> &Certificate {
         &self.parts.certificates[id.index()]
+    }
+
+    /// A mail-flow rule.
+    #[must_use]
+    pub fn rule(&self, id: RuleId) -> &TransportRule {
+        &self.parts.rules[id.index()]
+    }
+
+    /// The mail-flow rules of an organization, by priority.
+    #[must_use]
+    pub fn rules_of(&self, organization: OrganizationId) -> &[RuleId] {
+        &self.rules_of[organization.index()]
     }
 
     /// Every server with its id.
@@ -374,6 +389,21 @@ impl Topology {
             })
             .map(|(id, _)| id)
     }
+}
+
+/// The rules of each organization, by priority and, where that is the same, by name.
+fn rules_of(parts: &Parts) -> Vec<Vec<RuleId>> {
+    let mut rules = vec![Vec::new(); parts.organizations.len()];
+    for (index, rule) in parts.rules.iter().enumerate() {
+        rules[rule.organization.index()].push(RuleId::new(index));
+    }
+    for own in &mut rules {
+        own.sort_by_key(|id: &RuleId| {
+            let rule = &parts.rules[id.index()];
+            (rule.priority, rule.name.to_lowercase())
+        });
+    }
+    rules
 }
 
 /// How closely a pattern describes a domain; `None` where it does not.

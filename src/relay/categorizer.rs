@@ -15,7 +15,7 @@ use super::tally::Queued;
 use super::tracking::{Flagged, Noted};
 use super::{bounce, deliver, progress, send};
 use crate::clock;
-use crate::mail::{Mailbox, Status};
+use crate::mail::{AuthAs, Mailbox, Status};
 use crate::route::{self, Categorized, Copy, Event, Happened, MailItem, NextHop};
 use crate::spool::MessageId;
 
@@ -89,13 +89,20 @@ pub(super) fn dispatch(
 
 /// Joins copies that differ in nothing but the recipient, so that one transaction carries them.
 fn bundle(shared: &Shared, pending: &Arc<Pending>, copies: Vec<Copy>) -> Vec<Delivery> {
-    let mut places: HashMap<(Key, Option<crate::mail::AuthAs>), usize> = HashMap::new();
+    // What goes over the wire is the same for all that share a place.
+    let mut places: HashMap<(Key, Option<AuthAs>, u32, bool), usize> = HashMap::new();
     let mut deliveries: Vec<Delivery> = Vec::new();
     for copy in copies {
         let recipient = copy.transfer.recipients[0].clone();
         // Each mailbox is a place of its own.
         let mailbox = matches!(copy.next_hop, NextHop::Mailbox(_));
-        let key = (Key::of(&copy), copy.transfer.cross_premises);
+        let transfer = &copy.transfer;
+        let key = (
+            Key::of(&copy),
+            transfer.cross_premises,
+            transfer.trace.rules_loop,
+            transfer.properties.require_tls,
+        );
         match places.get(&key).filter(|_| !mailbox) {
             Some(index) => deliveries[*index].recipients.push(recipient),
             None => {

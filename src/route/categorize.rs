@@ -1,16 +1,19 @@
 //! Where does each recipient go next, and why? The stages in their order: resolution and expansion,
-//! connector selection, what the copy carries.
+//! mail-flow rules, connector selection, what the copy carries.
 
 use super::firewall;
+use super::foreign;
 use super::item::{Categorized, Copy, Failure, MailItem, NextHop, Presented, TlsDemand, Transfer};
 use super::resolve::{self, Place, Resolution, Resolved};
+use super::rules::{self, Orders, Ruling};
 use super::select::{self, NoWinner, Selection};
 use super::sites::{SMTP_PORT, Towards, nearest, port_between, towards};
 use super::step::{Event, Reason, Step, Subject};
 use super::tls;
-use crate::mail::Mailbox;
+use crate::mail::{Domain, Mailbox};
 use crate::model::{
-    Fallback, RecipientId, Routing, SendConnector, SendConnectorId, ServerId, Topology, replies,
+    Fallback, RecipientId, Routing, SendConnector, SendConnectorId, Server, ServerId, Topology,
+    TransportRole, replies,
 };
 
 /// Decides what a server makes of a message it has taken: recipients are resolved, each one resolved
@@ -20,18 +23,23 @@ pub fn categorize(topology: &Topology, server: ServerId, item: &MailItem) -> Cat
     if let Some(categorized) = before_resolution(topology, server, item) {
         return categorized;
     }
-    let Resolution {
-        resolved,
+    let resolution = resolve_envelope(topology, server, item);
+    let Ruling {
+        ruled,
         failures,
         suppressed,
-    } = resolve_envelope(topology, server, item);
+    } = rules::apply(topology, server, item, resolution);
     let mut categorized = Categorized {
         copies: Vec::new(),
         failures,
         suppressed,
     };
-    for resolved in resolved {
-        route(topology, server, item, resolved, &mut categorized);
+    for (resolved, orders) in ruled {
+        if orders == Orders::default() {
+            route(topology, server, item, resolved, &mut categorized);
+        } else {
+            route_by_orders(topology, server, item, resolved, orders, &mut categorized);
+        }
     }
     categorized
 }
@@ -129,7 +137,49 @@ fn route(
             to_mailbox(topology, server, item, recipient, holder, id, &mut steps)
         }
         Place::Elsewhere => elsewhere(topology, server, item, recipient, &mut steps),
+        Place::Foreign(id) => to_foreign(topology, server, item, recipient, id, &mut steps),
     };
+    settle(next, expanded_from, steps, into);
+}
+
+/// Routes a recipient for which mail-flow rules ordered something.
+fn route_by_orders(
+    topology: &Topology,
+    server: ServerId,
+    item: &MailItem,
+    mut resolved: Resolved,
+    orders: Orders,
+    into: &mut Categorized,
+) {
+    let mut item = item.clone();
+    item.properties.require_tls |= orders.require_tls;
+    if orders.counted {
+        item.trace.rules_loop += 1;
+    }
+    // Choice: a connector that is disabled by now is not chosen, and routing goes its usual way.
+    let connector = orders
+        .connector
+        .filter(|(_, id)| topology.send_connector(*id).enabled);
+    let Some((rule, id)) = connector else {
+        return route(topology, server, &item, resolved, into);
+    };
+    // Exchange PowerShell, "New-TransportRule", RouteMessageOutboundConnector: exactly that one,
+    // whoever the recipient is.
+    let choice = Step::new(Event::SendExternal, &resolved.recipient)
+        .chosen(Subject::SendConnector(id))
+        .because(Reason::RuleRoutes(topology.rule(rule).name.clone()));
+    let (recipient, steps) = (resolved.recipient.clone(), &mut resolved.steps);
+    let next = by_connector(topology, server, &item, recipient, id, choice, steps);
+    settle(next, resolved.expanded_from, resolved.steps, into);
+}
+
+/// Puts what was decided about a recipient with the rest.
+fn settle(
+    next: Result<Copy, Failure>,
+    expanded_from: Option<RecipientId>,
+    mut steps: Vec<Step>,
+    into: &mut Categorized,
+) {
     match next {
         Ok(mut copy) => {
             copy.expanded_from = expanded_from;
@@ -226,6 +276,9 @@ fn elsewhere(
     steps: &mut Vec<Step>,
 ) -> Result<Copy, Failure> {
     let domain = &recipient.domain;
+    if !topology.server(server).relays_to.is_empty() {
+        return Ok(by_gateway(topology, server, item, recipient, steps));
+    }
     let selection = if topology.server(server).directory {
         select::select(topology, server, domain, item.size)
     } else {
@@ -265,6 +318,7 @@ fn elsewhere(
             let next_hop = NextHop::Dns {
                 domain: domain.clone(),
                 connector: None,
+                port: SMTP_PORT,
             };
             Ok(outside(topology, server, item, recipient, next_hop, None))
         }
@@ -283,6 +337,75 @@ fn elsewhere(
             ))
         }
     }
+}
+
+/// A recipient at an address of another type than SMTP: by a connector of that type, else nowhere.
+fn to_foreign(
+    topology: &Topology,
+    server: ServerId,
+    item: &MailItem,
+    recipient: Mailbox,
+    id: RecipientId,
+    steps: &mut Vec<Step>,
+) -> Result<Copy, Failure> {
+    let address = foreign::foreign_address(topology, id)
+        .unwrap_or_else(|| unreachable!("it was found by that address"));
+    let Selection {
+        winner,
+        because,
+        rejected,
+    } = select::select_foreign(topology, server, address, item.size);
+    let choice = Step::new(Event::SendExternal, &recipient).rejected(rejected);
+    let status = match winner {
+        Ok(id) => {
+            let choice = choice.chosen(Subject::SendConnector(id)).because(because);
+            let source = topology.send_connector(id).sources.contains(&server);
+            let organization = topology.server(server).organization;
+            // The source server says the encapsulated address; servers before it, the recipient's.
+            let wire = source
+                .then(|| foreign::encapsulated(topology, organization, address))
+                .flatten()
+                .unwrap_or(recipient);
+            return by_connector(topology, server, item, wire, id, choice, steps);
+        }
+        Err(NoWinner::TooLarge) => &replies::TOO_LARGE,
+        Err(NoWinner::Uncovered) => &replies::NO_CONNECTOR_FOR_TYPE,
+    };
+    let step = Step {
+        event: Event::Fail,
+        ..choice
+    };
+    Err(Failure {
+        recipient,
+        status: status.clone(),
+        in_dialogue: false,
+        steps: vec![
+            step.chosen(Subject::Recipient(id))
+                .because(Reason::ForeignAddress(address.kind.clone())),
+        ],
+    })
+}
+
+/// A gateway of a third party sends on what it takes for domains that are not its own.
+fn by_gateway(
+    topology: &Topology,
+    server: ServerId,
+    item: &MailItem,
+    recipient: Mailbox,
+    steps: &mut Vec<Step>,
+) -> Copy {
+    let hosts = topology.server(server).relays_to.clone();
+    let step = Step::new(Event::SendExternal, &recipient).because(Reason::GatewayRelays);
+    steps.push(match hosts.first() {
+        Some(first) => step.chosen(Subject::Host(first.to_string())),
+        None => step,
+    });
+    let next_hop = NextHop::SmartHosts {
+        hosts,
+        connector: None,
+        port: SMTP_PORT,
+    };
+    outside(topology, server, item, recipient, next_hop, None)
 }
 
 /// The copy that a chosen connector makes; `choice` says why it was chosen.
@@ -340,7 +463,7 @@ fn out_by(
             // The Edge server reaches the front end of a Mailbox server (port 25).
             let next_hop = NextHop::Servers {
                 servers,
-                port: SMTP_PORT,
+                port: connector.port,
                 connector: Some(id),
             };
             inside(topology, server, item, recipient, next_hop)
@@ -352,6 +475,7 @@ fn out_by(
             let next_hop = NextHop::Dns {
                 domain: recipient.domain.clone(),
                 connector: Some(id),
+                port: connector.port,
             };
             outside(topology, server, item, recipient, next_hop, Some(connector))
         }
@@ -361,7 +485,8 @@ fn out_by(
             ));
             let next_hop = NextHop::SmartHosts {
                 hosts: hosts.clone(),
-                connector: id,
+                connector: Some(id),
+                port: connector.port,
             };
             outside(topology, server, item, recipient, next_hop, Some(connector))
         }
@@ -436,19 +561,26 @@ fn outside(
 ) -> Copy {
     let organization = topology.server(server).organization;
     let crosses = firewall::carries(topology, organization, connector, &recipient.domain).is_ok();
-    let tls = connector.map_or(TlsDemand::OPPORTUNISTIC, |connector| {
-        tls::demand(connector, &recipient.domain)
+    let mut tls = connector.map_or(TlsDemand::OPPORTUNISTIC, |connector| {
+        tls::demand(topology, connector, &recipient.domain)
     });
+    tls.required |= item.properties.require_tls;
+    let mut trace = item.trace.clone();
+    if connector.is_some_and(|connector| connector.front_end_proxy) {
+        trace
+            .received_by
+            .extend(front_end(topology.server(server)).cloned());
+    }
     let transfer = Transfer {
         reverse_path: item.reverse_path.clone(),
         recipients: vec![recipient],
         size: item.size,
         organization: Some(item.auth_as),
-        cross_premises: crosses.then_some(item.auth_as),
+        cross_premises: crosses.then_some(item.auth_as).or(item.properties.passing),
         directionality: Some(item.directionality),
         resolved: false,
         properties: item.properties.clone(),
-        trace: item.trace.clone(),
+        trace,
     };
     Copy {
         next_hop,
@@ -459,4 +591,16 @@ fn outside(
         expanded_from: None,
         steps: Vec::new(),
     }
+}
+
+/// The front end of a server, by which a session with `FrontendProxyEnabled` leaves: it adds a
+/// Received field.
+///
+/// Choice: Exchange takes the front end of any server in the site; a prediction takes the source's own.
+fn front_end(server: &Server) -> impl Iterator<Item = &Domain> {
+    server
+        .services
+        .iter()
+        .filter(|service| service.transport_role == TransportRole::FrontendTransport)
+        .map(|service| &service.received_by)
 }

@@ -15,14 +15,16 @@
 //! subscriber as well has two copies here; the mailbox takes the first one only, which is for those to
 //! know who see both (`flow`, `relay`).
 //!
-//! Sources: Exchange Server, "Mail routing in Exchange Server", "Recipient resolution", "Connector
-//! selection in external message routing", "Receive connectors", "Header firewall".
+//! Sources: Exchange Server, "Mail routing in Exchange Server", "Recipient resolution", "Mail flow rules
+//! in Exchange Server", "Connector selection in external message routing", "Receive connectors", "Header
+//! firewall".
 
 mod accept;
 mod attribute;
 mod categorize;
 mod expand;
 mod firewall;
+mod foreign;
 mod forwarding;
 mod item;
 mod lookup;
@@ -31,6 +33,8 @@ mod outcome;
 mod permissions;
 mod resolve;
 mod restrict;
+mod rules;
+mod scope;
 mod select;
 mod sender;
 mod sites;

@@ -2,6 +2,7 @@
 //! Server, "Recipient resolution"; "Configure Microsoft 365 Groups with on-premises Exchange
 //! hybrid").
 
+use super::foreign::foreign_address;
 use super::item::{Failure, MailItem, Suppressed};
 use super::step::{Event, Reason, Step, Subject};
 use crate::mail::{Mailbox, Status};
@@ -16,6 +17,8 @@ pub(super) enum Place {
     Mailbox(ServerId, RecipientId),
     /// Elsewhere: to be routed by its domain.
     Elsewhere,
+    /// Elsewhere, at an address that is not of type SMTP.
+    Foreign(RecipientId),
     /// On this host, which takes every address of its domains.
     AnyoneHere,
 }
@@ -64,6 +67,10 @@ pub(super) fn locate(topology: &Topology, item: &MailItem, recipient: &Mailbox) 
     let place = match holders(topology, item, recipient).as_slice() {
         [id] => match topology.recipient(*id).kind {
             RecipientKind::Mailbox { server, .. } => Place::Mailbox(server, *id),
+            RecipientKind::MailUser {
+                target_address: None,
+                ..
+            } if foreign_address(topology, *id).is_some() => Place::Foreign(*id),
             RecipientKind::MailUser { .. }
             | RecipientKind::DistributionGroup(_)
             | RecipientKind::Group { .. }
@@ -262,6 +269,14 @@ impl Resolver<'_> {
             }),
             RecipientKind::MailUser { target_address, .. } => match target_address {
                 Some(target) => self.redirect(id, target, address, group, steps),
+                None if foreign_address(self.topology, id).is_some() => {
+                    self.resolution.resolved.push(Resolved {
+                        recipient: recipient.primary().clone(),
+                        place: Place::Foreign(id),
+                        expanded_from: group,
+                        steps,
+                    });
+                }
                 // Choice: an object without a target address is no recipient.
                 None => {
                     let step = Step::new(Event::Fail, address)

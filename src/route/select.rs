@@ -8,13 +8,14 @@
 
 use std::cmp::{Ordering, Reverse};
 
+use super::foreign;
 use super::item::{Arrival, MailItem};
 use super::sites::{Distance, distance};
 use super::step::{Reason, Rejected, Subject};
 use crate::mail::{ByteSize, Domain};
 use crate::model::{
-    AddressSpace, DomainPattern, DomainType, OrganizationId, SendConnector, SendConnectorId,
-    ServerId, Topology,
+    AddressSpace, DomainPattern, DomainType, ForeignAddress, OrganizationId, SendConnector,
+    SendConnectorId, ServerId, Topology,
 };
 
 /// What selection gives for one recipient domain.
@@ -79,6 +80,50 @@ struct Candidate<'a> {
 /// Chooses the connector for a recipient domain at a server.
 #[must_use]
 pub fn select(topology: &Topology, server: ServerId, domain: &Domain, size: ByteSize) -> Selection {
+    select_for(topology, server, Target::Domain(domain), size)
+}
+
+/// Chooses the connector for an address that is not of type SMTP.
+#[must_use]
+pub(super) fn select_foreign(
+    topology: &Topology,
+    server: ServerId,
+    address: &ForeignAddress,
+    size: ByteSize,
+) -> Selection {
+    select_for(topology, server, Target::Foreign(address), size)
+}
+
+/// What a connector is looked for.
+#[derive(Clone, Copy)]
+enum Target<'a> {
+    Domain(&'a Domain),
+    Foreign(&'a ForeignAddress),
+}
+
+impl Target<'_> {
+    fn is_covered(
+        self,
+        topology: &Topology,
+        organization: OrganizationId,
+        pattern: &DomainPattern,
+    ) -> bool {
+        match (self, pattern) {
+            (Self::Domain(domain), _) => covers(topology, organization, pattern, domain),
+            (Self::Foreign(address), DomainPattern::Foreign { kind, space }) => {
+                foreign::is_covered(kind, space, address)
+            }
+            (Self::Foreign(_), _) => false,
+        }
+    }
+}
+
+fn select_for(
+    topology: &Topology,
+    server: ServerId,
+    target: Target<'_>,
+    size: ByteSize,
+) -> Selection {
     let organization = topology.server(server).organization;
     let mut rejected = Vec::new();
     let mut best: Option<Candidate<'_>> = None;
@@ -91,11 +136,11 @@ pub fn select(topology: &Topology, server: ServerId, domain: &Domain, size: Byte
     };
     for id in topology.send_connectors_of(organization) {
         let connector = topology.send_connector(*id);
-        let space = match eligible(topology, server, connector, domain, size) {
+        let space = match eligible(topology, server, connector, target, size) {
             Ok(space) => space,
             Err(reason) => {
                 too_small |= matches!(reason, Reason::TooLarge { .. })
-                    && eligible(topology, server, connector, domain, ByteSize(0)).is_ok();
+                    && eligible(topology, server, connector, target, ByteSize(0)).is_ok();
                 lose(*id, reason);
                 continue;
             }
@@ -143,7 +188,7 @@ fn eligible<'a>(
     topology: &Topology,
     server: ServerId,
     connector: &'a SendConnector,
-    domain: &Domain,
+    target: Target<'_>,
     size: ByteSize,
 ) -> Result<&'a AddressSpace, Reason> {
     // An Edge server knows only the connectors that EdgeSync gave it as a source.
@@ -172,7 +217,7 @@ fn eligible<'a>(
         .iter()
         // `--` is for Edge servers: a Mailbox server never sends accepted domains out to come back.
         .filter(|space| edge || space.pattern != DomainPattern::InternalDomains)
-        .filter(|space| covers(topology, connector.organization, &space.pattern, domain))
+        .filter(|space| target.is_covered(topology, connector.organization, &space.pattern))
         .max_by_key(|space| (specificity(&space.pattern), Reverse(space.cost)))
         .ok_or(Reason::NoAddressSpace)
 }
@@ -221,6 +266,7 @@ fn specificity(pattern: &DomainPattern) -> (u8, usize) {
         DomainPattern::Exact(_) => (3, 0),
         DomainPattern::WithSubdomains(domain) => (2, domain.labels().count()),
         DomainPattern::AllAcceptedDomains | DomainPattern::InternalDomains => (1, 0),
+        DomainPattern::Foreign { space, .. } if space != "*" => (1, space.len()),
         DomainPattern::Any | DomainPattern::Foreign { .. } => (0, 0),
     }
 }

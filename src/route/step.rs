@@ -4,14 +4,16 @@ use std::fmt;
 
 use crate::mail::{ByteSize, Domain, Limit, Mailbox};
 use crate::model::{
-    AcceptedDomainId, DomainType, ReceiveConnectorId, RecipientId, SendConnectorId, ServerId,
-    Topology,
+    AcceptedDomainId, DomainType, ReceiveConnectorId, RecipientId, RuleId, SendConnectorId,
+    ServerId, Topology,
 };
 
 /// What happened, in the words of Exchange's message tracking log (Exchange Server, "Message
 /// tracking").
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Event {
+    /// A mail-flow rule did something to the message.
+    AgentInfo,
     /// Delayed: to be tried again.
     Defer,
     /// Put into a local mailbox.
@@ -47,6 +49,7 @@ impl Event {
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
+            Self::AgentInfo => "AGENTINFO",
             Self::Defer => "DEFER",
             Self::Deliver => "DELIVER",
             Self::Drop => "DROP",
@@ -78,6 +81,8 @@ pub enum Subject {
     ReceiveConnector(ReceiveConnectorId),
     /// A recipient.
     Recipient(RecipientId),
+    /// A mail-flow rule.
+    Rule(RuleId),
     /// A Send connector.
     SendConnector(SendConnectorId),
     /// A server.
@@ -103,6 +108,7 @@ impl Subject {
                 )
             }
             Self::Recipient(id) => topology.recipient(*id).primary().to_string(),
+            Self::Rule(id) => topology.rule(*id).name.clone(),
             Self::SendConnector(id) => topology.send_connector(*id).name.clone(),
             Self::Server(id) => topology.server(*id).name.clone(),
             Self::UnreachableQueue => "Unreachable queue".to_owned(),
@@ -283,6 +289,20 @@ pub enum Reason {
     },
     /// Only a mail-flow rule may choose the connector.
     RuleScoped,
+    /// All conditions of the rule hold, and no exception.
+    RuleApplies,
+    /// An exception of the rule holds, by its key.
+    RuleExcepted(&'static str),
+    /// A condition of the rule does not hold, by its key.
+    RuleNotMet(&'static str),
+    /// The rule is switched off, by this key.
+    RuleOff(&'static str),
+    /// A mail-flow rule names the connector.
+    RuleRoutes(String),
+    /// A gateway passes everything on.
+    GatewayRelays,
+    /// The recipient's address is of another type than SMTP.
+    ForeignAddress(String),
 }
 
 impl fmt::Display for Reason {
@@ -439,6 +459,13 @@ impl fmt::Display for Reason {
                 f,
                 "{size} is above the limit of {limit} of site link `{link}` on the least-cost way"
             ),
+            Self::RuleApplies => f.write_str("its conditions hold"),
+            Self::RuleExcepted(key) => write!(f, "its exception `{key}` holds"),
+            Self::RuleNotMet(key) => write!(f, "its condition `{key}` does not hold"),
+            Self::RuleOff(key) => write!(f, "switched off by `{key}`"),
+            Self::RuleRoutes(rule) => write!(f, "the mail-flow rule `{rule}` names it"),
+            Self::ForeignAddress(kind) => write!(f, "its address is of type `{kind}`"),
+            Self::GatewayRelays => f.write_str("a gateway sends on what it takes for others"),
             Self::RuleScoped => {
                 f.write_str("IsTransportRuleScoped: only a mail-flow rule may choose it")
             }

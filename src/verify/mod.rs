@@ -25,6 +25,7 @@ mod outcomes;
 mod questions;
 mod relay;
 mod row;
+mod ruled;
 
 pub use agreement::{Agreement, Comparison, Ending, Untestable};
 pub use check::check;

@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 
 use super::hybrid;
 use super::row::{Row, SizeBucket};
+use super::ruled::{self, Marks};
 use crate::dns::Zones;
 use crate::flow::{Flow, Fork, Question, Submission, walk};
 use crate::mail::{ByteSize, Domain, Limit, Mailbox, MessageKind, ReversePath};
@@ -145,8 +146,9 @@ pub fn flows(topology: &Topology, zones: &Zones) -> Vec<Row> {
 
 /// Asks every question.
 pub(super) fn survey(topology: &Topology, zones: &Zones) -> Survey {
-    let senders = sender_classes(topology);
-    let recipients = recipient_classes(topology);
+    let marks = Marks::new(topology);
+    let senders = sender_classes(topology, &marks);
+    let recipients = recipient_classes(topology, &marks);
     let sizes = size_limits(topology);
     let mut asked = Vec::new();
     for (from, sender) in senders.iter().enumerate() {
@@ -172,10 +174,10 @@ pub(super) fn survey(topology: &Topology, zones: &Zones) -> Survey {
 
 /// Senders by what routing sees of them, the organization's own people first, each class with its
 /// name.
-fn sender_classes(topology: &Topology) -> Vec<SenderClass> {
-    let mut classes: Vec<SenderClass> = senders(topology)
+fn sender_classes(topology: &Topology, marks: &Marks) -> Vec<SenderClass> {
+    let mut classes: Vec<SenderClass> = senders(topology, marks)
         .into_iter()
-        .map(|((kind, submission, _), mut members)| {
+        .map(|((kind, submission, ..), mut members)| {
             members.sort();
             SenderClass {
                 name: String::new(),
@@ -209,15 +211,17 @@ fn sender_classes(topology: &Topology) -> Vec<SenderClass> {
 
 const EXTERNAL_SENDERS: &str = "external senders";
 
-/// What routing sees of a sender: the word for its kind, how its mail enters the world, its domain.
-type SenderKey = (&'static str, Submission, Domain);
+/// What routing sees of a sender: the word for its kind, how its mail enters the world, its domain,
+/// the mail-flow rules that name it.
+type SenderKey = (&'static str, Submission, Domain, String);
 
 /// Users by the server that takes their mail and their domain; outside senders by host and domain; a
 /// device without a password on every Mailbox server.
-fn senders(topology: &Topology) -> BTreeMap<SenderKey, Vec<Mailbox>> {
+fn senders(topology: &Topology, marks: &Marks) -> BTreeMap<SenderKey, Vec<Mailbox>> {
     let mut senders: BTreeMap<SenderKey, Vec<Mailbox>> = BTreeMap::new();
     let mut add = |kind, submission, address: Mailbox| {
-        let key = (kind, submission, address.domain.clone());
+        let mark = marks.of(&address).to_owned();
+        let key = (kind, submission, address.domain.clone(), mark);
         senders.entry(key).or_default().push(address);
     };
     for (_, recipient) in topology.recipients() {
@@ -260,7 +264,7 @@ fn devices(topology: &Topology) -> Vec<(ServerId, Mailbox)> {
 }
 
 /// Every address that people write to, by what each organization makes of it.
-fn recipient_classes(topology: &Topology) -> Vec<RecipientClass> {
+fn recipient_classes(topology: &Topology, marks: &Marks) -> Vec<RecipientClass> {
     type Members = Vec<(Mailbox, Option<RecipientId>)>;
     let mut classes: BTreeMap<(&'static str, String), Members> = BTreeMap::new();
     for address in written_addresses(topology) {
@@ -273,7 +277,7 @@ fn recipient_classes(topology: &Topology) -> Vec<RecipientClass> {
             .copied()
             .find(|id| is_group(topology.recipient(*id)));
         let kind = recipient_word(topology, &holders);
-        let key = describe(topology, &address, &mut Vec::new());
+        let key = describe(topology, marks, &address, &mut Vec::new());
         classes
             .entry((kind, key))
             .or_default()
@@ -394,8 +398,13 @@ fn recipient_word(topology: &Topology, holders: &[RecipientId]) -> &'static str 
 
 /// What every organization makes of an address, as a text that is equal for addresses that routing
 /// cannot tell apart.
-fn describe(topology: &Topology, address: &Mailbox, behind: &mut Vec<Mailbox>) -> String {
-    let mut text = address.domain.to_string();
+fn describe(
+    topology: &Topology,
+    marks: &Marks,
+    address: &Mailbox,
+    behind: &mut Vec<Mailbox>,
+) -> String {
+    let mut text = format!("{}{}", address.domain, marks.of(address));
     // Target addresses and groups that lead back to where they came from say nothing new.
     if behind.contains(address) {
         return text;
@@ -408,9 +417,10 @@ fn describe(topology: &Topology, address: &Mailbox, behind: &mut Vec<Mailbox>) -
             let restricted = recipient.require_sender_authentication;
             let _ = write!(
                 text,
-                "|{}:{}:{primary}:{restricted}",
+                "|{}:{}:{}:{primary}:{restricted}",
                 organization.index(),
-                recipient.type_details()
+                recipient.type_details(),
+                recipient.primary().domain
             );
             if let Some(policy) = &recipient.exceptions {
                 let _ = write!(text, ":{policy:?}");
@@ -422,8 +432,9 @@ fn describe(topology: &Topology, address: &Mailbox, behind: &mut Vec<Mailbox>) -
                 RecipientKind::MailUser { target_address, .. } => {
                     let own = target_address.as_ref() == Some(address);
                     let target = target_address.as_ref().filter(|_| !own);
-                    let target = target
-                        .map_or_else(String::new, |target| describe(topology, target, behind));
+                    let target = target.map_or_else(String::new, |target| {
+                        describe(topology, marks, target, behind)
+                    });
                     let _ = write!(text, ":{own}:({target})");
                 }
                 RecipientKind::RemoteGroup {
@@ -433,13 +444,13 @@ fn describe(topology: &Topology, address: &Mailbox, behind: &mut Vec<Mailbox>) -
                 } => {
                     let target = target_address
                         .as_ref()
-                        .map(|target| describe(topology, target, behind));
+                        .map(|target| describe(topology, marks, target, behind));
                     let _ = write!(text, ":{mail_enabled}:({})", target.unwrap_or_default());
                 }
                 RecipientKind::Group { subscribers, .. } => {
                     let mut copies: Vec<String> = subscribers
                         .iter()
-                        .map(|m| member(topology, m, behind))
+                        .map(|m| member(topology, marks, m, behind))
                         .collect();
                     copies.sort_unstable();
                     let _ = write!(text, ":[{}]", copies.join(","));
@@ -448,7 +459,7 @@ fn describe(topology: &Topology, address: &Mailbox, behind: &mut Vec<Mailbox>) -
                     let mut copies: Vec<String> = group
                         .members
                         .iter()
-                        .map(|m| member(topology, m, behind))
+                        .map(|m| member(topology, marks, m, behind))
                         .collect();
                     copies.sort_unstable();
                     let _ = write!(text, ":[{}]", copies.join(","));
@@ -460,10 +471,17 @@ fn describe(topology: &Topology, address: &Mailbox, behind: &mut Vec<Mailbox>) -
     text
 }
 
-fn member(topology: &Topology, member: &Member, behind: &mut Vec<Mailbox>) -> String {
+fn member(
+    topology: &Topology,
+    marks: &Marks,
+    member: &Member,
+    behind: &mut Vec<Mailbox>,
+) -> String {
     match member {
-        Member::Nobody(address) => describe(topology, address, behind),
-        Member::Recipient(id) => describe(topology, topology.recipient(*id).primary(), behind),
+        Member::Nobody(address) => describe(topology, marks, address, behind),
+        Member::Recipient(id) => {
+            describe(topology, marks, topology.recipient(*id).primary(), behind)
+        }
     }
 }
 
@@ -596,7 +614,15 @@ fn size_limits(topology: &Topology) -> BTreeSet<ByteSize> {
                 Matcher::Endpoint { .. } => Some(connector.max_message_size),
                 Matcher::Peer { .. } => None,
             });
-    send.chain(receive).collect()
+    let links = topology.parts().site_links.iter();
+    let links = links.filter_map(|link| match link.max_message_size {
+        Limit::Bytes(size) => Some(size),
+        Limit::Unlimited => None,
+    });
+    send.chain(receive)
+        .chain(links)
+        .chain(ruled::sizes(topology))
+        .collect()
 }
 
 /// Walks one question in every range of sizes and joins neighbours that end alike.
