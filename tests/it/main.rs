@@ -12,6 +12,7 @@ mod live;
 mod mail_client;
 mod reference;
 mod relay;
+mod routes;
 mod settings;
 mod spool;
 mod support;

@@ -13,6 +13,7 @@ mod connectors;
 mod laws;
 mod names;
 mod recipients;
+mod rules;
 mod sites;
 mod words;
 

@@ -3,7 +3,8 @@
 
 use hybridmx::mail::{ByteSize, Domain};
 use hybridmx::model::{
-    DomainPattern, DomainType, OrganizationId, Parts, SendConnector, ServerId, ServerRole,
+    DomainPattern, DomainType, ForeignAddress, OrganizationId, Parts, SendConnector, ServerId,
+    ServerRole,
 };
 
 use super::names::{accepted, within};
@@ -109,6 +110,55 @@ fn nearness(parts: &Parts, server: ServerId, connector: &SendConnector) -> (u32,
     match ways.first() {
         Some(way) => *way,
         None => (100, 2),
+    }
+}
+
+/// Chooses the connector for an address of another type than SMTP.
+pub(crate) fn choose_foreign<'a>(
+    parts: &'a Parts,
+    server: ServerId,
+    address: &ForeignAddress,
+    size: ByteSize,
+) -> Choice<'a> {
+    let mut covering: Vec<(Key, &SendConnector)> = Vec::new();
+    for connector in &parts.send_connectors {
+        let own = connector.organization == parts.servers[server.index()].organization;
+        if !own || !connector.enabled || connector.rule_scoped || !visible(parts, server, connector)
+        {
+            continue;
+        }
+        let (links, distance) = nearness(parts, server, connector);
+        for space in &connector.address_spaces {
+            let DomainPattern::Foreign { kind, space: text } = &space.pattern else {
+                continue;
+            };
+            let whole = address.address.to_lowercase();
+            if kind != &address.kind || text != "*" && !whole.starts_with(&text.to_lowercase()) {
+                continue;
+            }
+            let vagueness = match text.as_str() {
+                "*" => (1, 0),
+                _ => (0, usize::MAX - text.len()),
+            };
+            let key = (
+                vagueness,
+                u32::from(space.cost) + links,
+                distance,
+                connector.rank,
+                connector.name.to_lowercase(),
+                connector.name.clone(),
+            );
+            covering.push((key, connector));
+        }
+    }
+    if covering.is_empty() {
+        return Choice::Nothing;
+    }
+    covering.retain(|(_, connector)| connector.max_message_size.admits(size));
+    covering.sort_by(|(left, _), (right, _)| left.cmp(right));
+    match covering.first() {
+        Some((_, connector)) => Choice::Connector(connector),
+        None => Choice::TooLarge,
     }
 }
 

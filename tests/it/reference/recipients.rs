@@ -4,14 +4,15 @@
 
 use hybridmx::mail::{AuthAs, Domain, Mailbox, ReversePath, Status};
 use hybridmx::model::{
-    DomainType, Fallback, Member, Parts, Recipient, RecipientKind, Routing, SendConnector, Server,
-    ServerId, ServerRole, TlsAuthLevel, replies,
+    Action, DomainType, Fallback, Member, Parts, Recipient, RecipientKind, Routing, SendConnector,
+    Server, ServerId, ServerRole, TlsAuthLevel, replies,
 };
 use hybridmx::route::{Arrival, MailItem};
 
 use super::certificates::presented;
-use super::connectors::{Choice, choose, choose_on_edge};
+use super::connectors::{Choice, choose, choose_foreign, choose_on_edge};
 use super::names::{accepted, domain_type};
+use super::rules::{self, Person};
 use super::sites;
 
 /// One message at one server, and what was said about it so far.
@@ -31,6 +32,19 @@ struct Way {
     group: Option<usize>,
     /// The mail users whose target addresses led here.
     chain: Vec<usize>,
+    /// Who the recipient is here, where it is somebody without a mailbox.
+    object: Option<usize>,
+    /// What mail-flow rules made of it so far.
+    orders: Orders,
+}
+
+/// What mail-flow rules ordered for a recipient.
+#[derive(Clone, Default)]
+struct Orders {
+    /// How many rules were asked.
+    asked: usize,
+    require_tls: bool,
+    connector: Option<usize>,
 }
 
 /// What becomes of every recipient of a message, one line each, sorted.
@@ -88,6 +102,10 @@ impl Desk<'_> {
             let organization = self.here().organization;
             if accepted(self.parts, organization, &recipient.domain).is_some() {
                 self.say(format!("copy {recipient} any mailbox {}", self.trust()));
+            } else if !self.here().relays_to.is_empty() {
+                let hosts = &self.here().relays_to;
+                let line = format!("hosts {hosts:?} 25 None {:?}", self.item.properties.passing);
+                self.say(format!("copy {recipient} {line}"));
             } else {
                 self.by_domain(recipient, &Way::default());
             }
@@ -110,6 +128,20 @@ impl Desk<'_> {
                 ) =>
             {
                 self.deliver(*only, recipient, &Way::default());
+            }
+            [only]
+                if matches!(
+                    self.parts.recipients[*only].kind,
+                    RecipientKind::MailUser {
+                        target_address: None,
+                        ..
+                    }
+                ) && self.parts.recipients[*only]
+                    .policy()
+                    .foreign_address
+                    .is_some() =>
+            {
+                self.foreign(*only, recipient, &Way::default());
             }
             _ => self.by_domain(recipient, &Way::default()),
         }
@@ -188,28 +220,36 @@ impl Desk<'_> {
             RecipientKind::MailUser {
                 target_address: None,
                 ..
-            } => self.not_found(address),
+            } => match &recipient.policy().foreign_address {
+                Some(_) => self.foreign(index, recipient.primary(), way),
+                None => self.not_found(address),
+            },
             RecipientKind::MailUser {
                 target_address: Some(target),
                 ..
             } => self.redirect(index, target, way),
             RecipientKind::RemoteGroup { target_address, .. } => match target_address {
                 Some(target) => self.redirect(index, target, way),
-                None => self.by_domain(recipient.primary(), way),
+                None => {
+                    let mut further = way.clone();
+                    further.object = Some(index);
+                    self.by_domain(recipient.primary(), &further);
+                }
             },
             RecipientKind::Group { subscribers, .. } => {
-                self.group(index, recipient, subscribers);
+                self.group(index, recipient, subscribers, way);
             }
-            RecipientKind::DistributionGroup(group) => self.members(index, &group.members),
+            RecipientKind::DistributionGroup(group) => self.members(index, &group.members, way),
         }
     }
 
     /// Mail for somebody who is elsewhere. The target address may be another recipient's.
     fn redirect(&mut self, index: usize, target: &Mailbox, way: &Way) {
-        if self.holders(target) == [index] {
-            return self.by_domain(target, way);
-        }
         let mut further = way.clone();
+        further.object = Some(index);
+        if self.holders(target) == [index] {
+            return self.by_domain(target, &further);
+        }
         further.chain.push(index);
         self.address(target, &further);
     }
@@ -244,12 +284,17 @@ impl Desk<'_> {
     }
 
     /// The group's own mailbox, then every subscriber once.
-    fn group(&mut self, index: usize, group: &Recipient, subscribers: &[Member]) {
+    fn group(&mut self, index: usize, group: &Recipient, subscribers: &[Member], way: &Way) {
         let way = Way {
             group: Some(index),
-            chain: Vec::new(),
+            orders: way.orders.clone(),
+            ..Way::default()
         };
-        self.deliver(index, group.primary(), &Way::default());
+        let alone = Way {
+            group: None,
+            ..way.clone()
+        };
+        self.deliver(index, group.primary(), &alone);
         let mut named: Vec<&Member> = Vec::new();
         for subscriber in subscribers {
             let again = named.contains(&subscriber);
@@ -262,10 +307,11 @@ impl Desk<'_> {
     }
 
     /// Every member of a distribution group.
-    fn members(&mut self, index: usize, members: &[Member]) {
+    fn members(&mut self, index: usize, members: &[Member], way: &Way) {
         let way = Way {
             group: Some(index),
-            chain: Vec::new(),
+            orders: way.orders.clone(),
+            ..Way::default()
         };
         for member in members {
             match member {
@@ -309,6 +355,12 @@ impl Desk<'_> {
     /// A mailbox of this organization, here or on another server.
     fn deliver(&mut self, index: usize, address: &Mailbox, way: &Way) {
         let recipient = &self.parts.recipients[index];
+        let Some(orders) = self.ruled(address, Some(index), way) else {
+            return;
+        };
+        if orders.connector.is_some() {
+            return self.ordered(address, &orders, way);
+        }
         let home = match recipient.kind {
             RecipientKind::Mailbox { server, .. } => server,
             // Group mailboxes are where the only transport of a tenant is.
@@ -333,6 +385,12 @@ impl Desk<'_> {
 
     /// Somebody who is not here: by the connector that the domain chooses.
     fn by_domain(&mut self, address: &Mailbox, way: &Way) {
+        let Some(orders) = self.ruled(address, way.object, way) else {
+            return;
+        };
+        if orders.connector.is_some() {
+            return self.ordered(address, &orders, way);
+        }
         let choice = if self.here().role == ServerRole::Edge {
             choose_on_edge(
                 self.parts,
@@ -346,7 +404,7 @@ impl Desk<'_> {
         };
         let from = self.expanded(way);
         match choice {
-            Choice::Connector(connector) => match self.through(connector, address) {
+            Choice::Connector(connector) => match self.through(connector, address, &orders) {
                 Some(place) => self.say(format!("copy {address} {place}{from}")),
                 None => self.fail(address, &replies::TOO_LARGE, false),
             },
@@ -354,7 +412,11 @@ impl Desk<'_> {
             Choice::Nothing => {
                 let organization = self.here().organization;
                 let place = match self.parts.organizations[organization.index()].fallback {
-                    Fallback::Mx => format!("mx of {} None None", address.domain),
+                    Fallback::Mx => {
+                        let tls = if orders.require_tls { " tls" } else { "" };
+                        let passing = self.item.properties.passing;
+                        format!("mx of {} None {passing:?}{tls}", address.domain)
+                    }
                     Fallback::Unreachable => "unreachable".to_owned(),
                 };
                 self.say(format!("copy {address} {place}{from}"));
@@ -362,21 +424,153 @@ impl Desk<'_> {
         }
     }
 
+    /// Asks the mail-flow rules that were not asked yet; nothing where the recipient does not stay.
+    fn ruled(&mut self, address: &Mailbox, object: Option<usize>, way: &Way) -> Option<Orders> {
+        let mut orders = way.orders.clone();
+        if self.item.resolved || self.here().role == ServerRole::Edge {
+            return Some(orders);
+        }
+        let person = Person {
+            address: address.clone(),
+            objects: object.into_iter().collect(),
+        };
+        let all = rules::in_order(self.parts, self.item);
+        for rule in all.iter().skip(way.orders.asked) {
+            orders.asked += 1;
+            if !rules::applies(self.parts, self.item, rule, &person) {
+                continue;
+            }
+            if rule.stops {
+                orders.asked = all.len();
+            }
+            let mut others: Vec<&Member> = Vec::new();
+            let mut stays = true;
+            let mut dropped = false;
+            for action in &rule.actions {
+                match action {
+                    Action::Reject { status, .. } => {
+                        self.say(format!("failure {address} 550 {status}"));
+                        return None;
+                    }
+                    Action::Delete => dropped = true,
+                    Action::RequireTls => orders.require_tls = true,
+                    Action::Route(id) => orders.connector = Some(id.index()),
+                    Action::Add(members) => others.extend(members),
+                    Action::Redirect(members) => {
+                        others.extend(members);
+                        stays = false;
+                    }
+                }
+            }
+            let changes = rule
+                .actions
+                .iter()
+                .any(|action| matches!(action, Action::Add(_) | Action::Redirect(_)));
+            let cloud = self.here().role == ServerRole::Hub;
+            if changes && cloud && self.item.trace.rules_loop > 0 {
+                self.fail(address, &replies::RULES_LOOP, false);
+                return None;
+            }
+            if dropped {
+                self.suppress(address);
+                return None;
+            }
+            for member in others {
+                self.bring_in(member, &orders);
+            }
+            if !stays {
+                return None;
+            }
+            if rule.stops {
+                break;
+            }
+        }
+        Some(orders)
+    }
+
+    /// Somebody at an address of another type: by a connector of that type, under an address that
+    /// SMTP can carry.
+    fn foreign(&mut self, index: usize, address: &Mailbox, way: &Way) {
+        let Some(orders) = self.ruled(address, Some(index), way) else {
+            return;
+        };
+        if orders.connector.is_some() {
+            return self.ordered(address, &orders, way);
+        }
+        let recipient = &self.parts.recipients[index];
+        let foreign = recipient.policy().foreign_address.clone();
+        let foreign = foreign.expect("it has one");
+        let from = self.expanded(way);
+        match choose_foreign(self.parts, self.server, &foreign, self.item.size) {
+            Choice::Connector(connector) => {
+                let mut address = address.clone();
+                if connector.sources.contains(&self.server) {
+                    let default = self
+                        .parts
+                        .accepted_domains
+                        .iter()
+                        .find(|entry| entry.organization == connector.organization && entry.default)
+                        .expect("every organization has a default domain");
+                    let text = foreign.address.replace('/', "_").replace(' ', "+20");
+                    let text = format!("IMCEA{}-{text}@{}", foreign.kind, default.domain);
+                    address = Mailbox::parse(&text).expect("an address");
+                }
+                match self.through(connector, &address, &orders) {
+                    Some(place) => self.say(format!("copy {address} {place}{from}")),
+                    None => self.fail(&address, &replies::TOO_LARGE, false),
+                }
+            }
+            Choice::TooLarge => self.fail(address, &replies::TOO_LARGE, false),
+            Choice::Nothing => self.fail(address, &replies::NO_CONNECTOR_FOR_TYPE, false),
+        }
+    }
+
+    /// A recipient that a rule brings in.
+    fn bring_in(&mut self, member: &Member, orders: &Orders) {
+        let address = match member {
+            Member::Nobody(address) => address,
+            Member::Recipient(id) => &self.parts.recipients[id.index()].addresses[0],
+        };
+        let way = Way {
+            orders: orders.clone(),
+            ..Way::default()
+        };
+        let met = std::mem::take(&mut self.met);
+        self.address(&address.clone(), &way);
+        self.met = met;
+    }
+
+    /// A recipient for whom a rule names the connector.
+    fn ordered(&mut self, address: &Mailbox, orders: &Orders, way: &Way) {
+        let connector = &self.parts.send_connectors[orders.connector.expect("it is named")];
+        let from = self.expanded(way);
+        match self.through(connector, address, orders) {
+            Some(place) => self.say(format!("copy {address} {place}{from}")),
+            None => self.fail(address, &replies::TOO_LARGE, false),
+        }
+    }
+
     /// The next hop of a connector from this server; nothing where a site link is too narrow.
-    fn through(&self, connector: &SendConnector, address: &Mailbox) -> Option<String> {
+    fn through(
+        &self,
+        connector: &SendConnector,
+        address: &Mailbox,
+        orders: &Orders,
+    ) -> Option<String> {
         if !connector.sources.contains(&self.server) {
             let (sources, size) = (&connector.sources, self.item.size);
             let next = sites::next_servers(self.parts, self.server, sources, size)?;
             let hop = self.inside(&next, Some(connector));
             return Some(format!("{hop} {}", self.trust()));
         }
+        let port = connector.port;
         let hop = match &connector.routing {
-            Routing::Dns => format!("mx of {}", address.domain),
-            Routing::SmartHosts(hosts) => format!("hosts {hosts:?}"),
+            Routing::Dns => format!("mx of {} {port}", address.domain),
+            Routing::SmartHosts(hosts) => format!("hosts {hosts:?} {port}"),
             Routing::Servers(servers) => {
                 let names = self.nearest_first(servers);
                 return Some(format!(
-                    "servers {names:?} 25 via {} {}",
+                    "servers {names:?} {port} via {} {}",
                     connector.name,
                     self.trust()
                 ));
@@ -384,8 +578,9 @@ impl Desk<'_> {
         };
         let crosses = connector.cloud_services_mail_enabled
             && accepted(self.parts, connector.organization, &address.domain).is_some();
-        let cross_premises = crosses.then_some(self.item.auth_as);
-        let tls = tls(connector, &address.domain);
+        let own = crosses.then_some(self.item.auth_as);
+        let cross_premises = own.or(self.item.properties.passing);
+        let tls = tls(self.parts, connector, &address.domain, orders.require_tls);
         let shown = presented(self.parts, self.server, connector);
         Some(format!(
             "{hop} via {} None {cross_premises:?}{tls} {shown}",
@@ -429,7 +624,19 @@ impl Desk<'_> {
 }
 
 /// What a connector demands of the next hop; under domain validation also which name.
-fn tls(connector: &SendConnector, domain: &Domain) -> String {
+fn tls(parts: &Parts, connector: &SendConnector, domain: &Domain, ordered: bool) -> String {
+    let untried = connector.ignore_starttls || connector.force_helo;
+    let avoided = if untried { " untried" } else { "" };
+    let list = &parts.organizations[connector.organization.index()]
+        .transport
+        .send_domain_secure;
+    let by_dns = matches!(connector.routing, Routing::Dns);
+    if connector.domain_secure && by_dns && list.contains(domain) && !untried {
+        return format!(
+            " tls true {:?} {domain}",
+            Some(TlsAuthLevel::DomainValidation)
+        );
+    }
     let name = match connector.tls_auth_level {
         Some(TlsAuthLevel::DomainValidation) => connector
             .tls_domain
@@ -440,7 +647,8 @@ fn tls(connector: &SendConnector, domain: &Domain) -> String {
         }
     };
     format!(
-        " tls {} {:?} {name}",
-        connector.require_tls, connector.tls_auth_level
+        " tls {} {:?} {name}{avoided}",
+        connector.require_tls || ordered,
+        connector.tls_auth_level
     )
 }

@@ -6,12 +6,13 @@ use std::sync::LazyLock;
 
 use hybridmx::mail::{ByteSize, Domain, Limit, LocalPart, Mailbox, NamePattern};
 use hybridmx::model::{
-    AcceptedDomain, AddressSpace, Certificate, DomainPattern, DomainType, EXCHANGE_ONLINE,
-    EXCHANGE_SERVER, Fallback, INTERNET, IpRange, MailUserFlavour, Matcher, Member, Organization,
-    OrganizationId, OrganizationKind, Parts, PermissionGroup, ReceiveConnector, Recipient,
-    RecipientId, RecipientKind, RecipientValidation, RemoteDomain, Routing, SendConnector, Server,
-    ServerId, ServerRole, Service, Settings, Site, SiteLink, SmartHost, TlsAuthLevel,
-    TlsDomainCapability, TransportRole,
+    AcceptedDomain, Action, AddressSpace, Certificate, Condition, DomainPattern, DomainType,
+    EXCHANGE_ONLINE, EXCHANGE_SERVER, Fallback, ForeignAddress, INTERNET, IpRange, MailUserFlavour,
+    Matcher, Member, Organization, OrganizationId, OrganizationKind, Parts, PermissionGroup,
+    Policy, ReceiveConnector, Recipient, RecipientId, RecipientKind, RecipientValidation,
+    RemoteDomain, Routing, Scope, SendConnector, SendConnectorId, Server, ServerId, ServerRole,
+    Service, Settings, Site, SiteLink, SmartHost, TlsAuthLevel, TlsDomainCapability,
+    TransportConfig, TransportRole, TransportRule,
 };
 use jiff::{SignedDuration, Timestamp};
 
@@ -169,6 +170,9 @@ pub(crate) fn world(dice: &mut Dice) -> Parts {
         builder.receive_connectors(organization, *shape);
         builder.send_connectors(organization, *shape);
         builder.recipients(organization, *shape);
+        if *shape != Shape::Outside && builder.dice.percent(40) {
+            builder.rules(organization, *shape);
+        }
     }
     builder.parts
 }
@@ -218,6 +222,10 @@ impl Builder<'_> {
             self.parts.organizations.push(Organization {
                 fallback,
                 partners,
+                transport: TransportConfig {
+                    send_domain_secure: self.dice.subset(&DOMAINS, 0, 4),
+                    ..TransportConfig::unlimited()
+                },
                 ..Organization::new(format!("organization{index}"), kind, profile)
             });
         }
@@ -276,7 +284,14 @@ impl Builder<'_> {
             RecipientValidation::Off
         };
         let profile = self.parts.organizations[organization.index()].profile;
+        let gateway = role == ServerRole::Host && self.dice.percent(40);
+        let relays_to = match gateway {
+            true => vec![SmartHost::Name(self.dice.pick(&DOMAINS).clone())],
+            false => Vec::new(),
+        };
         self.parts.servers.push(Server {
+            strips_headers: gateway && self.dice.percent(50),
+            relays_to,
             site: site.to_owned(),
             directory: matches!(
                 role,
@@ -379,6 +394,7 @@ impl Builder<'_> {
             self.parts.remote_domains.push(RemoteDomain {
                 name: format!("{}/{domain}", organization.index()),
                 target_delivery_domain,
+                is_internal: self.dice.percent(20),
                 ..RemoteDomain::new(organization, described(self.dice, domain))
             });
         }
@@ -464,8 +480,17 @@ impl Builder<'_> {
             require_tls: dice.percent(50),
             tls_auth_level: level,
             tls_domain: dice.maybe(60, certificate_name),
+            port: *dice.pick(&[25, 25, 2525]),
+            ignore_starttls: dice.percent(5),
+            force_helo: dice.percent(5),
+            domain_secure: dice.percent(30),
             tls_certificate_name: dice.maybe(40, |dice| {
-                format!("<I>CN=issuer<S>CN=subject{}", dice.below(3))
+                let long = if dice.percent(20) { 250 } else { 0 };
+                format!(
+                    "<I>CN=issuer<S>CN={}{}",
+                    "subject".repeat(1 + long / 7),
+                    dice.below(3)
+                )
             }),
             fqdn: dice.maybe(40, |dice| certificate_name(dice).domain().clone()),
             max_message_size: match dice.below(3) {
@@ -588,6 +613,41 @@ impl Builder<'_> {
         }
     }
 
+    fn rules(&mut self, organization: OrganizationId, shape: Shape) {
+        let own = |owner: OrganizationId| owner == organization;
+        let people: Vec<RecipientId> = (0..self.parts.recipients.len())
+            .filter(|index| own(self.parts.recipients[*index].organization))
+            .map(RecipientId::new)
+            .collect();
+        let connectors: Vec<SendConnectorId> = (0..self.parts.send_connectors.len())
+            .filter(|index| own(self.parts.send_connectors[*index].organization))
+            .filter(|index| self.parts.send_connectors[*index].enabled)
+            .map(SendConnectorId::new)
+            .collect();
+        for index in 0..self.dice.between(1, 3) {
+            let dice = &mut *self.dice;
+            let mut actions = dice.list(1, 2, |dice| action(dice, &people));
+            if shape == Shape::Tenant && !connectors.is_empty() && dice.percent(30) {
+                actions.push(Action::Route(*dice.pick(&connectors)));
+            }
+            self.parts.rules.push(TransportRule {
+                organization,
+                name: format!("{}{index}", dice.pick(&["rule", "Rule"])),
+                priority: u32::try_from(dice.below(2)).expect("small"),
+                enabled: dice.percent(90),
+                enforced: dice.percent(90),
+                conditions: dice.list(0, 2, |dice| condition(dice, &people)),
+                exceptions: match dice.percent(30) {
+                    true => vec![condition(dice, &people)],
+                    false => Vec::new(),
+                },
+                actions,
+                stops: dice.percent(20),
+                settings: Settings::default(),
+            });
+        }
+    }
+
     fn recipients(&mut self, organization: OrganizationId, shape: Shape) {
         let first = self.parts.recipients.len();
         let count = match shape {
@@ -604,9 +664,26 @@ impl Builder<'_> {
                 }
             }
             let require = matches!(kind, RecipientKind::RemoteGroup { .. });
+            let nowhere = matches!(
+                kind,
+                RecipientKind::MailUser {
+                    target_address: None,
+                    ..
+                }
+            );
+            let exceptions = (nowhere && self.dice.percent(80)).then(|| {
+                Box::new(Policy {
+                    foreign_address: Some(ForeignAddress {
+                        kind: (*self.dice.pick(&["FAX", "X400"])).to_owned(),
+                        address: (*self.dice.pick(&["/O=a/S=b c", "/O=x/S=y"])).to_owned(),
+                    }),
+                    ..Policy::PLAIN
+                })
+            });
             self.parts.recipients.push(Recipient {
                 name: format!("recipient{}.{index}", organization.index()),
                 require_sender_authentication: require || self.dice.percent(30),
+                exceptions,
                 ..Recipient::new(organization, addresses, kind)
             });
         }
@@ -664,7 +741,7 @@ impl Builder<'_> {
             },
             (3..6, _) => RecipientKind::MailUser {
                 flavour: *dice.pick(&[MailUserFlavour::MailUser, MailUserFlavour::RemoteMailbox]),
-                target_address: dice.maybe(85, mailbox),
+                target_address: dice.maybe(75, mailbox),
                 echo: dice.percent(40),
             },
             (6.., Shape::Tenant) => {
@@ -690,6 +767,47 @@ impl Builder<'_> {
     }
 }
 
+/// Somebody of the organization, or of none.
+fn member(dice: &mut Dice, people: &[RecipientId]) -> Member {
+    if people.is_empty() || dice.percent(30) {
+        Member::Nobody(mailbox(dice))
+    } else {
+        Member::Recipient(*dice.pick(people))
+    }
+}
+
+fn condition(dice: &mut Dice, people: &[RecipientId]) -> Condition {
+    let scope = *dice.pick(&[Scope::Inside, Scope::Outside]);
+    let members = dice.list(1, 2, |dice| member(dice, people));
+    let domains = dice.subset(&DOMAINS, 1, 2);
+    match dice.below(11) {
+        0 => Condition::From(members),
+        1 => Condition::FromMemberOf(members),
+        2 | 3 => Condition::FromScope(scope),
+        4 => Condition::SenderDomainIs(domains),
+        5 => Condition::SentTo(members),
+        6 => Condition::SentToMemberOf(members),
+        7 => Condition::SentToScope(scope),
+        8 => Condition::RecipientDomainIs(domains),
+        9 => Condition::MessageSizeOver(ByteSize(*dice.pick(&SIZES))),
+        _ => Condition::Content("SubjectContainsWords"),
+    }
+}
+
+fn action(dice: &mut Dice, people: &[RecipientId]) -> Action {
+    let members = dice.list(1, 2, |dice| member(dice, people));
+    match dice.below(8) {
+        0..2 => Action::Add(members),
+        2..4 => Action::Redirect(members),
+        4 => Action::Delete,
+        5 => Action::Reject {
+            status: "5.7.900".to_owned(),
+            text: "no".to_owned(),
+        },
+        _ => Action::RequireTls,
+    }
+}
+
 /// What a remote domain says of a domain: mostly its very name.
 fn described(dice: &mut Dice, domain: Domain) -> DomainPattern {
     match dice.below(10) {
@@ -709,6 +827,10 @@ fn pattern(dice: &mut Dice, shape: Shape) -> DomainPattern {
         (0..3, _) => DomainPattern::Exact(domain),
         (3..6, _) => DomainPattern::WithSubdomains(domain),
         (6, Shape::Tenant) => DomainPattern::AllAcceptedDomains,
+        (6, Shape::Forest) => DomainPattern::Foreign {
+            kind: (*dice.pick(&["FAX", "X400"])).to_owned(),
+            space: (*dice.pick(&["*", "/o=A", "/O=a/S=b", "/O=x"])).to_owned(),
+        },
         (6.., _) => DomainPattern::Any,
     }
 }
