@@ -437,6 +437,16 @@ impl Builder<'_> {
             connector.rule_scoped = shape == Shape::Tenant && self.dice.percent(20);
             self.parts.send_connectors.push(connector);
         }
+        if shape == Shape::Forest && self.dice.percent(60) {
+            let sources = self.dice.subset(&inside, 1, 4);
+            let mut connector = self.send_connector(organization, shape, "Other types", sources);
+            let whole = |kind: &str| DomainPattern::Foreign {
+                kind: kind.to_owned(),
+                space: "*".to_owned(),
+            };
+            connector.address_spaces = vec![space(whole("FAX"), 1), space(whole("X400"), 1)];
+            self.parts.send_connectors.push(connector);
+        }
         if self.dice.percent(80) && !edges.is_empty() {
             let sources = self.dice.subset(&edges, 1, 2);
             let mut connector = self.send_connector(organization, shape, "EdgeSync", sources);
