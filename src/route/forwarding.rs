@@ -144,8 +144,11 @@ impl Resolver<'_> {
         way.by = By::Redirect;
         way.changes.forwarded_for.push(primary.clone());
         if !rule.redirects {
-            // A new message, from the owner of the mailbox.
-            way.changes.reverse_path = Some(ReversePath::Mailbox(primary));
+            // A new message, from the owner of the mailbox. Choice: a report stays one, whose failure
+            // nobody is told of: else a report of it would be forwarded in turn, for ever.
+            if self.item.reverse_path != ReversePath::Null {
+                way.changes.reverse_path = Some(ReversePath::Mailbox(primary));
+            }
             way.changes.auth_as = Some(AuthAs::Internal);
             way.changes.notify_never = false;
             way.original = None;

@@ -16,6 +16,7 @@ mod mail_client;
 mod recipients;
 mod reference;
 mod relay;
+mod routes;
 mod settings;
 mod spool;
 mod support;
