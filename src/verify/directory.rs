@@ -3,12 +3,13 @@
 
 use std::collections::BTreeMap;
 
+use super::classes::is_routing_address;
 use super::context::{Context, Found, in_words};
 use super::edit;
 use super::finding::{Finding, Fix, Side};
 use super::hybrid::{self, Pair};
 use super::powershell;
-use super::questions::{Asked, is_routing_address};
+use super::questions::Asked;
 use crate::diag::Diagnostic;
 use crate::flow::Fork;
 use crate::mail::{EnhancedStatus, Mailbox};
