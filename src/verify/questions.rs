@@ -182,9 +182,11 @@ fn size_limits(topology: &Topology) -> BTreeSet<ByteSize> {
         let limits = policy.map(|policy| [policy.max_send_size, policy.max_receive_size]);
         limits.into_iter().flatten()
     });
-    let policies = organizations.chain(recipients).filter_map(bytes);
+    let links = topology.parts().site_links.iter();
+    let links = links.map(|link| link.max_message_size);
+    let limits = organizations.chain(recipients).chain(links);
     send.chain(receive)
-        .chain(policies)
+        .chain(limits.filter_map(bytes))
         .chain(marks::sizes(topology))
         .collect()
 }
