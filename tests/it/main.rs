@@ -16,6 +16,7 @@ mod mail_client;
 mod operations;
 mod outgoing;
 mod process;
+mod reading;
 mod recipients;
 mod reference;
 mod relay;
