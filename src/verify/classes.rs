@@ -10,10 +10,11 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use super::graph::holders;
 use super::hybrid;
 use super::marks::Marks;
 use super::pairs::{Division, Pairs};
-use super::portrait::{Painter, Portrait, holders};
+use super::portrait::{Painter, Portrait};
 use super::relation::{Sender, Senders};
 use crate::flow::Submission;
 use crate::mail::{Domain, Mailbox};

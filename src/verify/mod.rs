@@ -18,6 +18,7 @@ mod directory;
 mod edge;
 mod edit;
 mod finding;
+mod graph;
 mod group_domain;
 mod hybrid;
 mod hybrid_connectors;

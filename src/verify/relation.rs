@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use super::graph::{ListKind, Point, Way, holders, wants_echo};
 use super::marks;
-use super::portrait::{ListKind, Point, Portrait, Way, holders, wants_echo};
+use super::portrait::Portrait;
 use crate::flow::Submission;
 use crate::mail::Mailbox;
 use crate::model::{Member, RecipientId, Topology};

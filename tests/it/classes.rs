@@ -15,8 +15,8 @@ use hybridmx::verify;
 use crate::files::now;
 use crate::support::{Dice, seeds, world};
 
-/// Random worlds; each has dozens of pairs.
-const WORLDS: u64 = 250;
+/// Random worlds; each has hundreds of pairs.
+const WORLDS: u64 = 80;
 
 /// How often each end was met, in words that leave out who is meant.
 type Ends = BTreeMap<String, usize>;
@@ -41,6 +41,9 @@ fn a_class_of_a_random_world_does_what_each_of_its_members_does() {
     for seed in seeds(WORLDS) {
         let mut dice = Dice::new(seed);
         let mut parts = world::world(&mut dice);
+        if dice.percent(50) {
+            simplify(&mut parts);
+        }
         double(&mut dice, &mut parts);
         let zones = connect(&mut dice, &mut parts);
         let topology = Topology::new(parts);
@@ -50,8 +53,18 @@ fn a_class_of_a_random_world_does_what_each_of_its_members_does() {
     }
     // Where every pair is a class, the law says nothing.
     println!("{pairs} pairs, {asked} questions");
-    assert!(pairs > 4 * asked, "{pairs} pairs, {asked} questions");
-    assert!(pairs > 4000, "only {pairs} pairs");
+    assert!(pairs > asked + 4000, "{pairs} pairs, {asked} questions");
+}
+
+/// Takes away what names single addresses, so that more of them are alike.
+fn simplify(parts: &mut Parts) {
+    parts.rules.clear();
+    for server in &mut parts.servers {
+        server.recipient_filter.blocked.clear();
+    }
+    for recipient in &mut parts.recipients {
+        recipient.addresses.truncate(1);
+    }
 }
 
 /// Gives every recipient a twin: the same in all but its addresses, sometimes with other settings, and
