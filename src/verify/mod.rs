@@ -10,11 +10,13 @@
 //! Exchange hybrid, "Transport routing in Exchange hybrid deployments".
 
 mod agreement;
+mod ambiguous;
 mod carrier;
 mod check;
 mod classes;
 mod context;
 mod directory;
+mod draft;
 mod edge;
 mod edit;
 mod finding;
@@ -34,6 +36,7 @@ mod relation;
 mod relay;
 mod relayed;
 mod row;
+mod stage;
 mod targets;
 
 pub use agreement::{Agreement, Comparison, Ending, Untestable};
@@ -41,3 +44,4 @@ pub use check::check;
 pub use finding::{Edit, Finding, Fix, Report, Side, Summary};
 pub use questions::flows;
 pub use row::{Row, SizeBucket};
+pub use stage::Stage;

@@ -106,10 +106,7 @@ fn a_message_has_one_envelope() {
     // An address that is named twice is one recipient.
     assert_eq!(ask(&[two[0], two[0], two[1]]), ask(&two));
     let three = [two[0], two[1], "carol.other@contoso.com"];
-    assert_eq!(
-        ask(&three),
-        three.map(|to| format!("{to} Bounced 5.5.3"))
-    );
+    assert_eq!(ask(&three), three.map(|to| format!("{to} Bounced 5.5.3")));
 }
 
 /// Two mailboxes that forward to each other and keep nothing (Exchange Server, "Recipient resolution",
