@@ -108,7 +108,7 @@ impl Walk<'_> {
                     server,
                     &connection,
                     &transfer,
-                    Path::begin(server, question.from.clone()),
+                    &Path::begin(server, question.from.clone()),
                     Hand::First,
                 );
             }
@@ -349,7 +349,7 @@ impl Walk<'_> {
             next,
             &connection,
             &copy.transfer_to(connection.peer),
-            path,
+            &path,
             Hand::Next(copy.next_hop.connector()),
         );
     }
@@ -439,7 +439,7 @@ impl Walk<'_> {
         next: ServerId,
         connection: &Connection,
         transfer: &Transfer,
-        path: Path,
+        path: &Path,
         hand: Hand,
     ) {
         let mut accepted: Vec<(Admission, Step, Vec<Mailbox>)> = Vec::new();

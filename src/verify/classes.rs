@@ -78,9 +78,10 @@ pub(super) fn classes(topology: &Topology) -> Classes {
         .iter()
         .for_each(|address| add(address, Some("unknown recipients")));
     let (recipients, order) = recipients.finish(topology);
+    let sizes: Vec<usize> = recipients.iter().map(|class| class.members.len()).collect();
     Classes {
         senders: named_senders(topology, &all, &numbers),
-        pairs: division.finish(&recipients, &order),
+        pairs: division.finish(&sizes, &order),
         recipients,
     }
 }

@@ -3,7 +3,6 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use super::classes::RecipientClass;
 use super::relation::{Place, Relation, Senders};
 use crate::mail::Mailbox;
 
@@ -22,6 +21,12 @@ pub(super) struct Pairs {
     pub(super) count: usize,
 }
 
+/// Pairs in which the sender has the same places.
+struct Alike {
+    count: usize,
+    example: (Mailbox, Mailbox),
+}
+
 /// The pairs while addresses are added.
 pub(super) struct Division<'a> {
     all: &'a Senders<'a>,
@@ -30,7 +35,7 @@ pub(super) struct Division<'a> {
     /// The class of each sender.
     class_of: Vec<usize>,
     /// By recipient class, sender class and the sender's places.
-    related: HashMap<(usize, usize, Vec<Place>), (usize, (Mailbox, Mailbox))>,
+    related: HashMap<(usize, usize, Vec<Place>), Alike>,
     /// Pairs in which the sender has no place, by recipient class and sender class.
     strangers: HashMap<(usize, usize), (Mailbox, Mailbox)>,
     /// By recipient class, the sender classes for which there may be a better pair of strangers.
@@ -68,8 +73,11 @@ impl<'a> Division<'a> {
         }
         for (sender, places) in places {
             let key = (to, self.class_of[*sender], places.iter().copied().collect());
-            let example = || (self.all.all[*sender].address.clone(), address.clone());
-            self.related.entry(key).or_insert_with(|| (0, example())).0 += 1;
+            let first = || Alike {
+                count: 0,
+                example: (self.all.all[*sender].address.clone(), address.clone()),
+            };
+            self.related.entry(key).or_insert_with(first).count += 1;
         }
         let mut open = std::mem::take(&mut self.open[to]);
         open.retain(|from| !self.settles((to, *from), address, group, places));
@@ -100,11 +108,12 @@ impl<'a> Division<'a> {
         best
     }
 
-    /// All pairs, in the order of the classes once `order` says where each recipient class went.
-    pub(super) fn finish(self, recipients: &[RecipientClass], order: &[usize]) -> Vec<Pairs> {
+    /// All pairs, in the order of the classes: `order` says where each recipient class went, `sizes` how
+    /// many members the class at each place has.
+    pub(super) fn finish(self, sizes: &[usize], order: &[usize]) -> Vec<Pairs> {
         let mut counted: HashMap<(usize, usize), usize> = HashMap::new();
         let mut all = Vec::new();
-        for ((to, from, places), (count, example)) in self.related {
+        for ((to, from, places), Alike { count, example }) in self.related {
             *counted.entry((to, from)).or_default() += count;
             all.push(Pairs {
                 from,
@@ -115,7 +124,7 @@ impl<'a> Division<'a> {
             });
         }
         for ((to, from), example) in self.strangers {
-            let pairs = self.senders[from].len() * recipients[order[to]].members.len();
+            let pairs = self.senders[from].len() * sizes[order[to]];
             let related = counted.get(&(to, from)).copied().unwrap_or_default();
             all.push(Pairs {
                 from,
