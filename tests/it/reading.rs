@@ -3,9 +3,9 @@
 
 mod law;
 
-use std::fs;
 use std::path::Path;
 
+use crate::files::read_text;
 use crate::support::{Dice, seeds};
 
 /// Random edits of shipped worlds.
@@ -114,24 +114,26 @@ fn shipped() -> Vec<String> {
         .iter()
         .map(|name| root.join("testnet").join(name).join("world.toml"))
         .collect();
-    let wrong = fs::read_dir(root.join("tests/worlds")).expect("a folder");
-    paths.extend(wrong.map(|entry| entry.expect("an entry").path()));
-    paths.retain(|path| path.extension().is_some_and(|end| end != "txt"));
-    paths.sort();
-    let texts = paths
-        .iter()
-        .filter_map(|path| fs::read_to_string(path).ok());
-    texts.filter(|text| !text.is_empty()).collect()
+    let wrong = [
+        "broken-syntax.toml",
+        "broken.json",
+        "conflicts.toml",
+        "everything.toml",
+        "twenty-mistakes.toml",
+    ];
+    paths.extend(wrong.map(|name| root.join("tests/worlds").join(name)));
+    paths.iter().map(|path| read_text(path)).collect()
 }
 
 /// One change of the sort that people and tools make, or that nobody makes.
 fn edit(dice: &mut Dice, worlds: &[String], text: &mut String) {
     let begin = boundary(text, dice.below(text.len() + 1));
     let end = boundary(text, (begin + dice.below(40)).min(text.len()));
+    let piece = *dice.pick(&PIECES);
     match dice.below(8) {
         0 => text.replace_range(begin..end, ""),
-        1 => text.insert_str(begin, *dice.pick(&PIECES)),
-        2 => text.replace_range(begin..end, *dice.pick(&PIECES)),
+        1 => text.insert_str(begin, piece),
+        2 => text.replace_range(begin..end, piece),
         3 => text.truncate(begin),
         4 => {
             let again = text[begin..end].to_owned();
