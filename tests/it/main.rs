@@ -17,6 +17,7 @@ mod mail_client;
 mod operations;
 mod outgoing;
 mod process;
+mod reading;
 mod recipients;
 mod reference;
 mod relay;
