@@ -38,6 +38,7 @@ mod relayed;
 mod row;
 mod stage;
 mod targets;
+mod wildcard;
 
 pub use agreement::{Agreement, Comparison, Ending, Untestable};
 pub use check::check;
