@@ -6,9 +6,7 @@ use super::item::LoopKind;
 use super::resolve::{By, Link, Resolver, Way, holders, mailbox_place};
 use super::step::{Event, Reason, Step, Subject};
 use crate::mail::{AuthAs, Domain, Mailbox, ReversePath};
-use crate::model::{
-    AutoForwarding, InboxRule, Member, Recipient, RecipientId, ServerId, replies,
-};
+use crate::model::{AutoForwarding, InboxRule, Member, Recipient, RecipientId, ServerId, replies};
 
 /// What holds automatic forwarding back.
 enum Held {
