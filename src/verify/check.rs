@@ -10,7 +10,7 @@ use super::questions::survey;
 use super::stage::Rule;
 use super::{
     ambiguous, directory, edge, group_domain, hybrid_connectors, inbound, intent, outcomes, relay,
-    relayed, targets, wildcard,
+    relayed, targets, unknown, wildcard,
 };
 use crate::diag::Severity;
 use crate::dns::Zones;
@@ -29,6 +29,7 @@ const RULES: &[&[Rule]] = &[
     targets::RULES,
     relayed::RULES,
     relay::RULES,
+    unknown::RULES,
     outcomes::RULES,
     intent::RULES,
 ];

@@ -25,6 +25,7 @@ mod hybrid_connectors;
 mod inbound;
 mod intent;
 mod outcomes;
+mod people;
 mod powershell;
 mod questions;
 mod relay;
@@ -33,6 +34,7 @@ mod row;
 mod ruled;
 mod stage;
 mod targets;
+mod unknown;
 mod wildcard;
 
 pub use agreement::{Agreement, Comparison, Ending, Untestable};
