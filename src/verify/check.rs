@@ -10,7 +10,7 @@ use super::questions::survey;
 use super::stage::Rule;
 use super::{
     ambiguous, directory, edge, group_domain, hybrid_connectors, inbound, intent, outcomes, relay,
-    relayed, targets, unknown, wildcard,
+    relayed, targetless, targets, unknown, wildcard,
 };
 use crate::diag::Severity;
 use crate::dns::Zones;
@@ -30,6 +30,7 @@ const RULES: &[&[Rule]] = &[
     relayed::RULES,
     relay::RULES,
     unknown::RULES,
+    targetless::RULES,
     outcomes::RULES,
     intent::RULES,
 ];

@@ -33,6 +33,7 @@ mod relayed;
 mod row;
 mod ruled;
 mod stage;
+mod targetless;
 mod targets;
 mod unknown;
 mod wildcard;

@@ -33,6 +33,15 @@ pub(super) const CODES: &[Code] = &[
         live: "",
     },
     Code {
+        code: "mail-user-without-target-address",
+        severity: Severity::Error,
+        summary: "a mail user, mail contact or remote mailbox has no target address",
+        matters: "nobody knows where the mailbox is: mail to it is refused with 5.1.10, copies of posts to groups as well",
+        fix: "Set-MailUser -ExternalEmailAddress in the tenant, Set-RemoteMailbox -RemoteRoutingAddress on premises, with an address that the other side's mailbox has; of a synchronized user it is changed on premises, as targetAddress",
+        source: "Exchange Server, \"Recipient resolution\"",
+        live: "",
+    },
+    Code {
         code: "on-premises-group-unknown-in-cloud",
         severity: Severity::Error,
         summary: "a distribution group on premises has an address that the tenant does not know, in a domain that is Authoritative there",
