@@ -10,7 +10,7 @@ use super::questions::survey;
 use super::stage::Rule;
 use super::{
     ambiguous, directory, edge, group_domain, hybrid_connectors, inbound, intent, outcomes, relay,
-    relayed, targetless, targets, unknown, wildcard,
+    relayed, send_as, targetless, targets, unknown, wildcard,
 };
 use crate::diag::Severity;
 use crate::dns::Zones;
@@ -31,6 +31,7 @@ const RULES: &[&[Rule]] = &[
     relay::RULES,
     unknown::RULES,
     targetless::RULES,
+    send_as::RULES,
     outcomes::RULES,
     intent::RULES,
 ];

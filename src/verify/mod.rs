@@ -32,6 +32,7 @@ mod relay;
 mod relayed;
 mod row;
 mod ruled;
+mod send_as;
 mod stage;
 mod targetless;
 mod targets;

@@ -105,6 +105,15 @@ pub(super) const CODES: &[Code] = &[
         live: "",
     },
     Code {
+        code: "send-as-by-on-premises-user",
+        severity: Severity::Error,
+        summary: "a user with a mailbox on premises may send as a group",
+        matters: "Exchange on premises does not know the permission and refuses what the user submits in the name of the group with 5.7.60",
+        fix: "move the mailbox to the cloud, or take the permission away",
+        source: GROUPS,
+        live: "each flow is written in its sender's own name; who may use another is decided before there is a message",
+    },
+    Code {
         code: "unknown-member",
         severity: Severity::Warning,
         summary: "a group has a member that no recipient of its organization is",
