@@ -9,8 +9,8 @@ use super::finding::{Finding, Report, Summary};
 use super::questions::survey;
 use super::stage::Rule;
 use super::{
-    ambiguous, directory, edge, group_domain, hybrid_connectors, inbound, intent, outcomes, relay,
-    relayed, send_as, targetless, targets, unknown, wildcard,
+    ambiguous, directory, edge, group_domain, hybrid_connectors, inbound, intent, outcomes, reach,
+    relay, relayed, send_as, targetless, targets, unknown, wildcard,
 };
 use crate::diag::Severity;
 use crate::dns::Zones;
@@ -32,6 +32,7 @@ const RULES: &[&[Rule]] = &[
     unknown::RULES,
     targetless::RULES,
     send_as::RULES,
+    reach::RULES,
     outcomes::RULES,
     intent::RULES,
 ];

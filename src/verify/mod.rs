@@ -28,6 +28,7 @@ mod outcomes;
 mod people;
 mod powershell;
 mod questions;
+mod reach;
 mod relay;
 mod relayed;
 mod row;

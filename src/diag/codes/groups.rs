@@ -105,6 +105,15 @@ pub(super) const CODES: &[Code] = &[
         live: "",
     },
     Code {
+        code: "group-unreachable",
+        severity: Severity::Error,
+        summary: "nobody can write to a group: no sender of the deployment or outside gets a post through",
+        matters: "every post is refused: the lists of the group name nobody who can write, or those whom they name are refused for another reason",
+        fix: "Set-UnifiedGroup with lists that name somebody, or RequireSenderAuthenticationEnabled $false where outsiders are meant",
+        source: GROUPS,
+        live: "",
+    },
+    Code {
         code: "send-as-by-on-premises-user",
         severity: Severity::Error,
         summary: "a user with a mailbox on premises may send as a group",
