@@ -9,8 +9,8 @@ use super::finding::{Finding, Report, Summary};
 use super::questions::survey;
 use super::stage::Rule;
 use super::{
-    ambiguous, directory, edge, group_domain, hybrid_connectors, inbound, intent, outcomes, reach,
-    relay, relayed, send_as, targetless, targets, unknown, wildcard,
+    addresses, ambiguous, directory, edge, group_domain, hybrid_connectors, inbound, intent,
+    outcomes, reach, relay, relayed, send_as, targetless, targets, unknown, wildcard,
 };
 use crate::diag::Severity;
 use crate::dns::Zones;
@@ -29,6 +29,7 @@ const RULES: &[&[Rule]] = &[
     targets::RULES,
     relayed::RULES,
     relay::RULES,
+    addresses::RULES,
     unknown::RULES,
     targetless::RULES,
     send_as::RULES,

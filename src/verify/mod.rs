@@ -9,6 +9,7 @@
 //! Sources: Exchange Server, "Configure Microsoft 365 Groups with on-premises Exchange hybrid";
 //! Exchange hybrid, "Transport routing in Exchange hybrid deployments".
 
+mod addresses;
 mod agreement;
 mod ambiguous;
 mod carrier;

@@ -6,6 +6,15 @@ use crate::diag::severity::Severity;
 /// In alphabetical order.
 pub(super) const CODES: &[Code] = &[
     Code {
+        code: "address-in-unverified-domain",
+        severity: Severity::Error,
+        summary: "a mailbox on premises has an address in a domain that neither side accepts",
+        matters: "directory synchronization leaves the address out, or the whole recipient: cloud users cannot write to it",
+        fix: "take the address away, or verify the domain in the tenant and accept it on both sides",
+        source: "Exchange hybrid, \"A mail user who has proxy addresses that use non-verified domains isn't synced in an Exchange hybrid deployment\"",
+        live: "",
+    },
+    Code {
         code: "ambiguous-address",
         severity: Severity::Error,
         summary: "several recipients of one organization hold the same address",
@@ -58,6 +67,15 @@ pub(super) const CODES: &[Code] = &[
         fix: "bring it into the scope of directory synchronization; where recipients cannot be synchronized, make the domain InternalRelay and have a connector carry it",
         source: "Exchange Online, \"Use Directory-Based Edge Blocking to reject messages sent to invalid recipients in Exchange Online\"",
         live: "",
+    },
+    Code {
+        code: "routing-address-is-primary",
+        severity: Severity::Warning,
+        summary: "the primary address of a mailbox lies in the domain that the hybrid wizard made for routing",
+        matters: "people see an address of Microsoft's and answer to it; an email address policy with the routing address as its first template does it to everybody at once",
+        fix: "correct EnabledEmailAddressTemplates of the email address policy, then Set-RemoteMailbox -PrimarySmtpAddress where the policy does not apply",
+        source: "Exchange hybrid, \"Transport routing in Exchange hybrid deployments\"",
+        live: "mail to either address arrives: what is wrong is the address that people see",
     },
     Code {
         code: "target-addresses-form-a-loop",
