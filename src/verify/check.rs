@@ -10,7 +10,8 @@ use super::questions::survey;
 use super::stage::Rule;
 use super::{
     addresses, ambiguous, directory, edge, group_domain, hybrid_connectors, inbound, intent,
-    outcomes, reach, relay, relayed, send_as, targetless, targets, unknown, wildcard,
+    outcomes, reach, relay, relayed, send_as, shared_domain, targetless, targets, unknown,
+    wildcard,
 };
 use crate::diag::Severity;
 use crate::dns::Zones;
@@ -29,6 +30,7 @@ const RULES: &[&[Rule]] = &[
     targets::RULES,
     relayed::RULES,
     relay::RULES,
+    shared_domain::RULES,
     addresses::RULES,
     unknown::RULES,
     targetless::RULES,

@@ -35,6 +35,7 @@ mod relayed;
 mod row;
 mod ruled;
 mod send_as;
+mod shared_domain;
 mod stage;
 mod targetless;
 mod targets;

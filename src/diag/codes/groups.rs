@@ -114,6 +114,15 @@ pub(super) const CODES: &[Code] = &[
         live: "",
     },
     Code {
+        code: "groups-share-domain-with-mailboxes",
+        severity: Severity::Warning,
+        summary: "groups lie in a domain in which people have mailboxes on premises",
+        matters: "the hybrid Send connector cannot carry the domain, so posts from on premises arrive as Anonymous: open groups get them, others refuse them with 5.7.133; what is not written back is unknown on premises (5.1.10)",
+        fix: "give groups a domain of their own: accepted domain, MX record, address space, New-EmailAddressPolicy -IncludeUnifiedGroupRecipients, and Set-UnifiedGroup -PrimarySmtpAddress for those that exist",
+        source: GROUPS,
+        live: "",
+    },
+    Code {
         code: "send-as-by-on-premises-user",
         severity: Severity::Error,
         summary: "a user with a mailbox on premises may send as a group",
