@@ -10,8 +10,8 @@ use super::questions::survey;
 use super::stage::Rule;
 use super::{
     addresses, ambiguous, directory, edge, group_domain, hybrid_connectors, inbound, intent,
-    outcomes, reach, relay, relayed, send_as, shared_domain, targetless, targets, unknown,
-    wildcard,
+    one_sided, outcomes, reach, relay, relayed, send_as, shared_domain, targetless, targets,
+    unknown, wildcard,
 };
 use crate::diag::Severity;
 use crate::dns::Zones;
@@ -30,6 +30,7 @@ const RULES: &[&[Rule]] = &[
     targets::RULES,
     relayed::RULES,
     relay::RULES,
+    one_sided::RULES,
     shared_domain::RULES,
     addresses::RULES,
     unknown::RULES,

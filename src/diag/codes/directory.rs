@@ -33,6 +33,15 @@ pub(super) const CODES: &[Code] = &[
         live: "",
     },
     Code {
+        code: "domain-accepted-on-one-side",
+        severity: Severity::Warning,
+        summary: "a domain is accepted on one side of the deployment only",
+        matters: "on the other side its addresses are strangers: mail leaves without trust, and address policies and synchronization cannot use the domain",
+        fix: "add and verify the domain in the tenant, or New-AcceptedDomain on premises; Remove-AcceptedDomain where nobody uses it",
+        source: "Exchange Online, \"Manage accepted domains in Exchange Online\"",
+        live: "",
+    },
+    Code {
         code: "mail-user-targets-own-tenant",
         severity: Severity::Error,
         summary: "a mail user of the tenant has a target address of the same tenant, and no mailbox has it",
