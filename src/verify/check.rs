@@ -9,7 +9,7 @@ use super::finding::{Finding, Report, Summary};
 use super::questions::survey;
 use super::stage::Rule;
 use super::{
-    addresses, ambiguous, directory, edge, group_domain, hybrid_connectors, inbound, intent,
+    addresses, ambiguous, directory, edge, group_domain, hybrid_connectors, inbound, intent, mx,
     one_sided, outcomes, reach, relay, relayed, send_as, shared_domain, targetless, targets,
     unknown, wildcard,
 };
@@ -33,6 +33,7 @@ const RULES: &[&[Rule]] = &[
     one_sided::RULES,
     shared_domain::RULES,
     addresses::RULES,
+    mx::RULES,
     unknown::RULES,
     targetless::RULES,
     send_as::RULES,

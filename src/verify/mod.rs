@@ -25,6 +25,7 @@ mod hybrid;
 mod hybrid_connectors;
 mod inbound;
 mod intent;
+mod mx;
 mod one_sided;
 mod outcomes;
 mod people;

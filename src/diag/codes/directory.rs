@@ -60,6 +60,15 @@ pub(super) const CODES: &[Code] = &[
         live: "",
     },
     Code {
+        code: "mx-mixes-services",
+        severity: Severity::Warning,
+        summary: "the MX records of a domain name Exchange Online Protection and another service",
+        matters: "senders use whichever record answers: part of the mail takes a way that nobody watches, and Exchange Online supports one service for a domain",
+        fix: "leave the records of one service in the zone",
+        source: "Exchange Online, \"ATTR35 response code when mail is sent to EOP/EXO\"",
+        live: "a prediction follows the best record, which answers",
+    },
+    Code {
         code: "on-premises-group-unknown-in-cloud",
         severity: Severity::Error,
         summary: "a distribution group on premises has an address that the tenant does not know, in a domain that is Authoritative there",

@@ -15,6 +15,15 @@ pub(super) const CODES: &[Code] = &[
         live: "",
     },
     Code {
+        code: "group-domain-mx-key-differs",
+        severity: Severity::Warning,
+        summary: "the MX record of the group domain names Exchange Online Protection under the key of another domain",
+        matters: "it works as long as the other domain is in the same tenant and region; the name may go when that domain does",
+        fix: "publish the host that the admin center shows for the domain",
+        source: GROUPS,
+        live: "mail arrives: the tenant is found by the recipient's domain, whatever the name of the host",
+    },
+    Code {
         code: "group-domain-mx-missing",
         severity: Severity::Error,
         summary: "the group domain has no MX record that the on-premises servers can see",
