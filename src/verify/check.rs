@@ -9,9 +9,9 @@ use super::finding::{Finding, Report, Summary};
 use super::questions::survey;
 use super::stage::Rule;
 use super::{
-    addresses, ambiguous, directory, edge, group_domain, hybrid_connectors, inbound, intent, mx,
-    one_sided, outcomes, reach, relay, relayed, send_as, shared_domain, targetless, targets,
-    unknown, wildcard,
+    addresses, ambiguous, builds, directory, edge, group_domain, hybrid_connectors, inbound,
+    intent, mx, one_sided, outcomes, reach, relay, relayed, send_as, shared_domain, targetless,
+    targets, unknown, wildcard,
 };
 use crate::diag::Severity;
 use crate::dns::Zones;
@@ -38,6 +38,7 @@ const RULES: &[&[Rule]] = &[
     targetless::RULES,
     send_as::RULES,
     reach::RULES,
+    builds::RULES,
     outcomes::RULES,
     intent::RULES,
 ];

@@ -42,6 +42,15 @@ pub(super) const CODES: &[Code] = &[
         live: "",
     },
     Code {
+        code: "hybrid-server-out-of-date",
+        severity: Severity::Warning,
+        summary: "a server that sends to the cloud runs a version that hybrid deployments may not have",
+        matters: "Exchange Online slows mail of such servers down (4.7.230) and then refuses it (5.7.230), by stages that Microsoft announces to each tenant; older versions cannot handle written-back groups",
+        fix: "install the latest cumulative update of a product in support",
+        source: "Exchange hybrid, \"Hybrid deployment prerequisites\"",
+        live: "at which stage the service is with a tenant stands in no setting, so mail is taken as before the first",
+    },
+    Code {
         code: "mail-user-targets-own-tenant",
         severity: Severity::Error,
         summary: "a mail user of the tenant has a target address of the same tenant, and no mailbox has it",
