@@ -11,7 +11,7 @@ use super::stage::Rule;
 use super::{
     addresses, ambiguous, builds, directory, edge, group_domain, hybrid_connectors, inbound,
     intent, mx, one_sided, outcomes, reach, relay, relayed, send_as, shared_domain, targetless,
-    targets, unknown, wildcard,
+    targets, unknown, wildcard, writeback,
 };
 use crate::diag::Severity;
 use crate::dns::Zones;
@@ -39,6 +39,7 @@ const RULES: &[&[Rule]] = &[
     send_as::RULES,
     reach::RULES,
     builds::RULES,
+    writeback::RULES,
     outcomes::RULES,
     intent::RULES,
 ];

@@ -44,6 +44,7 @@ mod targetless;
 mod targets;
 mod unknown;
 mod wildcard;
+mod writeback;
 
 pub use agreement::{Agreement, Comparison, Ending, Untestable};
 pub use check::check;
