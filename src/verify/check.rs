@@ -11,7 +11,7 @@ use super::stage::Rule;
 use super::{
     addresses, ambiguous, builds, directory, edge, group_domain, hybrid_connectors, inbound,
     intent, mx, one_sided, outcomes, reach, relay, relayed, send_as, shared_domain, targetless,
-    targets, unknown, wildcard, writeback,
+    targets, unknown, wildcard, writeback, written_back,
 };
 use crate::diag::Severity;
 use crate::dns::Zones;
@@ -36,6 +36,7 @@ const RULES: &[&[Rule]] = &[
     mx::RULES,
     unknown::RULES,
     targetless::RULES,
+    written_back::RULES,
     send_as::RULES,
     reach::RULES,
     builds::RULES,

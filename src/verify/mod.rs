@@ -45,6 +45,7 @@ mod targets;
 mod unknown;
 mod wildcard;
 mod writeback;
+mod written_back;
 
 pub use agreement::{Agreement, Comparison, Ending, Untestable};
 pub use check::check;
