@@ -9,9 +9,9 @@ use super::finding::{Finding, Report, Summary};
 use super::questions::survey;
 use super::stage::Rule;
 use super::{
-    addresses, ambiguous, builds, directory, edge, group_domain, hybrid_connectors, inbound,
-    intent, mx, one_sided, outcomes, reach, relay, relayed, send_as, shared_domain, targetless,
-    targets, unknown, wildcard, writeback, written_back,
+    addresses, ambiguous, autodiscover, builds, directory, edge, group_domain, hybrid_connectors,
+    inbound, intent, mx, one_sided, outcomes, reach, relay, relayed, send_as, shared_domain,
+    targetless, targets, unknown, wildcard, writeback, written_back,
 };
 use crate::diag::Severity;
 use crate::dns::Zones;
@@ -39,6 +39,7 @@ const RULES: &[&[Rule]] = &[
     written_back::RULES,
     send_as::RULES,
     reach::RULES,
+    autodiscover::RULES,
     builds::RULES,
     writeback::RULES,
     outcomes::RULES,

@@ -12,6 +12,7 @@
 mod addresses;
 mod agreement;
 mod ambiguous;
+mod autodiscover;
 mod builds;
 mod carrier;
 mod check;

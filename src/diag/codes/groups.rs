@@ -6,6 +6,15 @@ use crate::diag::severity::Severity;
 /// In alphabetical order.
 pub(super) const CODES: &[Code] = &[
     Code {
+        code: "group-domain-autodiscover-missing",
+        severity: Severity::Note,
+        summary: "the autodiscover name of the group domain is no alias of autodiscover.outlook.com",
+        matters: "Outlook cannot open the mailboxes of the groups; Outlook on the web can, and mail flows",
+        fix: "publish the CNAME record in every view",
+        source: GROUPS,
+        live: "mail flows as it should: the finding is about what people see, and no message shows it",
+    },
+    Code {
         code: "group-domain-mx-elsewhere",
         severity: Severity::Error,
         summary: "the MX record of the group domain does not point to Exchange Online Protection for the tenant",
