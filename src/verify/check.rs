@@ -10,8 +10,8 @@ use super::questions::survey;
 use super::stage::Rule;
 use super::{
     addresses, ambiguous, autodiscover, builds, directory, edge, group_domain, hybrid_connectors,
-    inbound, intent, mx, one_sided, outcomes, reach, relay, relayed, send_as, shared_domain,
-    targetless, targets, unknown, wildcard, writeback, written_back,
+    inbound, intent, members, mx, one_sided, outcomes, reach, relay, relayed, send_as,
+    shared_domain, targetless, targets, unknown, wildcard, writeback, written_back,
 };
 use crate::diag::Severity;
 use crate::dns::Zones;
@@ -42,6 +42,7 @@ const RULES: &[&[Rule]] = &[
     autodiscover::RULES,
     builds::RULES,
     writeback::RULES,
+    members::RULES,
     outcomes::RULES,
     intent::RULES,
 ];

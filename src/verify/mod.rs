@@ -27,6 +27,7 @@ mod hybrid;
 mod hybrid_connectors;
 mod inbound;
 mod intent;
+mod members;
 mod mx;
 mod one_sided;
 mod outcomes;
