@@ -65,11 +65,18 @@ pub(super) struct Milder {
 }
 
 /// Worlds in which the fault loses no mail.
-pub(super) const MILDER: &[Milder] = &[Milder {
-    world: "broken-group-domain-not-internal-relay-written-back",
-    severity: Severity::Warning,
-    why: "every group is written back, so mail arrives until the next group is made",
-}];
+pub(super) const MILDER: &[Milder] = &[
+    Milder {
+        world: "broken-group-domain-not-internal-relay-external-relay",
+        severity: Severity::Warning,
+        why: "what is relayed arrives, whatever the type is called",
+    },
+    Milder {
+        world: "broken-group-domain-not-internal-relay-written-back",
+        severity: Severity::Warning,
+        why: "every group is written back, so mail arrives until the next group is made",
+    },
+];
 
 /// A world whose fault takes more lines.
 pub(super) struct Large {
