@@ -264,6 +264,7 @@ pub(super) fn entra(build: &mut Build, objects: &[Object]) {
             licenses: texts(object.list("Licenses")),
             sign_in: object.text("SignInMethod").map(|text| match text {
                 "ADFS" => SignInMethod::Adfs,
+                "None" => SignInMethod::Nothing,
                 "PTA" => SignInMethod::PassThrough,
                 _ => SignInMethod::PasswordHash,
             }),

@@ -9,6 +9,8 @@ use super::place::Settings;
 pub enum SignInMethod {
     /// Federation.
     Adfs,
+    /// Not with their account on premises.
+    Nothing,
     /// Password hash synchronization.
     PasswordHash,
     /// Pass-through authentication.

@@ -48,8 +48,8 @@ pub use organization::{
 };
 pub use place::Settings;
 pub use policy::{
-    DistributionGroup, ForeignAddress, Forwarding, InboxRule, MailboxType, Moderation, Policy,
-    UnifiedGroup,
+    DistributionGroup, ForeignAddress, Forwarding, InboxRule, MailboxType, MemberSince, Moderation,
+    Policy, UnifiedGroup,
 };
 pub use range::IpRange;
 pub use rule::{Action, Condition, Scope, TransportRule};

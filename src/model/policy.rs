@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 
 use super::organization::Member;
+use super::place::Settings;
 use crate::mail::{Limit, Mailbox};
 
 /// What a recipient has beside its addresses, in the words of `Set-Mailbox` and
@@ -192,7 +193,20 @@ pub struct UnifiedGroup {
     /// `HiddenFromExchangeClientsEnabled`.
     pub hidden_from_clients: bool,
     /// Since when a member is in it, where the world says so.
-    pub member_since: Vec<(Member, Timestamp)>,
+    pub member_since: Vec<MemberSince>,
+    /// `WhenCreated`, where the world says it.
+    pub created_at: Option<Timestamp>,
+}
+
+/// Since when somebody is a member of a group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MemberSince {
+    /// Who.
+    pub member: Member,
+    /// Since when.
+    pub since: Timestamp,
+    /// Where it is described.
+    pub settings: Settings,
 }
 
 impl Default for UnifiedGroup {
@@ -204,6 +218,7 @@ impl Default for UnifiedGroup {
             subscription_enabled: true,
             hidden_from_clients: false,
             member_since: Vec::new(),
+            created_at: None,
         }
     }
 }

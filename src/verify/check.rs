@@ -9,8 +9,9 @@ use super::finding::{Finding, Report, Summary};
 use super::questions::survey;
 use super::stage::Rule;
 use super::{
-    ambiguous, directory, edge, group_domain, hybrid_connectors, inbound, intent, outcomes, relay,
-    relayed, targets, wildcard,
+    addresses, ambiguous, autodiscover, builds, directory, edge, group_domain, hybrid_connectors,
+    inbound, intent, members, mx, one_sided, outcomes, reach, relay, relayed, send_as,
+    shared_domain, targetless, targets, unknown, wildcard, writeback, written_back,
 };
 use crate::diag::Severity;
 use crate::dns::Zones;
@@ -29,6 +30,19 @@ const RULES: &[&[Rule]] = &[
     targets::RULES,
     relayed::RULES,
     relay::RULES,
+    one_sided::RULES,
+    shared_domain::RULES,
+    addresses::RULES,
+    mx::RULES,
+    unknown::RULES,
+    targetless::RULES,
+    written_back::RULES,
+    send_as::RULES,
+    reach::RULES,
+    autodiscover::RULES,
+    builds::RULES,
+    writeback::RULES,
+    members::RULES,
     outcomes::RULES,
     intent::RULES,
 ];

@@ -314,14 +314,26 @@ impl GroupDomain<'_> {
                 continue;
             };
             if zones.insert((zone.name.clone(), zone.view)) {
-                let edits = zone
-                    .location
-                    .iter()
-                    .filter_map(|at| Some(edit::insert_record(at, &self.mx_record()?)));
-                fixes.push(self.dns_fix(zone.view, edits.collect()));
+                let edits = self.mx_written(view, zone.location.as_ref());
+                fixes.push(self.dns_fix(zone.view, edits));
             }
         }
         Some((self.with_mx_help(diagnostic), fixes))
+    }
+
+    /// Writes the record into a zone: in the place of one that says that there is no mail (RFC 7505),
+    /// else where records begin.
+    fn mx_written(&self, view: View, begin: Option<&Location>) -> Vec<Edit> {
+        let kind = dns::RecordType::Mx;
+        let null = match self.context.zones.query(view, self.domain, kind) {
+            dns::Answer::Records(records) => records.iter().find_map(|one| one.location.as_ref()),
+            dns::Answer::Failed(_) => None,
+        };
+        let edit = self.mx_record().and_then(|record| match null {
+            Some(at) => Some(edit::replace(at, record)),
+            None => Some(edit::insert_record(begin?, &record)),
+        });
+        edit.into_iter().collect()
     }
 
     fn mx_on_premises(&self) -> Option<Fault> {

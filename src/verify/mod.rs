@@ -9,8 +9,11 @@
 //! Sources: Exchange Server, "Configure Microsoft 365 Groups with on-premises Exchange hybrid";
 //! Exchange hybrid, "Transport routing in Exchange hybrid deployments".
 
+mod addresses;
 mod agreement;
 mod ambiguous;
+mod autodiscover;
+mod builds;
 mod carrier;
 mod check;
 mod classes;
@@ -27,18 +30,29 @@ mod hybrid_connectors;
 mod inbound;
 mod intent;
 mod marks;
+mod members;
+mod mx;
+mod one_sided;
 mod outcomes;
 mod pairs;
+mod people;
 mod portrait;
 mod powershell;
 mod questions;
+mod reach;
 mod relation;
 mod relay;
 mod relayed;
 mod row;
+mod send_as;
+mod shared_domain;
 mod stage;
+mod targetless;
 mod targets;
+mod unknown;
 mod wildcard;
+mod writeback;
+mod written_back;
 
 pub use agreement::{Agreement, Comparison, Ending, Untestable};
 pub use check::check;

@@ -7,7 +7,9 @@ use crate::config::keys::timestamp;
 use crate::config::object::{Object, Word};
 use crate::config::policy::{self, Directory, Written};
 use crate::diag::Diagnostic;
-use crate::model::{DistributionGroup, MailUserFlavour, Member, RecipientKind, UnifiedGroup};
+use crate::model::{
+    DistributionGroup, MailUserFlavour, Member, MemberSince, RecipientKind, UnifiedGroup,
+};
 
 /// Adds the recipients of a tenant, then what names others.
 pub(super) fn lower(build: &mut Build, tenant: &Tenant<'_>) {
@@ -95,8 +97,11 @@ fn group(
 /// What a group has beside members and subscribers.
 fn details(directory: &Directory, object: &Object) -> UnifiedGroup {
     let since = |entry: &Object| {
-        let member = directory.member(&entry.word("Member")?)?;
-        Some((member, timestamp(entry.text("Since")?)?))
+        Some(MemberSince {
+            member: directory.member(&entry.word("Member")?)?,
+            since: timestamp(entry.text("Since")?)?,
+            settings: entry.settings(),
+        })
     };
     UnifiedGroup {
         owners: directory.members(object.list("Owners")),
@@ -111,6 +116,7 @@ fn details(directory: &Directory, object: &Object) -> UnifiedGroup {
             .iter()
             .filter_map(since)
             .collect(),
+        created_at: object.text("WhenCreated").and_then(timestamp),
     }
 }
 

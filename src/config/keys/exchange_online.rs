@@ -461,6 +461,7 @@ static UNIFIED_GROUPS: Kind = Kind {
             "false",
             "Whether Outlook leaves it out.",
         ),
+        moment("WhenCreated", &MOMENT, "When it was made."),
         objects(&MEMBER_SINCE, "MemberSince"),
     ],
 };

@@ -125,8 +125,8 @@ static ENTRA_CONNECT: Kind = Kind {
         one_or_many("Licenses", &NAME, "Licences of the tenant, such as `P1`."),
         choice(
             "SignInMethod",
-            &["PHS", "PTA", "ADFS"],
-            "How users log on: password hash synchronization, pass-through authentication, federation.",
+            &["PHS", "PTA", "ADFS", "None"],
+            "How users log on: password hash synchronization, pass-through authentication, federation, or not with their account on premises.",
         ),
         words(
             "Features",

@@ -7,6 +7,7 @@ mod connectors;
 mod directory;
 mod domains;
 mod edge;
+mod entra;
 mod groups;
 mod outcomes;
 mod relay;
@@ -25,6 +26,7 @@ const RULES: &[&[Code]] = &[
     directory::CODES,
     domains::CODES,
     edge::CODES,
+    entra::CODES,
     groups::CODES,
     outcomes::CODES,
 ];
