@@ -9,8 +9,8 @@ use super::finding::{Finding, Report, Summary};
 use super::questions::survey;
 use super::stage::Rule;
 use super::{
-    ambiguous, directory, edge, group_domain, hybrid_connectors, inbound, intent, outcomes, relay,
-    relayed, targets,
+    ambiguous, directory, edge, group_domain, hybrid_connectors, inbound, intent, outbound,
+    outcomes, relay, relayed, targets,
 };
 use crate::diag::Severity;
 use crate::dns::Zones;
@@ -19,6 +19,7 @@ use crate::model::Topology;
 /// Every file with rules. Within a stage this order holds: the connectors themselves before the domains
 /// that they carry, what concerns many recipients before what concerns one.
 const RULES: &[&[Rule]] = &[
+    outbound::RULES,
     hybrid_connectors::RULES,
     group_domain::RULES,
     inbound::RULES,
