@@ -10,7 +10,7 @@ use super::questions::survey;
 use super::stage::Rule;
 use super::{
     ambiguous, directory, edge, group_domain, hybrid_connectors, inbound, intent, outbound,
-    outcomes, relay, relayed, targets,
+    outcomes, relay, relayed, smart_host, targets,
 };
 use crate::diag::Severity;
 use crate::dns::Zones;
@@ -20,6 +20,7 @@ use crate::model::Topology;
 /// that they carry, what concerns many recipients before what concerns one.
 const RULES: &[&[Rule]] = &[
     outbound::RULES,
+    smart_host::RULES,
     hybrid_connectors::RULES,
     group_domain::RULES,
     inbound::RULES,

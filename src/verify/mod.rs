@@ -33,6 +33,7 @@ mod relay;
 mod relayed;
 mod row;
 mod ruled;
+mod smart_host;
 mod stage;
 mod targets;
 
