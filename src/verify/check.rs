@@ -10,7 +10,7 @@ use super::questions::survey;
 use super::stage::Rule;
 use super::{
     ambiguous, directory, edge, group_domain, hybrid_connectors, inbound, intent, outbound,
-    outcomes, relay, relayed, smart_host, targets,
+    outcomes, reception, relay, relayed, smart_host, targets,
 };
 use crate::diag::Severity;
 use crate::dns::Zones;
@@ -21,6 +21,7 @@ use crate::model::Topology;
 const RULES: &[&[Rule]] = &[
     outbound::RULES,
     smart_host::RULES,
+    reception::RULES,
     hybrid_connectors::RULES,
     group_domain::RULES,
     inbound::RULES,

@@ -29,6 +29,7 @@ mod outbound;
 mod outcomes;
 mod powershell;
 mod questions;
+mod reception;
 mod relay;
 mod relayed;
 mod row;
