@@ -10,7 +10,7 @@ use super::questions::survey;
 use super::stage::Rule;
 use super::{
     ambiguous, directory, edge, group_domain, hybrid_connectors, inbound, intent, outbound,
-    outcomes, reception, relay, relayed, smart_host, targets,
+    outcomes, presented, reception, relay, relayed, smart_host, targets,
 };
 use crate::diag::Severity;
 use crate::dns::Zones;
@@ -22,6 +22,7 @@ const RULES: &[&[Rule]] = &[
     outbound::RULES,
     smart_host::RULES,
     reception::RULES,
+    presented::RULES,
     hybrid_connectors::RULES,
     group_domain::RULES,
     inbound::RULES,

@@ -28,6 +28,7 @@ mod intent;
 mod outbound;
 mod outcomes;
 mod powershell;
+mod presented;
 mod questions;
 mod reception;
 mod relay;

@@ -4,12 +4,50 @@ use super::row::Code;
 use crate::diag::severity::Severity;
 
 /// In alphabetical order.
-pub(super) const CODES: &[Code] = &[Code {
-    code: "hybrid-certificate-unusable",
-    severity: Severity::Error,
-    summary: "a certificate that the hybrid connectors name is missing, out of date, or not trusted",
-    matters: "sending waits with 4.7.5, the cloud refuses to send with 4.4.317, and the tenant does not recognise the servers",
-    fix: "install a valid certificate of a public authority on every hybrid server, and name it in the connectors",
-    source: "Exchange hybrid, \"Certificate requirements for hybrid deployments\"",
-    live: "",
-}];
+pub(super) const CODES: &[Code] = &[
+    Code {
+        code: "certificate-expires-soon",
+        severity: Severity::Warning,
+        summary: "a certificate of hybrid mail ends within sixty days",
+        matters: "when it has ended, sending waits with 4.7.5, the cloud refuses to send, and the tenant does not recognise the servers",
+        fix: "renew it in time, and run the Hybrid Configuration wizard so that the connectors name the new one",
+        source: "Exchange hybrid, \"Certificate requirements for hybrid deployments\"",
+        live: "nothing fails before it has ended",
+    },
+    Code {
+        code: "certificate-name-too-long-for-edge",
+        severity: Severity::Warning,
+        summary: "the TlsCertificateName of a connector with an Edge server as its source has more than 256 characters",
+        matters: "EdgeSync leaves it out: the Edge server chooses a certificate by itself, and where that is another one the tenant does not recognise it",
+        fix: "Set-SendConnector -TlsCertificateName $null, so that Fqdn chooses the certificate",
+        source: "Exchange hybrid, \"Emails sent from on-premises to Exchange Online appears to be external after running HCW\"",
+        live: "where the Fqdn chooses the same certificate nothing shows",
+    },
+    Code {
+        code: "hybrid-certificate-unusable",
+        severity: Severity::Error,
+        summary: "a certificate that the hybrid connectors name is missing, out of date, or not trusted",
+        matters: "sending waits with 4.7.5, the cloud refuses to send with 4.4.317, and the tenant does not recognise the servers",
+        fix: "install a valid certificate of a public authority on every hybrid server, and name it in the connectors",
+        source: "Exchange hybrid, \"Certificate requirements for hybrid deployments\"",
+        live: "",
+    },
+    Code {
+        code: "internet-connector-presents-hybrid-certificate",
+        severity: Severity::Warning,
+        summary: "a Send connector to the Internet names the hybrid certificate and carries no organization headers",
+        matters: "mail that it hands to the tenant is attributed as the organization's own and is Anonymous all the same, which hides that a domain is missing on the hybrid connector",
+        fix: "Set-SendConnector -TlsCertificateName $null on the connector to the Internet",
+        source: "Exchange hybrid, \"TLS Certificates in Exchange Hybrid\"",
+        live: "it shows only where a domain of the tenant leaves by that connector, which is a finding of its own",
+    },
+    Code {
+        code: "untrusted-certificate-chosen",
+        severity: Severity::Error,
+        summary: "the hybrid Send connector names no certificate, and a newer one that others do not trust is chosen",
+        matters: "the tenant does not recognise the servers: mail arrives as Anonymous, and groups that require authenticated senders refuse it",
+        fix: "Set-SendConnector -TlsCertificateName with the certificate of a public authority",
+        source: "Exchange Server, \"Mail flow to Exchange Online stops and event ID 2004 is logged on the hybrid transport server\"",
+        live: "",
+    },
+];
