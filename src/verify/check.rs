@@ -10,7 +10,7 @@ use super::questions::survey;
 use super::stage::Rule;
 use super::{
     ambiguous, directory, edge, group_domain, hybrid_connectors, inbound, intent, outbound,
-    outcomes, presented, reception, relay, relayed, smart_host, targets,
+    outcomes, presented, reception, refused, relay, relayed, smart_host, targets,
 };
 use crate::diag::Severity;
 use crate::dns::Zones;
@@ -26,6 +26,7 @@ const RULES: &[&[Rule]] = &[
     hybrid_connectors::RULES,
     group_domain::RULES,
     inbound::RULES,
+    refused::RULES,
     edge::RULES,
     ambiguous::RULES,
     directory::RULES,

@@ -31,6 +31,7 @@ mod powershell;
 mod presented;
 mod questions;
 mod reception;
+mod refused;
 mod relay;
 mod relayed;
 mod row;

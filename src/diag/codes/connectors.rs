@@ -15,6 +15,15 @@ pub(super) const CODES: &[Code] = &[
         live: "",
     },
     Code {
+        code: "direct-send-rejected",
+        severity: Severity::Error,
+        summary: "an own device sends straight to the tenant, which rejects that",
+        matters: "with RejectDirectSend, Exchange Online Protection refuses mail in the name of an accepted domain from everybody whom no inbound connector recognises: 5.7.68",
+        fix: "New-InboundConnector for the address or the certificate of the device, or let it submit with a password",
+        source: "Exchange Online, \"Email non-delivery reports in Exchange Online\"",
+        live: "",
+    },
+    Code {
         code: "hybrid-connector-disabled",
         severity: Severity::Error,
         summary: "a hybrid Send connector is disabled, and nothing stands in its place",
@@ -49,6 +58,15 @@ pub(super) const CODES: &[Code] = &[
         fix: "give the Receive connectors of all servers behind the host the same TlsCertificateName and TlsDomainCapabilities",
         source: "Exchange hybrid, \"TLS Certificates in Exchange Hybrid\"",
         live: "a run sends to the first address of the smart host, as a prediction does",
+    },
+    Code {
+        code: "inbound-connector-blocked",
+        severity: Severity::Error,
+        summary: "the service has blocked an inbound connector",
+        matters: "mail that it recognises is refused with 5.7.711: the servers behind it were seen to send spam",
+        fix: "stop the spam, then Remove-BlockedConnector",
+        source: "Exchange PowerShell, \"Get-BlockedConnector\"",
+        live: "",
     },
     Code {
         code: "inbound-connector-matches-no-certificate",
@@ -102,6 +120,15 @@ pub(super) const CODES: &[Code] = &[
         matters: "one of them wins always: where that is not the hybrid one, mail takes another way, loses the organization headers, or fails",
         fix: "Set-OutboundConnector -Enabled $false for the one that the hybrid wizard did not make",
         source: "Exchange Online, \"Configure mail flow using connectors in Exchange Online\"",
+        live: "",
+    },
+    Code {
+        code: "partner-restriction-catches-own-mail",
+        severity: Severity::Error,
+        summary: "an inbound connector for partners shuts out mail of the own servers",
+        matters: "where no connector of type OnPremises recognises a session, a connector that restricts the sender's domain refuses it with 5.7.51",
+        fix: "let the connector of type OnPremises recognise the servers for every recipient domain, or lift the restriction",
+        source: "Exchange hybrid, \"TLS Certificates in Exchange Hybrid\"",
         live: "",
     },
     Code {
