@@ -9,8 +9,8 @@ use super::finding::{Finding, Report, Summary};
 use super::questions::survey;
 use super::stage::Rule;
 use super::{
-    ambiguous, directory, edge, group_domain, hybrid_connectors, inbound, intent, outbound,
-    outcomes, presented, reception, refused, relay, relayed, smart_host, targets,
+    ambiguous, attribution, directory, edge, group_domain, hybrid_connectors, inbound, intent,
+    outbound, outcomes, presented, reception, refused, relay, relayed, smart_host, targets,
 };
 use crate::diag::Severity;
 use crate::dns::Zones;
@@ -27,6 +27,7 @@ const RULES: &[&[Rule]] = &[
     group_domain::RULES,
     inbound::RULES,
     refused::RULES,
+    attribution::RULES,
     edge::RULES,
     ambiguous::RULES,
     directory::RULES,

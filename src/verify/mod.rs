@@ -11,6 +11,7 @@
 
 mod agreement;
 mod ambiguous;
+mod attribution;
 mod carrier;
 mod check;
 mod context;

@@ -33,6 +33,15 @@ pub(super) const CODES: &[Code] = &[
         live: "",
     },
     Code {
+        code: "inbound-certificate-name-unregistered",
+        severity: Severity::Error,
+        summary: "the inbound connector waits for a name that is neither an accepted domain nor one label below one",
+        matters: "Exchange Online Protection lets such a session send in the name of the tenant's domains only: reports and forwarded mail to others are refused with 5.7.64, and with centralized mail transport what strangers write goes round",
+        fix: "Set-InboundConnector -TlsSenderCertificateName with another name of the certificate, or accept the domain",
+        source: "Exchange Online, \"Configure a certificate-based connector to relay email messages through Office 365\"",
+        live: "",
+    },
+    Code {
         code: "internet-connector-presents-hybrid-certificate",
         severity: Severity::Warning,
         summary: "a Send connector to the Internet names the hybrid certificate and carries no organization headers",
@@ -40,6 +49,15 @@ pub(super) const CODES: &[Code] = &[
         fix: "Set-SendConnector -TlsCertificateName $null on the connector to the Internet",
         source: "Exchange hybrid, \"TLS Certificates in Exchange Hybrid\"",
         live: "it shows only where a domain of the tenant leaves by that connector, which is a finding of its own",
+    },
+    Code {
+        code: "tenants-share-certificate",
+        severity: Severity::Warning,
+        summary: "inbound connectors of two tenants wait for one certificate",
+        matters: "a session belongs to one tenant: mail of the other's servers is attributed to the wrong one and refused, or loses its trust",
+        fix: "give the servers of each tenant a certificate of their own, and each connector its name",
+        source: "Exchange Online, \"Office 365 Message Attribution\"",
+        live: "mail goes wrong for servers of the second tenant, which the world does not have",
     },
     Code {
         code: "untrusted-certificate-chosen",

@@ -78,6 +78,15 @@ pub(super) const CODES: &[Code] = &[
         live: "",
     },
     Code {
+        code: "null-sender-may-not-relay",
+        severity: Severity::Error,
+        summary: "the tenant knows the servers on premises by their addresses alone, and they send to others through it",
+        matters: "without a certificate nobody may send for a domain that is not the tenant's: reports, which have no sender, and forwarded mail are refused with 5.7.64, and with centralized mail transport what strangers write goes round",
+        fix: "Set-InboundConnector -TlsSenderCertificateName with a name of the certificate that the servers present",
+        source: "Exchange Online, \"Configure a certificate-based connector to relay email messages through Office 365\"",
+        live: "",
+    },
+    Code {
         code: "on-premises-domain-not-on-outbound-connector",
         severity: Severity::Error,
         summary: "no hybrid outbound connector carries a domain that has mailboxes on premises",
