@@ -9,8 +9,8 @@ use super::finding::{Finding, Report, Summary};
 use super::questions::survey;
 use super::stage::Rule;
 use super::{
-    ambiguous, attribution, directory, edge, group_domain, hybrid_connectors, inbound, intent,
-    outbound, outcomes, presented, reception, refused, relay, relayed, smart_host, targets,
+    ambiguous, attribution, directory, edge, group_domain, hops, hybrid_connectors, inbound,
+    intent, outbound, outcomes, presented, reception, refused, relay, relayed, smart_host, targets,
 };
 use crate::diag::Severity;
 use crate::dns::Zones;
@@ -33,6 +33,7 @@ const RULES: &[&[Rule]] = &[
     directory::RULES,
     targets::RULES,
     relayed::RULES,
+    hops::RULES,
     relay::RULES,
     outcomes::RULES,
     intent::RULES,

@@ -22,6 +22,7 @@ mod edge;
 mod edit;
 mod finding;
 mod group_domain;
+mod hops;
 mod hybrid;
 mod hybrid_connectors;
 mod inbound;

@@ -24,6 +24,15 @@ pub(super) const CODES: &[Code] = &[
         live: "",
     },
     Code {
+        code: "hop-limit-too-low",
+        severity: Severity::Error,
+        summary: "a Receive connector allows fewer hops than mail needs that goes nowhere twice",
+        matters: "mail is refused with 5.4.6 as if it went round: a post to a group that comes back to members on premises passes six services and more",
+        fix: "Set-ReceiveConnector -MaxHopCount 60, or -MaxLocalHopCount 5: the defaults",
+        source: "Exchange PowerShell, \"Set-ReceiveConnector\"",
+        live: "",
+    },
+    Code {
         code: "hybrid-connector-disabled",
         severity: Severity::Error,
         summary: "a hybrid Send connector is disabled, and nothing stands in its place",
