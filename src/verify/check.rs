@@ -11,6 +11,7 @@ use super::stage::Rule;
 use super::{
     ambiguous, attribution, directory, edge, group_domain, hops, hybrid_connectors, inbound,
     intent, outbound, outcomes, presented, reception, refused, relay, relayed, smart_host, targets,
+    unused,
 };
 use crate::diag::Severity;
 use crate::dns::Zones;
@@ -35,6 +36,7 @@ const RULES: &[&[Rule]] = &[
     relayed::RULES,
     hops::RULES,
     relay::RULES,
+    unused::RULES,
     outcomes::RULES,
     intent::RULES,
 ];

@@ -41,6 +41,7 @@ mod ruled;
 mod smart_host;
 mod stage;
 mod targets;
+mod unused;
 
 pub use agreement::{Agreement, Comparison, Ending, Untestable};
 pub use check::check;

@@ -6,6 +6,15 @@ use crate::diag::severity::Severity;
 /// In alphabetical order.
 pub(super) const CODES: &[Code] = &[
     Code {
+        code: "address-space-never-used",
+        severity: Severity::Warning,
+        summary: "an address space of a connector never wins the connector selection",
+        matters: "the list says what the connector does not do: whoever changes the other connector moves this mail without knowing",
+        fix: "take the space away, or give the connector what makes it win: a lower cost, a narrower space, other sources",
+        source: "Exchange Server, \"Connector selection in external message routing\"",
+        live: "mail goes as it would without it: what is never chosen shows in no message",
+    },
+    Code {
         code: "cloud-services-mail-disabled",
         severity: Severity::Error,
         summary: "a connector between the two organizations leaves the organization headers behind",
@@ -13,6 +22,24 @@ pub(super) const CODES: &[Code] = &[
         fix: "set CloudServicesMailEnabled to true on the connector",
         source: "Exchange hybrid, \"Transport routing in Exchange hybrid deployments\"",
         live: "",
+    },
+    Code {
+        code: "connector-never-chosen",
+        severity: Severity::Warning,
+        summary: "another connector always wins over an enabled one",
+        matters: "it looks like a second way out and is none: Exchange does not try the next connector when the first one fails",
+        fix: "Set-SendConnector or Set-OutboundConnector -Enabled $false, or give it what makes it win",
+        source: "Exchange Server, \"Connector selection in external message routing\"",
+        live: "mail goes as it would without it: what is never chosen shows in no message",
+    },
+    Code {
+        code: "connector-tie-decided-by-name",
+        severity: Severity::Warning,
+        summary: "two connectors are equal in everything but their names",
+        matters: "the one whose name sorts first carries all the mail: renaming a connector moves it",
+        fix: "give one of them a higher cost, or disable it",
+        source: "Exchange Server, \"Connector selection in external message routing\"",
+        live: "mail goes as it would without it: what is never chosen shows in no message",
     },
     Code {
         code: "direct-send-rejected",
