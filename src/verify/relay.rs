@@ -5,7 +5,7 @@ use super::context::{Context, Found};
 use super::finding::{Finding, Side};
 use super::powershell;
 use super::stage::{Rule, Stage};
-use crate::model::{IpRange, Matcher, PermissionGroup, ReceiveConnector};
+use crate::model::{IpRange, Matcher, PermissionGroup, ReceiveConnector, ServerRole};
 
 /// The rules of this file.
 pub(super) const RULES: &[Rule] = &[Rule::new(Stage::Notes, check)];
@@ -16,7 +16,8 @@ fn check(context: &Context<'_>) -> Vec<Found> {
         .topology
         .receive_connectors()
         .map(|(_, connector)| connector)
-        .filter(|c| is_open(c));
+        // A host of somebody else's takes from whom its owner lets it.
+        .filter(|c| is_open(c) && context.topology.server(c.server).role != ServerRole::Host);
     open.map(|connector| {
         let server = &context.topology.server(connector.server).name;
         let name = format!("{server}\\{}", connector.name);
