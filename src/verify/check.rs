@@ -9,7 +9,7 @@ use super::finding::{Finding, Report, Summary};
 use super::questions::survey;
 use super::stage::Rule;
 use super::{
-    ambiguous, attribution, directory, edge, group_domain, hops, hybrid_connectors, inbound,
+    ambiguous, attribution, chain, directory, edge, group_domain, hops, hybrid_connectors, inbound,
     intent, outbound, outcomes, presented, reception, refused, relay, relayed, smart_host, targets,
     unused,
 };
@@ -24,6 +24,7 @@ const RULES: &[&[Rule]] = &[
     smart_host::RULES,
     reception::RULES,
     presented::RULES,
+    chain::RULES,
     hybrid_connectors::RULES,
     group_domain::RULES,
     inbound::RULES,

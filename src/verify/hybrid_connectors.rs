@@ -397,7 +397,7 @@ fn unusable(
     };
     if held
         .iter()
-        .any(|certificate| certificate.trusted && certificate.is_valid_at(now))
+        .any(|held| (held.trusted || !held.chain_complete) && held.is_valid_at(now))
     {
         return None;
     }

@@ -13,6 +13,7 @@ mod agreement;
 mod ambiguous;
 mod attribution;
 mod carrier;
+mod chain;
 mod check;
 mod context;
 mod crossing;

@@ -270,7 +270,7 @@ fn day(at: Timestamp) -> String {
 }
 
 /// The certificates that the servers of the premises show to the cloud.
-fn in_hybrid_use(context: &Context<'_>) -> BTreeSet<CertificateId> {
+pub(super) fn in_hybrid_use(context: &Context<'_>) -> BTreeSet<CertificateId> {
     let topology = context.topology;
     let mut found = BTreeSet::new();
     for (pair, id) in hybrid_connectors(context) {

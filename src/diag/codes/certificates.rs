@@ -6,6 +6,15 @@ use crate::diag::severity::Severity;
 /// In alphabetical order.
 pub(super) const CODES: &[Code] = &[
     Code {
+        code: "certificate-chain-incomplete",
+        severity: Severity::Error,
+        summary: "the servers show the hybrid certificate without the certificates that lead to its root",
+        matters: "the cloud fetches nothing: it refuses to send with 4.4.317, and does not recognise the servers",
+        fix: "install the intermediate certificates of the authority on every hybrid server",
+        source: "Exchange Online, \"550 5.7.64 TenantAttribution when sending emails through Microsoft 365\"",
+        live: "",
+    },
+    Code {
         code: "certificate-expires-soon",
         severity: Severity::Warning,
         summary: "a certificate of hybrid mail ends within sixty days",
