@@ -11,7 +11,7 @@ use super::stage::Rule;
 use super::{
     ambiguous, attribution, chain, directory, edge, group_domain, hops, hybrid_connectors, inbound,
     intent, outbound, outcomes, presented, reception, refused, relay, relayed, smart_host, targets,
-    unused,
+    unused, unused_receive,
 };
 use crate::diag::Severity;
 use crate::dns::Zones;
@@ -38,6 +38,7 @@ const RULES: &[&[Rule]] = &[
     hops::RULES,
     relay::RULES,
     unused::RULES,
+    unused_receive::RULES,
     outcomes::RULES,
     intent::RULES,
 ];

@@ -43,6 +43,7 @@ mod smart_host;
 mod stage;
 mod targets;
 mod unused;
+mod unused_receive;
 
 pub use agreement::{Agreement, Comparison, Ending, Untestable};
 pub use check::check;
