@@ -11,7 +11,7 @@ use super::stage::Rule;
 use super::{
     ambiguous, attribution, chain, directory, edge, group_domain, hops, hybrid_connectors, inbound,
     intent, outbound, outcomes, presented, reception, refused, relay, relayed, smart_host, targets,
-    unused, unused_receive,
+    unused, unused_receive, wildcard,
 };
 use crate::diag::Severity;
 use crate::dns::Zones;
@@ -31,6 +31,7 @@ const RULES: &[&[Rule]] = &[
     refused::RULES,
     attribution::RULES,
     edge::RULES,
+    wildcard::RULES,
     ambiguous::RULES,
     directory::RULES,
     targets::RULES,
@@ -58,7 +59,7 @@ pub fn check(topology: &Topology, zones: &Zones) -> Report {
     let mut findings = Vec::new();
     for rule in rules() {
         for found in (rule.check)(&context) {
-            context.claim(&found.claims, found.finding.diagnostic.severity);
+            context.claim(&found.claims);
             findings.push(found.finding);
         }
     }

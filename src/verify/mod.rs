@@ -44,6 +44,7 @@ mod stage;
 mod targets;
 mod unused;
 mod unused_receive;
+mod wildcard;
 
 pub use agreement::{Agreement, Comparison, Ending, Untestable};
 pub use check::check;
