@@ -35,8 +35,11 @@ fn of_the_cloud(context: &Context<'_>) -> Vec<Found> {
                 Some(draft) => Some(draft),
                 None => crossing.expects_another_name(context, id, landings.first()),
             };
-            let claims = || crossing.astray(context, |fork| is_sent_by(fork, id));
-            found.extend(draft.map(|draft| draft.claims(context, claims())));
+            let claims = crossing.astray(context, |fork| is_sent_by(fork, id));
+            // Without organization headers it may be for something else than hybrid mail.
+            let hybrid = connector.cloud_services_mail_enabled || !claims.is_empty();
+            let draft = draft.filter(|_| hybrid);
+            found.extend(draft.map(|draft| draft.claims(context, claims)));
         }
     }
     found
