@@ -219,6 +219,7 @@ pub(super) fn certificates(build: &mut Build, objects: &[Object]) {
             // chain that is not sent.
             trusted: object.text("RootCAType") == Some("ThirdParty")
                 && object.flag("ChainComplete"),
+            chain_complete: object.flag("ChainComplete"),
             servers: match object.flag("HasPrivateKey") {
                 true => servers,
                 false => Vec::new(),

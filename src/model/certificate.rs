@@ -21,6 +21,8 @@ pub struct Certificate {
     pub not_after: Option<Timestamp>,
     /// Whether its issuer is one that others trust.
     pub trusted: bool,
+    /// Whether its servers send the certificates between it and its root; nobody trusts it otherwise.
+    pub chain_complete: bool,
     /// The servers that hold it with its private key.
     pub servers: Vec<ServerId>,
     /// Where it is described.

@@ -9,9 +9,10 @@ use super::finding::{Finding, Report, Summary};
 use super::questions::survey;
 use super::stage::Rule;
 use super::{
-    addresses, ambiguous, autodiscover, builds, directory, edge, group_domain, hybrid_connectors,
-    inbound, intent, members, mx, one_sided, outcomes, reach, relay, relayed, send_as,
-    shared_domain, targetless, targets, unknown, wildcard, writeback, written_back,
+    addresses, ambiguous, attribution, autodiscover, builds, chain, directory, edge, group_domain,
+    hops, hybrid_connectors, inbound, intent, members, mx, one_sided, outbound, outcomes,
+    presented, reach, reception, refused, relay, relayed, send_as, shared_domain, smart_host,
+    targetless, targets, unknown, unused, unused_receive, wildcard, writeback, written_back,
 };
 use crate::diag::Severity;
 use crate::dns::Zones;
@@ -20,15 +21,23 @@ use crate::model::Topology;
 /// Every file with rules. Within a stage this order holds: the connectors themselves before the domains
 /// that they carry, what concerns many recipients before what concerns one.
 const RULES: &[&[Rule]] = &[
+    outbound::RULES,
+    smart_host::RULES,
+    reception::RULES,
+    presented::RULES,
+    chain::RULES,
     hybrid_connectors::RULES,
     group_domain::RULES,
     inbound::RULES,
+    refused::RULES,
+    attribution::RULES,
     edge::RULES,
     wildcard::RULES,
     ambiguous::RULES,
     directory::RULES,
     targets::RULES,
     relayed::RULES,
+    hops::RULES,
     relay::RULES,
     one_sided::RULES,
     shared_domain::RULES,
@@ -43,6 +52,8 @@ const RULES: &[&[Rule]] = &[
     builds::RULES,
     writeback::RULES,
     members::RULES,
+    unused::RULES,
+    unused_receive::RULES,
     outcomes::RULES,
     intent::RULES,
 ];

@@ -58,6 +58,11 @@ fn is_the_wizards(connector: &SendConnector) -> bool {
         || tls_domain.is_some_and(|name| name.domain().as_str() == "mail.protection.outlook.com")
 }
 
+/// Whether an organization is a tenant of the cloud, whose cmdlets have other names.
+pub(super) fn is_tenant(topology: &Topology, organization: OrganizationId) -> bool {
+    topology.organization(organization).kind == OrganizationKind::ExchangeOnline
+}
+
 impl Pair {
     /// The on-premises servers that hold mailboxes and route.
     pub(super) fn mailbox_servers(self, topology: &Topology) -> Vec<ServerId> {

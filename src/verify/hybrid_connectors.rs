@@ -131,6 +131,7 @@ fn without_headers_of(context: &Context<'_>, pair: Pair) -> Vec<Found> {
         cmdlet: "Set-SendConnector",
         name: &connector.name,
         carries: connector.cloud_services_mail_enabled,
+        sources: &connector.sources,
         settings: &connector.settings,
         side: Side::OnPremises,
         sender: pair.on_premises,
@@ -144,6 +145,7 @@ fn without_headers_of(context: &Context<'_>, pair: Pair) -> Vec<Found> {
         cmdlet: "Set-InboundConnector",
         name: &connector.name,
         carries: connector.cloud_services_mail_enabled,
+        sources: &[],
         settings: &connector.settings,
         side: Side::ExchangeOnline,
         sender: pair.on_premises,
@@ -159,6 +161,7 @@ fn without_headers_of(context: &Context<'_>, pair: Pair) -> Vec<Found> {
         cmdlet: "Set-OutboundConnector",
         name: &connector.name,
         carries: connector.cloud_services_mail_enabled,
+        sources: &connector.sources,
         settings: &connector.settings,
         side: Side::ExchangeOnline,
         sender: pair.tenant,
@@ -175,6 +178,8 @@ struct Leaving<'a> {
     cmdlet: &'a str,
     name: &'a str,
     carries: bool,
+    /// The servers that send by it.
+    sources: &'a [ServerId],
     settings: &'a Settings,
     side: Side,
     /// Whose mail it carries.
@@ -185,10 +190,11 @@ struct Leaving<'a> {
 fn headers_left(context: &Context<'_>, leaving: &Leaving<'_>) -> Option<Found> {
     const KEY: &str = "CloudServicesMailEnabled";
     let explains = |asked: &Asked| {
-        let forks = &asked.ordinary().forks;
-        forks
-            .iter()
-            .any(|fork| leaves_trust(context.topology, leaving.sender, fork))
+        let mut forks = asked.ordinary().forks.iter();
+        forks.any(|fork| {
+            leaves_trust(context.topology, leaving.sender, fork)
+                || turns_back(context.topology, leaving.sources, fork)
+        })
     };
     if context.open_where(explains).is_empty() {
         return None;
@@ -211,6 +217,13 @@ fn headers_left(context: &Context<'_>, leaving: &Leaving<'_>) -> Option<Found> {
         .help(format!("set {KEY} to true"))
         .fix(*side, script, edit::set_key(settings, KEY, "true"));
     Some(draft.explains(context, explains))
+}
+
+/// Whether a fork goes round by an Edge server that is a source: it sends target addresses out only by
+/// connectors that carry organization headers, and everything else that is accepted back inside.
+fn turns_back(topology: &Topology, sources: &[ServerId], fork: &Fork) -> bool {
+    let edge = |id: &&ServerId| sources.contains(*id) && !topology.server(**id).directory;
+    fork.cycle.servers().iter().any(|id| edge(&id))
 }
 
 /// Whether a fork loses its trust where it leaves an organization, whoever sent it: a post to a group
@@ -422,7 +435,7 @@ fn unusable(
     };
     if held
         .iter()
-        .any(|certificate| certificate.trusted && certificate.is_valid_at(now))
+        .any(|held| (held.trusted || !held.chain_complete) && held.is_valid_at(now))
     {
         return None;
     }

@@ -149,6 +149,7 @@ pub(super) fn certificate(build: &mut Build, front_end: ServerId) {
         not_before: None,
         not_after: None,
         trusted: true,
+        chain_complete: true,
         servers,
         settings: Settings::default(),
     });

@@ -379,6 +379,7 @@ impl Builder<'_> {
                 not_before,
                 not_after,
                 trusted,
+                chain_complete: true,
                 servers: holders,
                 settings: Settings::default(),
             });
