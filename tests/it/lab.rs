@@ -623,6 +623,7 @@ macro_rules! agreements {
 
 agreements! {
     contoso_agrees: "contoso",
+    contoso_with_centralized_transport_agrees: "contoso-centralized",
     contoso_with_an_edge_agrees: "contoso-edge",
     fabrikam_agrees: "fabrikam",
     a_domain_relayed_nowhere_agrees: "broken-cloud-domain-relayed-nowhere",
