@@ -9,8 +9,7 @@ use super::finding::{Finding, Report, Summary};
 use super::questions::survey;
 use super::stage::Rule;
 use super::{
-    ambiguous, directory, edge, group_domain, hybrid_connectors, inbound, intent, outcomes, relay,
-    relayed, targets,
+    ambiguous, centralized, directory, edge, edge_servers, exposure, forwarding, group_domain, hybrid_connectors, inbound, intent, limits, mail_flow_rules, outcomes, relay, relayed, targets,
 };
 use crate::diag::Severity;
 use crate::dns::Zones;
@@ -22,12 +21,18 @@ const RULES: &[&[Rule]] = &[
     hybrid_connectors::RULES,
     group_domain::RULES,
     inbound::RULES,
+    exposure::RULES,
+    edge_servers::RULES,
     edge::RULES,
     ambiguous::RULES,
     directory::RULES,
     targets::RULES,
     relayed::RULES,
     relay::RULES,
+    mail_flow_rules::RULES,
+    forwarding::RULES,
+    limits::RULES,
+    centralized::RULES,
     outcomes::RULES,
     intent::RULES,
 ];

@@ -1,6 +1,7 @@
 //! Do two organizations fit together? The only place in this folder that knows which product an
 //! organization runs.
 
+use super::finding::Side;
 use crate::model::{
     DomainPattern, Matcher, OrganizationId, OrganizationKind, ReceiveConnectorId, SendConnector,
     SendConnectorId, ServerId, ServerRole, Topology,
@@ -56,6 +57,14 @@ fn is_the_wizards(connector: &SendConnector) -> bool {
     connector.cloud_services_mail_enabled
         || coexistence
         || tls_domain.is_some_and(|name| name.domain().as_str() == "mail.protection.outlook.com")
+}
+
+/// The side whose directory and settings an organization's are.
+pub(super) fn side(topology: &Topology, organization: OrganizationId) -> Side {
+    match topology.organization(organization).kind {
+        OrganizationKind::ExchangeOnline => Side::ExchangeOnline,
+        OrganizationKind::OnPremises | OrganizationKind::Internet => Side::OnPremises,
+    }
 }
 
 impl Pair {

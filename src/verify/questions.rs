@@ -431,7 +431,12 @@ fn written_addresses(topology: &Topology) -> BTreeSet<Mailbox> {
 
 /// Whether an address lies in a domain of Microsoft's that every tenant has.
 pub(super) fn is_routing_address(address: &Mailbox) -> bool {
-    address.domain.as_str().ends_with(".onmicrosoft.com")
+    is_routing_domain(&address.domain)
+}
+
+/// Whether a domain is one of Microsoft's that every tenant has.
+pub(super) fn is_routing_domain(domain: &Domain) -> bool {
+    domain.as_str().ends_with(".onmicrosoft.com")
 }
 
 fn is_group(recipient: &Recipient) -> bool {

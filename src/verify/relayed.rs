@@ -12,10 +12,13 @@ use crate::diag::Diagnostic;
 use crate::flow::{FlagKind, Fork};
 use crate::mail::{ByteSize, Domain};
 use crate::model::{AcceptedDomain, DomainType, OrganizationId, ServerId, Topology};
-use crate::route;
+use crate::route::{self, Reason};
 
 /// The rules of this file.
-pub(super) const RULES: &[Rule] = &[Rule::new(Stage::DomainType, check)];
+pub(super) const RULES: &[Rule] = &[
+    Rule::new(Stage::DomainType, check),
+    Rule::new(Stage::DomainType, leads_nowhere),
+];
 
 /// Relayed domains whose unknown recipients go round.
 fn check(context: &Context<'_>) -> Vec<Found> {
@@ -64,7 +67,7 @@ impl Relayed<'_> {
         let place = self.accepted.settings.at("DomainType").cloned();
         let diagnostic = Diagnostic::new("cloud-domain-relayed-nowhere", place, message)
             .help("make it Authoritative where the tenant knows all its recipients, or add an outbound connector");
-        let fix = self.authoritative(self.accepted, Side::ExchangeOnline);
+        let fix = authoritative(self.accepted, Side::ExchangeOnline);
         (!claims.is_empty()).then(|| self.context.conclude(diagnostic, vec![fix], claims))
     }
 
@@ -91,7 +94,7 @@ impl Relayed<'_> {
             .help("make it Authoritative on the side that knows all its recipients");
         let known =
             side == Side::ExchangeOnline || self.knows_all(self.pair.on_premises, self.pair.tenant);
-        let fix = known.then(|| self.authoritative(knows, side));
+        let fix = known.then(|| authoritative(knows, side));
         (!claims.is_empty()).then(|| {
             self.context
                 .conclude(diagnostic, fix.into_iter().collect(), claims)
@@ -150,25 +153,69 @@ impl Relayed<'_> {
                 || !self.topology().recipients_at(side, address).is_empty()
         })
     }
+}
 
-    /// `Set-AcceptedDomain -DomainType Authoritative`; with subdomains the type cannot be changed alone.
-    fn authoritative(&self, accepted: &AcceptedDomain, side: Side) -> Fix {
-        const KEY: &str = "DomainType";
-        let settings = &accepted.settings;
-        let to = || edit::quoted(DomainType::Authoritative.as_str());
-        let edit: Option<Edit> = match (settings.written(KEY), settings.written("DomainName")) {
-            _ if accepted.subdomains => None,
-            (Some(at), _) => Some(edit::replace(at, to())),
-            (None, Some(after)) => Some(edit::add_key(after, KEY, &to())),
-            (None, None) => None,
-        };
-        Fix {
-            side,
-            script: format!(
-                "Set-AcceptedDomain -Identity {} -DomainType Authoritative",
-                powershell::quoted(&accepted.name)
-            ),
-            edits: edit.into_iter().collect(),
+/// Domains that the premises relay, and that lead nowhere from there.
+fn leads_nowhere(context: &Context<'_>) -> Vec<Found> {
+    let topology = context.topology;
+    let mut found = Vec::new();
+    for (_, accepted) in topology.accepted_domains() {
+        let pairs = hybrid::pairs(topology);
+        let here = pairs.iter().any(|pair| pair.on_premises == accepted.organization);
+        let groups = topology.group_domain_owner(&accepted.domain).is_some();
+        if accepted.kind == DomainType::InternalRelay && here && !groups {
+            found.extend(dead_end(context, accepted));
         }
+    }
+    found
+}
+
+fn dead_end(context: &Context<'_>, accepted: &AcceptedDomain) -> Option<Found> {
+    let topology = context.topology;
+    let ends_here = |fork: &Fork| {
+        let last = fork.hops.last();
+        last.is_some_and(|hop| {
+            let reasons = hop.steps.iter().flat_map(|step| &step.because);
+            let no_way = |reason: &Reason| matches!(reason, Reason::Dns(_) | Reason::NoConnector);
+            let own = topology.server(hop.server).organization == accepted.organization;
+            own && fork.disposition.is_failure() && reasons.into_iter().any(no_way)
+        })
+    };
+    let claims = context.open_where(|asked| {
+        let class = &context.survey.recipients[asked.to];
+        let unknown = class.kind == "unknown recipients";
+        unknown
+            && class.members[0].domain.is_within(&accepted.domain)
+            && asked.ordinary().forks.iter().any(ends_here)
+    });
+    let message = format!(
+        "the premises relay `{}`, and what they do not know of it leads nowhere",
+        accepted.domain
+    );
+    let place = accepted.settings.at("DomainType").cloned();
+    let diagnostic = Diagnostic::new("relayed-domain-leads-nowhere", place, message)
+        .help("add a Send connector to where its other recipients are, or make it Authoritative where there are none");
+    let fix = authoritative(accepted, Side::OnPremises);
+    (!claims.is_empty()).then(|| context.conclude(diagnostic, vec![fix], claims))
+}
+
+/// `Set-AcceptedDomain -DomainType Authoritative`; with subdomains the type cannot be changed alone.
+fn authoritative(accepted: &AcceptedDomain, side: Side) -> Fix {
+    const KEY: &str = "DomainType";
+    let settings = &accepted.settings;
+    let to = || edit::quoted(DomainType::Authoritative.as_str());
+    let edit: Option<Edit> = match (settings.written(KEY), settings.written("DomainName")) {
+        _ if accepted.subdomains => None,
+        (Some(at), _) => Some(edit::replace(at, to())),
+        (None, Some(after)) => Some(edit::add_key(after, KEY, &to())),
+        (None, None) => None,
+    };
+    Fix {
+        side,
+        script: format!(
+            "Set-AcceptedDomain -Identity {} -DomainType Authoritative",
+            powershell::quoted(&accepted.name)
+        ),
+        edits: edit.into_iter().collect(),
     }
 }

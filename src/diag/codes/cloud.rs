@@ -7,12 +7,12 @@ use crate::diag::severity::Severity;
 pub(super) const CODES: &[Code] = &[
     Code {
         code: "centralized-transport-not-in-force",
-        severity: Severity::Warning,
+        severity: Severity::Error,
         summary: "the hybrid wizard was told to centralize mail transport, and no outbound connector does",
         matters: "mail between the tenant and the Internet goes past the servers on premises, and past whatever they keep, sign or filter",
         fix: "Set-OutboundConnector -RouteAllMessagesViaOnPremises $true -RecipientDomains *, or run the wizard without centralized mail transport",
         source: "Exchange hybrid, \"Transport routing in Exchange hybrid deployments\"",
-        live: "",
+        live: "mail arrives, by another way than was meant",
     },
     Code {
         code: "centralized-transport-without-connector",

@@ -3,12 +3,14 @@
 //! Invariant: every code that any part of the program uses stands here once.
 
 mod certificates;
+mod cloud;
 mod connectors;
 mod directory;
 mod domains;
 mod edge;
 mod groups;
 mod outcomes;
+mod policies;
 mod relay;
 mod row;
 mod world;
@@ -21,12 +23,14 @@ const MISTAKES: &[&[Code]] = &[relay::CODES, world::CODES];
 /// Rules about mail flow.
 const RULES: &[&[Code]] = &[
     certificates::CODES,
+    cloud::CODES,
     connectors::CODES,
     directory::CODES,
     domains::CODES,
     edge::CODES,
     groups::CODES,
     outcomes::CODES,
+    policies::CODES,
 ];
 
 /// Every code: mistakes in files first, then the rules about mail flow; each in alphabetical order.

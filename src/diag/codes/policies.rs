@@ -30,7 +30,7 @@ pub(super) const CODES: &[Code] = &[
         matters: "mail for the mailbox is in no mailbox, and nobody is told",
         fix: "end the forwarding, or Set-Mailbox -DeliverToMailboxAndForward $true, or Set-RemoteDomain -AutoForwardEnabled $true for the domain",
         source: "Exchange PowerShell, \"Set-RemoteDomain\"",
-        live: "",
+        live: "nothing fails: the message is taken, and no mailbox has it",
     },
     Code {
         code: "forwarding-bypasses-premises",
