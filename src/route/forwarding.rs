@@ -7,7 +7,8 @@ use super::resolve::{By, Link, Resolver, Way, holders, mailbox_place};
 use super::step::{Event, Reason, Step, Subject};
 use crate::mail::{AuthAs, Domain, Mailbox, ReversePath};
 use crate::model::{
-    AutoForwarding, InboxRule, Member, OrganizationId, RecipientId, ServerId, Topology, replies,
+    AutoForwarding, InboxRule, Member, OrganizationId, Recipient, RecipientId, ServerId, Topology,
+    replies,
 };
 
 /// What holds automatic forwarding back.
@@ -85,8 +86,7 @@ impl Resolver<'_> {
         let recipient = self.topology.recipient(id);
         let forwarding = &recipient.policy().forwarding;
         let forwards = forwarding.address.is_some() || forwarding.smtp_address.is_some();
-        let again = self.organization().profile.stops_forwarding_again
-            && self.forwarded_before(recipient.primary());
+        let again = self.keeps(recipient, &way);
         if forwards && again {
             way.steps.push(
                 Step::new(Event::DuplicateRedirect, address)
@@ -117,8 +117,16 @@ impl Resolver<'_> {
         }
     }
 
-    fn forwarded_before(&self, primary: &Mailbox) -> bool {
+    /// Whether a mailbox has its own mail back and does not forward it once more.
+    pub(super) fn keeps(&self, recipient: &Recipient, way: &Way) -> bool {
+        self.organization().profile.stops_forwarding_again
+            && self.forwarded_before(recipient.primary(), way)
+    }
+
+    /// Whether a mailbox has sent the message on already: on another server, or on the way here.
+    fn forwarded_before(&self, primary: &Mailbox, way: &Way) -> bool {
         self.item.trace.forwarded_for.contains(primary)
+            || way.changes.forwarded_for.contains(primary)
     }
 
     /// `ForwardingAddress`, else `ForwardingSmtpAddress`.
@@ -160,7 +168,7 @@ impl Resolver<'_> {
     /// though `X-MS-Exchange-Inbox-Rules-Loop` would let it pass three times on premises.
     fn inbox_rule(&mut self, id: RecipientId, rule: &InboxRule, mut way: Way) {
         let primary = self.topology.recipient(id).primary().clone();
-        if self.forwarded_before(&primary) {
+        if self.forwarded_before(&primary, &way) {
             return;
         }
         way.steps.push(
