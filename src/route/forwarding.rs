@@ -34,7 +34,8 @@ pub fn forwarding_is_held(
     let own = topology.organization(organization);
     // Exchange Online, "Control automatic external email forwarding": whichever control blocks,
     // blocks; the outbound spam policy answers.
-    if own.profile.forwarding_refused.is_some() && own.tenant.auto_forwarding != AutoForwarding::On {
+    if own.profile.forwarding_refused.is_some() && own.tenant.auto_forwarding != AutoForwarding::On
+    {
         return Some(Held::Refused(Reason::AutoForwardingOff));
     }
     let remote = topology.remote_domain_for(organization, domain);

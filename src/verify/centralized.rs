@@ -11,7 +11,7 @@ use super::passing;
 use super::powershell;
 use super::stage::{Rule, Stage};
 use crate::flow::{Flow, Fork, Question, Submission, walk};
-use crate::mail::{ByteSize, EnhancedStatus, Mailbox, MessageKind, ReversePath};
+use crate::mail::{ByteSize, Domain, EnhancedStatus, MessageKind, ReversePath};
 use crate::model::{DomainPattern, Recipient, RecipientId, RecipientKind, SendConnector, Topology};
 use crate::route;
 
@@ -92,17 +92,23 @@ fn scoped_of(context: &Context<'_>, pair: Pair) -> Option<Found> {
 fn in_uncovered_domain(context: &Context<'_>, pair: Pair, by: &SendConnector) -> Option<Flow> {
     let topology = context.topology;
     let (from, host) = topology.parts().outside_senders.first()?;
-    let covered = |address: &Mailbox| {
+    let covered = |domain: &Domain| {
         let mut spaces = by.address_spaces.iter();
-        spaces
-            .any(|space| route::covers(topology, pair.tenant, &space.pattern, &address.domain))
+        spaces.any(|space| route::covers(topology, pair.tenant, &space.pattern, domain))
     };
+    let own = topology
+        .accepted_domains()
+        .filter(|(_, accepted)| accepted.organization == pair.tenant);
+    let uncovered: BTreeSet<&Domain> = own
+        .map(|(_, accepted)| &accepted.domain)
+        .filter(|domain| !covered(domain))
+        .collect();
     let own = topology
         .recipients()
         .filter(|(_, recipient)| recipient.organization == pair.tenant);
     let to = own
         .flat_map(|(_, recipient)| &recipient.addresses)
-        .find(|address| !covered(address))?;
+        .find(|address| uncovered.contains(&address.domain))?;
     let question = Question {
         from: ReversePath::Mailbox(from.clone()),
         to: vec![to.clone()],
@@ -134,7 +140,9 @@ fn not_in_force_of(context: &Context<'_>, pair: Pair) -> Option<Found> {
     );
     let identity = powershell::quoted(&by.name);
     let mut script = format!("Set-OutboundConnector -Identity {identity} -{SWITCH} $true");
-    let mut edits: Vec<_> = edit::set_key(&by.settings, SWITCH, "true").into_iter().collect();
+    let mut edits: Vec<_> = edit::set_key(&by.settings, SWITCH, "true")
+        .into_iter()
+        .collect();
     if !is_for_everything(by) {
         script.push_str(" -RecipientDomains \"*\"");
         let everything = edit::list(["*".to_owned()]);
@@ -178,7 +186,12 @@ fn open_groups_of(context: &Context<'_>, pair: Pair) -> Option<Found> {
     let claims = context.open_where(|asked| {
         let class = &context.survey.recipients[asked.to];
         let meant = class.groups.iter().any(|id| groups.contains(id));
-        meant && asked.ordinary().forks.iter().any(|fork| is_refused_there(topology, pair, fork))
+        meant
+            && asked
+                .ordinary()
+                .forks
+                .iter()
+                .any(|fork| is_refused_there(topology, pair, fork))
     });
     let open: Vec<&Recipient> = groups.iter().map(|id| topology.recipient(*id)).collect();
     let first = open.first().filter(|_| !claims.is_empty())?;
@@ -199,7 +212,9 @@ fn open_groups_of(context: &Context<'_>, pair: Pair) -> Option<Found> {
             format!("Set-UnifiedGroup -Identity {identity} -{KEY} $true")
         })
         .collect();
-    let edits = open.iter().filter_map(|group| edit::set_key(&group.settings, KEY, "true"));
+    let edits = open
+        .iter()
+        .filter_map(|group| edit::set_key(&group.settings, KEY, "true"));
     let draft = Finding::of("groups-with-centralized-transport", first.settings.at(KEY), message)
         .help("let groups take mail of internal senders only, or do without centralized mail transport: the two are not supported together")
         .fix(Side::ExchangeOnline, script.join("\n"), edits);
@@ -207,7 +222,8 @@ fn open_groups_of(context: &Context<'_>, pair: Pair) -> Option<Found> {
 }
 
 fn is_open(recipient: &Recipient) -> bool {
-    matches!(recipient.kind, RecipientKind::Group { .. }) && !recipient.require_sender_authentication
+    matches!(recipient.kind, RecipientKind::Group { .. })
+        && !recipient.require_sender_authentication
 }
 
 fn is_written_back(topology: &Topology, pair: Pair, group: &Recipient) -> bool {
@@ -215,7 +231,10 @@ fn is_written_back(topology: &Topology, pair: Pair, group: &Recipient) -> bool {
     holders.iter().any(|id| {
         matches!(
             topology.recipient(*id).kind,
-            RecipientKind::RemoteGroup { mail_enabled: true, .. }
+            RecipientKind::RemoteGroup {
+                mail_enabled: true,
+                ..
+            }
         )
     })
 }

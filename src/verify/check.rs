@@ -9,7 +9,8 @@ use super::finding::{Finding, Report, Summary};
 use super::questions::survey;
 use super::stage::Rule;
 use super::{
-    ambiguous, centralized, directory, edge, edge_servers, exposure, forwarding, group_domain, hybrid_connectors, inbound, intent, limits, mail_flow_rules, outcomes, relay, relayed, targets,
+    ambiguous, centralized, directory, edge, edge_servers, exposure, forwarding, group_domain,
+    hybrid_connectors, inbound, intent, limits, mail_flow_rules, outcomes, relay, relayed, targets,
 };
 use crate::diag::Severity;
 use crate::dns::Zones;

@@ -14,8 +14,8 @@ use crate::diag::{Diagnostic, Location};
 use crate::flow::{FlagKind, Fork};
 use crate::mail::Domain;
 use crate::model::{
-    DomainPattern, DomainType, OrganizationId, RecipientKind, RemoteDomain,
-    SendConnector, ServerId, ServerRole, Topology,
+    DomainPattern, DomainType, OrganizationId, RecipientKind, RemoteDomain, SendConnector,
+    ServerId, ServerRole, Topology,
 };
 
 /// The rules of this file.
@@ -129,7 +129,10 @@ impl EdgeDomain<'_> {
                 "accept `{}` on premises as InternalRelay, and let EdgeSync run",
                 self.domain
             ));
-        Some(self.found(diagnostic, self.own_entry(DomainType::InternalRelay, sibling)))
+        Some(self.found(
+            diagnostic,
+            self.own_entry(DomainType::InternalRelay, sibling),
+        ))
     }
 
     /// `New-AcceptedDomain` of a type, beside another accepted domain.

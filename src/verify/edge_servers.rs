@@ -28,8 +28,10 @@ fn on_the_way(context: &Context<'_>) -> Vec<(Pair, ServerId)> {
             server.organization == pair.on_premises && server.role == ServerRole::Edge
         });
         found.extend(
-            edge.filter(|(id, server)| sends(context, pair, *id) || receives(context, pair, server))
-                .map(|(id, _)| (pair, id)),
+            edge.filter(|(id, server)| {
+                sends(context, pair, *id) || receives(context, pair, server)
+            })
+            .map(|(id, _)| (pair, id)),
         );
     }
     found
@@ -38,7 +40,9 @@ fn on_the_way(context: &Context<'_>) -> Vec<(Pair, ServerId)> {
 /// Whether a server is a source of a connector to the cloud.
 fn sends(context: &Context<'_>, pair: Pair, id: ServerId) -> bool {
     let carriers = pair.carriers(context.topology);
-    let mut carriers = carriers.iter().map(|id| context.topology.send_connector(*id));
+    let mut carriers = carriers
+        .iter()
+        .map(|id| context.topology.send_connector(*id));
     carriers.any(|connector| connector.sources.contains(&id))
 }
 
@@ -51,7 +55,9 @@ fn receives(context: &Context<'_>, pair: Pair, server: &Server) -> bool {
                 dns::addresses_of(context.zones, View::Public, name).unwrap_or_default()
             }
         };
-        addresses.iter().any(|address| server.addresses.contains(address))
+        addresses
+            .iter()
+            .any(|address| server.addresses.contains(address))
     };
     let outbound = context.topology.send_connectors_of(pair.tenant).iter();
     let mut outbound = outbound.map(|id| context.topology.send_connector(*id));
@@ -77,8 +83,12 @@ fn not_subscribed_found(context: &Context<'_>, pair: Pair, id: ServerId) -> Foun
         "hybrid mail passes the Edge server {}, which is not subscribed to a site",
         server.name
     );
-    let mut draft = Finding::of("edge-not-subscribed", server.settings.object.as_ref(), message)
-        .help("subscribe it, then run the hybrid wizard");
+    let mut draft = Finding::of(
+        "edge-not-subscribed",
+        server.settings.object.as_ref(),
+        message,
+    )
+    .help("subscribe it, then run the hybrid wizard");
     let mailbox = pair.mailbox_servers(topology);
     if let Some(site) = mailbox.first().map(|id| &topology.server(*id).site) {
         let script = format!(
@@ -86,7 +96,10 @@ fn not_subscribed_found(context: &Context<'_>, pair: Pair, id: ServerId) -> Foun
             powershell::in_comment(&server.name),
             powershell::quoted(site)
         );
-        let keys = [("Name", edit::quoted(&server.name)), ("Site", edit::quoted(site))];
+        let keys = [
+            ("Name", edit::quoted(&server.name)),
+            ("Site", edit::quoted(site)),
+        ];
         let organization = &topology.organization(pair.on_premises).settings;
         let edit = edit::add_object(organization, None, "OnPremises.EdgeSubscriptions", &keys);
         draft = draft.fix(Side::OnPremises, script, edit);

@@ -1,6 +1,7 @@
 //! Tenants that take mail from everybody although their MX records lead elsewhere (Exchange Online,
 //! "Manage mail flow using a third-party cloud service with Exchange Online").
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use super::context::{Context, Found};
@@ -44,27 +45,38 @@ fn open_beside(context: &Context<'_>, pair: Pair) -> Option<Found> {
         .filter_map(|(_, accepted)| elsewhere(context, pair, accepted))
         .collect();
     let first = open.first()?;
-    let names: Vec<String> = open.iter().map(|one| format!("`{}`", one.accepted.domain)).collect();
+    let names: Vec<String> = open
+        .iter()
+        .map(|one| format!("`{}`", one.accepted.domain))
+        .collect();
     let message = format!(
         "the MX records of {} lead elsewhere, and Exchange Online Protection takes their mail from everybody all the same",
         names.join(", ")
     );
     let (script, keys) = lock(&open);
-    let mut inbound = topology.receive_connectors().map(|(_, connector)| connector);
+    let mut inbound = topology
+        .receive_connectors()
+        .map(|(_, connector)| connector);
     let sibling = inbound
         .find(|connector| connector.organization == pair.tenant && is_written(connector))
         .and_then(|connector| connector.settings.object.as_ref());
-    let keys: Vec<(&str, String)> = keys.iter().map(|(key, value)| (*key, value.clone())).collect();
+    let keys: Vec<(&str, String)> = keys
+        .iter()
+        .map(|(key, value)| (*key, value.clone()))
+        .collect();
     let tenant = &topology.organization(pair.tenant).settings;
     let edit = edit::add_object(tenant, sibling, "ExchangeOnline.InboundConnectors", &keys);
-    let inside = |address: &Mailbox| open.iter().any(|one| one.accepted.domain == address.domain);
+    let domains: BTreeSet<&Domain> = open.iter().map(|one| &one.accepted.domain).collect();
     let concerned: Vec<&Mailbox> = topology
         .recipients()
         .filter(|(_, recipient)| recipient.organization == pair.tenant)
         .map(|(_, recipient)| recipient.primary())
-        .filter(|address| inside(address))
+        .filter(|address| domains.contains(&address.domain))
         .collect();
-    let witness = concerned.iter().min().and_then(|to| past_the_mx(context, pair, to));
+    let witness = concerned
+        .iter()
+        .min()
+        .and_then(|to| past_the_mx(context, pair, to));
     let draft = Finding::of(
         "cloud-open-beside-the-mx",
         first.accepted.settings.at("DomainName"),
@@ -130,7 +142,10 @@ fn is_locked(topology: &Topology, pair: Pair, domain: &Domain) -> bool {
 /// `New-InboundConnector` of type Partner for the domains, and the keys of the connector.
 fn lock(open: &[Elsewhere<'_>]) -> (String, Vec<(&'static str, String)>) {
     const NAME: &str = "Only by the MX record";
-    let domains: Vec<String> = open.iter().map(|one| one.accepted.domain.to_string()).collect();
+    let domains: Vec<String> = open
+        .iter()
+        .map(|one| one.accepted.domain.to_string())
+        .collect();
     let mut hosts: Vec<IpAddr> = open.iter().flat_map(|one| one.hosts.clone()).collect();
     hosts.sort_unstable();
     hosts.dedup();

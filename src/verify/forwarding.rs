@@ -107,7 +107,11 @@ fn targets<'a>(all: &[Forwards<'a>]) -> BTreeSet<&'a Mailbox> {
 fn in_words(all: &[Forwards<'_>]) -> String {
     let mailboxes: BTreeSet<&Mailbox> = all.iter().map(|one| one.mailbox.primary()).collect();
     let first = all.first().map_or_else(String::new, |one| {
-        format!("what `{}` forwards to `{}`", one.mailbox.primary(), one.target)
+        format!(
+            "what `{}` forwards to `{}`",
+            one.mailbox.primary(),
+            one.target
+        )
     });
     match mailboxes.len() {
         0 | 1 => first,
@@ -122,7 +126,10 @@ fn refused(context: &Context<'_>) -> Vec<Found> {
     let mut of_tenants: BTreeMap<OrganizationId, Vec<Forwards<'_>>> = BTreeMap::new();
     for one in automatic(topology) {
         if let Some(Held::Refused(_)) = one.held(topology) {
-            of_tenants.entry(one.mailbox.organization).or_default().push(one);
+            of_tenants
+                .entry(one.mailbox.organization)
+                .or_default()
+                .push(one);
         }
     }
     let found = of_tenants.into_values().map(|all| {
@@ -164,7 +171,9 @@ fn ended(
     let lines: Vec<String> = lines.into_iter().collect();
     let mut edits: Vec<Edit> = all.iter().filter_map(Forwards::without).collect();
     edits.dedup();
-    let side = first.map_or(Side::OnPremises, |one| hybrid::side(context.topology, one.mailbox.organization));
+    let side = first.map_or(Side::OnPremises, |one| {
+        hybrid::side(context.topology, one.mailbox.organization)
+    });
     Finding::of(code, place, message).fix(side, lines.join("\n"), edits)
 }
 
@@ -177,7 +186,10 @@ fn dropped(context: &Context<'_>) -> Vec<Found> {
             let organization = one.mailbox.organization;
             let remote = topology.remote_domain_for(organization, &one.target.domain);
             let name = remote.map_or_else(String::new, |remote| remote.name.clone());
-            by_rule.entry((organization, one.keeps(), name)).or_default().push(one);
+            by_rule
+                .entry((organization, one.keeps(), name))
+                .or_default()
+                .push(one);
         }
     }
     let found = by_rule.into_iter().map(|((organization, keeps, _), all)| {
@@ -200,7 +212,10 @@ fn dropped(context: &Context<'_>) -> Vec<Found> {
 
 fn forbids(remote: Option<&RemoteDomain>) -> String {
     match remote {
-        Some(remote) => format!("AutoForwardEnabled of the remote domain `{}` is false", remote.name),
+        Some(remote) => format!(
+            "AutoForwardEnabled of the remote domain `{}` is false",
+            remote.name
+        ),
         None => "no remote domain allows it".to_owned(),
     }
 }
@@ -216,7 +231,11 @@ fn past_the_premises(context: &Context<'_>) -> Vec<Found> {
         };
         let mut all = automatic(topology);
         all.retain(|one| one.mailbox.organization == pair.tenant && one.held(topology).is_none());
-        all.retain(|one| topology.accepted_domain_for(pair.tenant, &one.target.domain).is_none());
+        all.retain(|one| {
+            topology
+                .accepted_domain_for(pair.tenant, &one.target.domain)
+                .is_none()
+        });
         if all.is_empty() {
             continue;
         }
@@ -244,14 +263,18 @@ fn rings(context: &Context<'_>) -> Vec<Found> {
     let mut rings: BTreeMap<(OrganizationId, Vec<Mailbox>), Vec<usize>> = BTreeMap::new();
     for (index, asked) in context.open() {
         let forks = asked.answers.iter().flat_map(|(_, flow)| &flow.forks);
-        let here: BTreeSet<_> = forks.filter_map(|fork| ring_of(context.topology, fork)).collect();
+        let here: BTreeSet<_> = forks
+            .filter_map(|fork| ring_of(context.topology, fork))
+            .collect();
         for ring in here {
             rings.entry(ring).or_default().push(index);
         }
     }
     let found = rings
         .into_iter()
-        .filter_map(|((organization, ring), claims)| ring_found(context, organization, &ring, claims));
+        .filter_map(|((organization, ring), claims)| {
+            ring_found(context, organization, &ring, claims)
+        });
     found.collect()
 }
 
@@ -275,11 +298,18 @@ fn ring_found(
 ) -> Option<Found> {
     let topology = context.topology;
     let holder = |address| topology.recipients_at(organization, address).first();
-    let members = ring.iter().filter_map(holder).map(|id| topology.recipient(*id));
+    let members = ring
+        .iter()
+        .filter_map(holder)
+        .map(|id| topology.recipient(*id));
     let (mailbox, key) = members
         .into_iter()
         .find_map(|member| Some((member, forwarding_key(member)?)))?;
-    let words: Vec<String> = ring.iter().chain(ring.first()).map(|one| format!("`{one}`")).collect();
+    let words: Vec<String> = ring
+        .iter()
+        .chain(ring.first())
+        .map(|one| format!("`{one}`"))
+        .collect();
     let message = format!("forwarding goes round: {}", words.join(" → "));
     let identity = powershell::quoted(mailbox.primary());
     let draft = Finding::of("forwarding-loop", mailbox.settings.at(key), message)
@@ -298,5 +328,8 @@ fn forwarding_key(recipient: &Recipient) -> Option<&'static str> {
     if forwarding.address.is_some() {
         return Some("ForwardingAddress");
     }
-    forwarding.smtp_address.as_ref().map(|_| "ForwardingSmtpAddress")
+    forwarding
+        .smtp_address
+        .as_ref()
+        .map(|_| "ForwardingSmtpAddress")
 }

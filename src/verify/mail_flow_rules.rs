@@ -35,15 +35,23 @@ fn twice(context: &Context<'_>) -> Vec<Found> {
             by_rule.entry(rule).or_default().push(index);
         }
     }
-    let found = by_rule.into_iter().map(|(id, claims)| twice_found(context, id, claims));
+    let found = by_rule
+        .into_iter()
+        .map(|(id, claims)| twice_found(context, id, claims));
     found.collect()
 }
 
 /// The rule that a fork fails by, because recipients were changed too often.
 fn once_too_often(fork: &Fork) -> Option<RuleId> {
     const LOOP: EnhancedStatus = EnhancedStatus::new(5, 7, 128);
-    fork.status.as_ref().filter(|status| status.enhanced == LOOP)?;
-    let steps = fork.hops.iter().rev().flat_map(|hop| hop.steps.iter().rev());
+    fork.status
+        .as_ref()
+        .filter(|status| status.enhanced == LOOP)?;
+    let steps = fork
+        .hops
+        .iter()
+        .rev()
+        .flat_map(|hop| hop.steps.iter().rev());
     steps.into_iter().find_map(|step| match step.chosen {
         Some(Subject::Rule(id)) => Some(id),
         _ => None,
@@ -76,10 +84,13 @@ fn twice_found(context: &Context<'_>, id: RuleId, claims: Vec<usize>) -> Found {
 
 /// The domains that a rule spares already.
 fn excepted(rule: &TransportRule) -> impl Iterator<Item = &Domain> {
-    let lists = rule.exceptions.iter().filter_map(|exception| match exception {
-        Condition::RecipientDomainIs(domains) => Some(domains),
-        _ => None,
-    });
+    let lists = rule
+        .exceptions
+        .iter()
+        .filter_map(|exception| match exception {
+            Condition::RecipientDomainIs(domains) => Some(domains),
+            _ => None,
+        });
     lists.flatten()
 }
 
@@ -101,7 +112,10 @@ fn never(context: &Context<'_>) -> Vec<Found> {
                 continue;
             }
             let why = match stopped {
-                Some(by) => Some(format!("`{}` ends the processing of every message before it", by.name)),
+                Some(by) => Some(format!(
+                    "`{}` ends the processing of every message before it",
+                    by.name
+                )),
                 None => contradiction(topology, rule),
             };
             if let Some(why) = why {
@@ -116,12 +130,19 @@ fn never(context: &Context<'_>) -> Vec<Found> {
 
 fn never_found(context: &Context<'_>, rule: &TransportRule, why: String) -> Found {
     let message = format!("no message can meet the mail-flow rule `{}`", rule.name);
-    let script = format!("Disable-TransportRule -Identity {}", powershell::quoted(&rule.name));
+    let script = format!(
+        "Disable-TransportRule -Identity {}",
+        powershell::quoted(&rule.name)
+    );
     let edit = edit::set_key(&rule.settings, "State", &edit::quoted("Disabled"));
     Finding::of("rule-never-applies", rule.settings.object.as_ref(), message)
         .because(why)
         .help("correct its conditions, or disable it")
-        .fix(hybrid::side(context.topology, rule.organization), script, edit)
+        .fix(
+            hybrid::side(context.topology, rule.organization),
+            script,
+            edit,
+        )
         .claims_nothing(0, None)
 }
 
@@ -141,7 +162,11 @@ fn contradiction(topology: &Topology, rule: &TransportRule) -> Option<String> {
         return Some("an exception spares everything that a condition is about".to_owned());
     }
     rule.conditions.iter().find_map(|condition| {
-        let own = |domain: &Domain| topology.accepted_domain_for(rule.organization, domain).is_some();
+        let own = |domain: &Domain| {
+            topology
+                .accepted_domain_for(rule.organization, domain)
+                .is_some()
+        };
         match condition {
             Condition::SentTo(members) if all_nobody(topology, rule.organization, members) => {
                 Some("nobody whom it is for exists".to_owned())
@@ -156,9 +181,14 @@ fn contradiction(topology: &Topology, rule: &TransportRule) -> Option<String> {
             }
             Condition::RecipientDomainIs(domains)
                 if domains.iter().all(own)
-                    && rule.conditions.contains(&Condition::SentToScope(Scope::Outside)) =>
+                    && rule
+                        .conditions
+                        .contains(&Condition::SentToScope(Scope::Outside)) =>
             {
-                Some("its domains are the organization's own, and its recipients are to be outside".to_owned())
+                Some(
+                    "its domains are the organization's own, and its recipients are to be outside"
+                        .to_owned(),
+                )
             }
             Condition::MessageSizeOver(size) => {
                 let transport = &topology.organization(rule.organization).transport;
@@ -198,7 +228,11 @@ fn is_empty(topology: &Topology, group: &Member) -> bool {
 /// Rules that choose a connector that is switched off.
 fn disabled_connectors(context: &Context<'_>) -> Vec<Found> {
     let topology = context.topology;
-    let in_use = topology.parts().rules.iter().filter(|rule| rule.enabled && rule.enforced);
+    let in_use = topology
+        .parts()
+        .rules
+        .iter()
+        .filter(|rule| rule.enabled && rule.enforced);
     let chosen = in_use.flat_map(|rule| {
         let connectors = rule.actions.iter().filter_map(|action| match action {
             Action::Route(id) => Some(topology.send_connector(*id)),
@@ -206,24 +240,58 @@ fn disabled_connectors(context: &Context<'_>) -> Vec<Found> {
         });
         connectors.map(move |connector| (rule, connector))
     });
-    let found = chosen.filter(|(_, connector)| !connector.enabled).map(|(rule, connector)| {
-        let message = format!(
-            "the mail-flow rule `{}` chooses the connector `{}`, which is disabled",
-            rule.name, connector.name
-        );
-        let identity = powershell::quoted(&connector.name);
-        Finding::of(
-            "rule-chooses-disabled-connector",
-            rule.settings.at("RouteMessageOutboundConnector"),
-            message,
-        )
-        .help("enable the connector, or take the action out of the rule")
-        .fix(
-            hybrid::side(context.topology, rule.organization),
-            format!("Set-OutboundConnector -Identity {identity} -Enabled $true"),
-            edit::set_key(&connector.settings, "Enabled", "true"),
-        )
-        .claims_nothing(0, None)
-    });
+    let found = chosen
+        .filter(|(_, connector)| !connector.enabled)
+        .map(|(rule, connector)| {
+            let message = format!(
+                "the mail-flow rule `{}` chooses the connector `{}`, which is disabled",
+                rule.name, connector.name
+            );
+            let identity = powershell::quoted(&connector.name);
+            Finding::of(
+                "rule-chooses-disabled-connector",
+                rule.settings.at("RouteMessageOutboundConnector"),
+                message,
+            )
+            .help("enable the connector, or take the action out of the rule")
+            .fix(
+                hybrid::side(context.topology, rule.organization),
+                format!("Set-OutboundConnector -Identity {identity} -Enabled $true"),
+                edit::set_key(&connector.settings, "Enabled", "true"),
+            )
+            .claims_nothing(0, None)
+        });
     found.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Settings;
+
+    fn rule(conditions: Vec<Condition>, stops: bool) -> TransportRule {
+        TransportRule {
+            organization: OrganizationId::new(0),
+            name: "All".to_owned(),
+            priority: 0,
+            enabled: true,
+            enforced: true,
+            conditions,
+            exceptions: Vec::new(),
+            actions: vec![Action::RequireTls],
+            stops,
+            settings: Settings::default(),
+        }
+    }
+
+    #[test]
+    fn only_a_rule_for_every_message_ends_everything() {
+        assert!(ends_everything(&rule(Vec::new(), true)));
+        assert!(!ends_everything(&rule(Vec::new(), false)));
+        let some = vec![Condition::FromScope(Scope::Outside)];
+        assert!(!ends_everything(&rule(some, true)));
+        let mut refusing = rule(Vec::new(), false);
+        refusing.actions = vec![Action::Delete];
+        assert!(ends_everything(&refusing));
+    }
 }

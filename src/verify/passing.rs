@@ -30,8 +30,15 @@ pub(super) fn circles_in(topology: &Topology, tenant: OrganizationId, fork: &For
 
 /// Whether a message that comes to a tenant ends there, having been nowhere else on its way.
 pub(super) fn stays_in(topology: &Topology, tenant: OrganizationId, fork: &Fork) -> bool {
-    let mut passed = fork.hops.iter().skip(1).map(|hop| topology.server(hop.server));
-    let last = fork.hops.last().map(|hop| topology.server(hop.server).organization);
+    let mut passed = fork
+        .hops
+        .iter()
+        .skip(1)
+        .map(|hop| topology.server(hop.server));
+    let last = fork
+        .hops
+        .last()
+        .map(|hop| topology.server(hop.server).organization);
     !fork.disposition.is_failure()
         && last == Some(tenant)
         && passed.all(|server| server.organization == tenant || server.is_front_end())

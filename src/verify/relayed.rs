@@ -1,6 +1,8 @@
 //! Domains that the tenant relays (Exchange Online, "Manage accepted domains in Exchange Online"): what
 //! nobody has must end somewhere.
 
+use std::collections::BTreeMap;
+
 use super::context::{Context, Found};
 use super::edit;
 use super::finding::{Edit, Fix, Side};
@@ -11,7 +13,9 @@ use super::stage::{Rule, Stage};
 use crate::diag::Diagnostic;
 use crate::flow::{FlagKind, Fork};
 use crate::mail::{ByteSize, Domain};
-use crate::model::{AcceptedDomain, DomainType, OrganizationId, ServerId, Topology};
+use crate::model::{
+    AcceptedDomain, AcceptedDomainId, DomainType, OrganizationId, ServerId, Topology,
+};
 use crate::route::{self, Reason};
 
 /// The rules of this file.
@@ -157,37 +161,48 @@ impl Relayed<'_> {
 
 /// Domains that the premises relay, and that lead nowhere from there.
 fn leads_nowhere(context: &Context<'_>) -> Vec<Found> {
-    let topology = context.topology;
-    let mut found = Vec::new();
-    for (_, accepted) in topology.accepted_domains() {
-        let pairs = hybrid::pairs(topology);
-        let here = pairs.iter().any(|pair| pair.on_premises == accepted.organization);
-        let groups = topology.group_domain_owner(&accepted.domain).is_some();
-        if accepted.kind == DomainType::InternalRelay && here && !groups {
-            found.extend(dead_end(context, accepted));
+    let mut ends: BTreeMap<AcceptedDomainId, Vec<usize>> = BTreeMap::new();
+    for (index, asked) in context.open() {
+        let class = &context.survey.recipients[asked.to];
+        if class.kind != "unknown recipients" {
+            continue;
+        }
+        let domain = &class.members[0].domain;
+        let mut forks = asked.ordinary().forks.iter();
+        if let Some(id) = forks.find_map(|fork| dead_end(context.topology, domain, fork)) {
+            ends.entry(id).or_default().push(index);
         }
     }
-    found
+    let found = ends.into_iter().map(|(id, claims)| {
+        let accepted = context.topology.accepted_domain(id);
+        leads_nowhere_found(context, accepted, claims)
+    });
+    found.collect()
 }
 
-fn dead_end(context: &Context<'_>, accepted: &AcceptedDomain) -> Option<Found> {
-    let topology = context.topology;
-    let ends_here = |fork: &Fork| {
-        let last = fork.hops.last();
-        last.is_some_and(|hop| {
-            let reasons = hop.steps.iter().flat_map(|step| &step.because);
-            let no_way = |reason: &Reason| matches!(reason, Reason::Dns(_) | Reason::NoConnector);
-            let own = topology.server(hop.server).organization == accepted.organization;
-            own && fork.disposition.is_failure() && reasons.into_iter().any(no_way)
-        })
-    };
-    let claims = context.open_where(|asked| {
-        let class = &context.survey.recipients[asked.to];
-        let unknown = class.kind == "unknown recipients";
-        unknown
-            && class.members[0].domain.is_within(&accepted.domain)
-            && asked.ordinary().forks.iter().any(ends_here)
-    });
+/// The relayed domain of the premises, not one of groups, at whose servers a fork finds no way on.
+fn dead_end(topology: &Topology, domain: &Domain, fork: &Fork) -> Option<AcceptedDomainId> {
+    let last = fork.hops.last().filter(|_| fork.disposition.is_failure())?;
+    let mut reasons = last.steps.iter().flat_map(|step| &step.because);
+    reasons.find(|reason| matches!(reason, Reason::Dns(_) | Reason::NoConnector))?;
+    let server = topology.server(last.server);
+    let owner = server.organization;
+    let id = topology.accepted_domain_for(owner, domain)?;
+    let accepted = topology.accepted_domain(id);
+    let groups = topology.group_domain_owner(&accepted.domain).is_some();
+    // What an Edge server does not know says nothing about the organization.
+    (server.directory
+        && hybrid::side(topology, owner) == Side::OnPremises
+        && accepted.kind == DomainType::InternalRelay
+        && !groups)
+        .then_some(id)
+}
+
+fn leads_nowhere_found(
+    context: &Context<'_>,
+    accepted: &AcceptedDomain,
+    claims: Vec<usize>,
+) -> Found {
     let message = format!(
         "the premises relay `{}`, and what they do not know of it leads nowhere",
         accepted.domain
@@ -196,7 +211,7 @@ fn dead_end(context: &Context<'_>, accepted: &AcceptedDomain) -> Option<Found> {
     let diagnostic = Diagnostic::new("relayed-domain-leads-nowhere", place, message)
         .help("add a Send connector to where its other recipients are, or make it Authoritative where there are none");
     let fix = authoritative(accepted, Side::OnPremises);
-    (!claims.is_empty()).then(|| context.conclude(diagnostic, vec![fix], claims))
+    context.conclude(diagnostic, vec![fix], claims)
 }
 
 /// `Set-AcceptedDomain -DomainType Authoritative`; with subdomains the type cannot be changed alone.

@@ -685,7 +685,11 @@ fn no_server_of_any_world_relays_for_strangers() {
             };
             let lab = start(load(&world)).await;
             // Somebody else's gateway relays for whoever sends to it.
-            for server in lab.servers().iter().filter(|server| !is_gateway(&server.name)) {
+            for server in lab
+                .servers()
+                .iter()
+                .filter(|server| !is_gateway(&server.name))
+            {
                 for address in [Some(server.smtp), server.submission].into_iter().flatten() {
                     for (from, to) in ABUSE {
                         let refusal = offer(address, from, to).await;
