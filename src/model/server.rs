@@ -121,6 +121,8 @@ pub struct Server {
     pub subscribed: bool,
     /// When an Edge server was subscribed, where the world says so.
     pub subscribed_at: Option<Timestamp>,
+    /// When EdgeSync last wrote to an Edge server, where the world says so.
+    pub synchronized_at: Option<Timestamp>,
     /// When the hybrid wizard last wrote the settings of an Edge server, where the world says so.
     pub wizard_ran: Option<Timestamp>,
     /// The recipient filter of an Edge server.
@@ -195,6 +197,7 @@ impl Server {
             profile,
             subscribed: true,
             subscribed_at: None,
+            synchronized_at: None,
             wizard_ran: None,
             recipient_filter: RecipientFilter::default(),
             message_expiration: None,

@@ -1,6 +1,8 @@
 //! Edge Transport servers on the way of hybrid mail, as servers (Exchange hybrid, "Edge Transport servers
 //! with hybrid deployments"; Exchange Server, "Edge Subscriptions in Exchange Server").
 
+use jiff::SignedDuration;
+
 use super::context::{Context, Found};
 use super::edit;
 use super::finding::{Finding, Side};
@@ -17,7 +19,12 @@ use crate::route::Reason;
 pub(super) const RULES: &[Rule] = &[
     Rule::new(Stage::EdgeSource, not_subscribed),
     Rule::new(Stage::Notes, subscribed_after_the_wizard),
+    Rule::new(Stage::Notes, not_synchronized),
 ];
+
+/// How old what an Edge server knows may be, in hours. Choice: EdgeSync copies the configuration every
+/// few minutes; a day without it is no pause any more.
+const SYNCHRONIZED_WITHIN: i64 = 24;
 
 /// The Edge servers that hybrid mail passes, of every deployment.
 fn on_the_way(context: &Context<'_>) -> Vec<(Pair, ServerId)> {
@@ -135,9 +142,42 @@ fn subscribed_after_the_wizard(context: &Context<'_>) -> Vec<Found> {
             .fix(
                 Side::OnPremises,
                 "# run the Hybrid Configuration wizard, then\nStart-EdgeSynchronization",
-                edit::set_key(&server.settings, KEY, &now.to_string()),
+                edit::set_key(&server.settings, KEY, &edit::quoted(&now.to_string())),
             );
         (made > ran).then(|| draft.claims_nothing(0, None))
+    });
+    found.collect()
+}
+
+/// Edge servers that EdgeSync has not written to for long.
+fn not_synchronized(context: &Context<'_>) -> Vec<Found> {
+    const KEY: &str = "LastEdgeSynchronization";
+    let topology = context.topology;
+    let now = topology.as_of();
+    let edge = topology
+        .servers()
+        .map(|(_, server)| server)
+        .filter(|server| server.role == ServerRole::Edge && server.subscribed);
+    let found = edge.filter_map(|server| {
+        let last = server.synchronized_at?;
+        let age = now.duration_since(last);
+        if age <= SignedDuration::from_hours(SYNCHRONIZED_WITHIN) {
+            return None;
+        }
+        let message = format!(
+            "EdgeSync has not written to the Edge server {} for {} days",
+            server.name,
+            age.as_hours() / 24
+        );
+        let place = server.settings.at(KEY);
+        let draft = Finding::of("edge-not-synchronized", place, message)
+            .help("see what Test-EdgeSynchronization says, and synchronize")
+            .fix(
+                Side::OnPremises,
+                "Start-EdgeSynchronization",
+                edit::set_key(&server.settings, KEY, &edit::quoted(&now.to_string())),
+            );
+        Some(draft.claims_nothing(0, None))
     });
     found.collect()
 }

@@ -138,6 +138,7 @@ fn server(organization: OrganizationId, object: &Object) -> Option<Server> {
             .then(|| object.text("MessageExpirationTimeout").and_then(timespan))
             .flatten(),
         external_address: object.parse("ExternalIPAddress"),
+        synchronized_at: object.text("LastEdgeSynchronization").and_then(timestamp),
         wizard_ran: object.text("LastHybridConfiguration").and_then(timestamp),
         services,
         version: version.clone(),

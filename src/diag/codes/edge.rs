@@ -15,6 +15,15 @@ pub(super) const CODES: &[Code] = &[
         live: "",
     },
     Code {
+        code: "edge-not-synchronized",
+        severity: Severity::Warning,
+        summary: "EdgeSync has not written to an Edge server for more than a day",
+        matters: "accepted domains, connectors and recipients that are new since are unknown to the Edge server: it sends their mail the old way, or refuses it",
+        fix: "Test-EdgeSynchronization, then Start-EdgeSynchronization",
+        source: "Exchange Server, \"Edge Subscriptions in Exchange Server\"",
+        live: "a world says what an Edge server should know, and mail goes by that",
+    },
+    Code {
         code: "edge-subscription-newer-than-wizard",
         severity: Severity::Warning,
         summary: "an Edge server was subscribed again, and the hybrid wizard has not run since",
