@@ -11,6 +11,7 @@ use super::stage::Rule;
 use super::{
     ambiguous, centralized, directory, edge, edge_servers, exposure, forwarding, group_domain,
     hybrid_connectors, inbound, intent, limits, mail_flow_rules, outcomes, relay, relayed, targets,
+    wildcard,
 };
 use crate::diag::Severity;
 use crate::dns::Zones;
@@ -25,6 +26,7 @@ const RULES: &[&[Rule]] = &[
     exposure::RULES,
     edge_servers::RULES,
     edge::RULES,
+    wildcard::RULES,
     ambiguous::RULES,
     directory::RULES,
     targets::RULES,
@@ -53,7 +55,7 @@ pub fn check(topology: &Topology, zones: &Zones) -> Report {
     let mut findings = Vec::new();
     for rule in rules() {
         for found in (rule.check)(&context) {
-            context.claim(&found.claims, found.finding.diagnostic.severity);
+            context.claim(&found.claims);
             findings.push(found.finding);
         }
     }

@@ -40,6 +40,7 @@ mod row;
 mod ruled;
 mod stage;
 mod targets;
+mod wildcard;
 
 pub use agreement::{Agreement, Comparison, Ending, Untestable};
 pub use check::check;

@@ -10,6 +10,7 @@ mod dialogs;
 mod doors;
 mod faults;
 mod files;
+mod findings;
 mod formats;
 mod lab;
 mod live;
