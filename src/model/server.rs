@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
 use super::id::OrganizationId;
 use super::organization::Profile;
@@ -119,6 +119,12 @@ pub struct Server {
     /// Whether it authenticates to the servers of its organization: an Edge server does when it is
     /// subscribed.
     pub subscribed: bool,
+    /// When an Edge server was subscribed, where the world says so.
+    pub subscribed_at: Option<Timestamp>,
+    /// When EdgeSync last wrote to an Edge server, where the world says so.
+    pub synchronized_at: Option<Timestamp>,
+    /// When the hybrid wizard last wrote the settings of an Edge server, where the world says so.
+    pub wizard_ran: Option<Timestamp>,
     /// The recipient filter of an Edge server.
     pub recipient_filter: RecipientFilter,
     /// `MessageExpirationTimeout`, where it is not the profile's.
@@ -190,6 +196,9 @@ impl Server {
             version: None,
             profile,
             subscribed: true,
+            subscribed_at: None,
+            synchronized_at: None,
+            wizard_ran: None,
             recipient_filter: RecipientFilter::default(),
             message_expiration: None,
             external_address: None,

@@ -6,14 +6,43 @@ use super::item::LoopKind;
 use super::resolve::{By, Link, Resolver, Way, holders, mailbox_place};
 use super::step::{Event, Reason, Step, Subject};
 use crate::mail::{AuthAs, Domain, Mailbox, ReversePath};
-use crate::model::{AutoForwarding, InboxRule, Member, Recipient, RecipientId, ServerId, replies};
+use crate::model::{
+    AutoForwarding, InboxRule, Member, OrganizationId, Recipient, RecipientId, ServerId, Topology,
+    replies,
+};
 
 /// What holds automatic forwarding back.
-enum Held {
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Held {
     /// An NDR tells the sender.
     Refused(Reason),
     /// The copy is not sent, and nobody is told.
     Dropped(Reason),
+}
+
+/// Whether something forbids an organization's automatic forwarding to a domain: nothing does to an own
+/// one.
+#[must_use]
+pub fn forwarding_is_held(
+    topology: &Topology,
+    organization: OrganizationId,
+    domain: &Domain,
+) -> Option<Held> {
+    if topology.accepted_domain_for(organization, domain).is_some() {
+        return None;
+    }
+    let own = topology.organization(organization);
+    // Exchange Online, "Control automatic external email forwarding": whichever control blocks,
+    // blocks; the outbound spam policy answers.
+    if own.profile.forwarding_refused.is_some() && own.tenant.auto_forwarding != AutoForwarding::On
+    {
+        return Some(Held::Refused(Reason::AutoForwardingOff));
+    }
+    let remote = topology.remote_domain_for(organization, domain);
+    let allowed = remote.map_or(own.profile.forwards_to_undescribed, |remote| {
+        remote.auto_forward
+    });
+    (!allowed).then(|| Held::Dropped(Reason::AutoForwardDisabled(domain.clone())))
 }
 
 impl Resolver<'_> {
@@ -164,7 +193,7 @@ impl Resolver<'_> {
 
     fn forward_automatically(&mut self, id: RecipientId, target: &Mailbox, mut way: Way) {
         let step = |event| Step::new(event, target).chosen(Subject::Recipient(id));
-        match self.held_back(&target.domain) {
+        match forwarding_is_held(self.topology, self.item.organization, &target.domain) {
             None => self.resolve(target, way),
             Some(Held::Refused(reason)) => {
                 let status = self.organization().profile.forwarding_refused.clone();
@@ -176,30 +205,5 @@ impl Resolver<'_> {
                 self.suppress(target, way);
             }
         }
-    }
-
-    /// Whether something forbids automatic forwarding to a domain: nothing does to an own one.
-    fn held_back(&self, domain: &Domain) -> Option<Held> {
-        let organization = self.organization();
-        let own = self
-            .topology
-            .accepted_domain_for(self.item.organization, domain);
-        if own.is_some() {
-            return None;
-        }
-        // Exchange Online, "Control automatic external email forwarding": whichever control blocks,
-        // blocks; the outbound spam policy answers.
-        if organization.profile.forwarding_refused.is_some()
-            && organization.tenant.auto_forwarding != AutoForwarding::On
-        {
-            return Some(Held::Refused(Reason::AutoForwardingOff));
-        }
-        let remote = self
-            .topology
-            .remote_domain_for(self.item.organization, domain);
-        let allowed = remote.map_or(organization.profile.forwards_to_undescribed, |remote| {
-            remote.auto_forward
-        });
-        (!allowed).then(|| Held::Dropped(Reason::AutoForwardDisabled(domain.clone())))
     }
 }

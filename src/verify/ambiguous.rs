@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::context::{Context, Found};
 use super::edit;
-use super::finding::{Edit, Finding, Side};
+use super::finding::{Edit, Finding};
 use super::hybrid;
 use super::powershell;
 use super::questions::Asked;
@@ -57,7 +57,7 @@ fn ambiguous(context: &Context<'_>, address: &Mailbox, holders: &[RecipientId]) 
     let mut draft = Finding::of("ambiguous-address", place, message)
         .help("take the address from all but one of them");
     if let Some((script, edits)) = taken_from(topology, loser, address) {
-        draft = draft.fix(side(topology, loser.organization), script, edits);
+        draft = draft.fix(hybrid::side(topology, loser.organization), script, edits);
     }
     draft.explains(context, |asked| {
         let asked_for = &context.survey.recipients[asked.to].members;
@@ -116,15 +116,6 @@ fn cmdlet(recipient: &Recipient) -> Option<&'static str> {
         RecipientKind::DistributionGroup(_) => "DistributionGroup",
         RecipientKind::RemoteGroup { .. } => return None,
     })
-}
-
-fn side(topology: &Topology, organization: OrganizationId) -> Side {
-    let pairs = hybrid::pairs(topology);
-    if pairs.iter().any(|pair| pair.tenant == organization) {
-        Side::ExchangeOnline
-    } else {
-        Side::OnPremises
-    }
 }
 
 /// Whether a copy of a group, or the message itself, fails because an address is ambiguous.

@@ -9,10 +9,11 @@ use super::finding::{Finding, Report, Summary};
 use super::questions::survey;
 use super::stage::Rule;
 use super::{
-    addresses, ambiguous, attribution, autodiscover, builds, chain, directory, edge, group_domain,
-    hops, hybrid_connectors, inbound, intent, members, mx, one_sided, outbound, outcomes,
-    presented, reach, reception, refused, relay, relayed, send_as, shared_domain, smart_host,
-    targetless, targets, unknown, unused, unused_receive, wildcard, writeback, written_back,
+    addresses, ambiguous, attribution, autodiscover, builds, centralized, chain, directory, edge,
+    edge_servers, exposure, forwarding, group_domain, hops, hybrid_connectors, inbound, intent,
+    limits, mail_flow_rules, members, mx, one_sided, outbound, outcomes, presented, reach,
+    reception, refused, relay, relayed, send_as, shared_domain, smart_host, targetless, targets,
+    unknown, unused, unused_receive, wildcard, writeback, written_back,
 };
 use crate::diag::Severity;
 use crate::dns::Zones;
@@ -31,6 +32,8 @@ const RULES: &[&[Rule]] = &[
     inbound::RULES,
     refused::RULES,
     attribution::RULES,
+    exposure::RULES,
+    edge_servers::RULES,
     edge::RULES,
     wildcard::RULES,
     ambiguous::RULES,
@@ -54,6 +57,10 @@ const RULES: &[&[Rule]] = &[
     members::RULES,
     unused::RULES,
     unused_receive::RULES,
+    mail_flow_rules::RULES,
+    forwarding::RULES,
+    limits::RULES,
+    centralized::RULES,
     outcomes::RULES,
     intent::RULES,
 ];

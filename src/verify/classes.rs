@@ -46,6 +46,29 @@ pub(super) struct RecipientClass {
     pub(super) members: Vec<Mailbox>,
 }
 
+impl RecipientClass {
+    /// The Microsoft 365 Groups that have its addresses.
+    pub(super) fn groups<'a>(
+        &'a self,
+        topology: &'a Topology,
+    ) -> impl Iterator<Item = RecipientId> + 'a {
+        let members = self.members.iter();
+        let named = members.take_while(|_| self.kind == GROUPS || self.kind == OPEN_GROUPS);
+        named.filter_map(move |address| {
+            let held = topology
+                .organizations()
+                .flat_map(move |(organization, _)| topology.recipients_at(organization, address));
+            held.copied().find(|id| is_group(topology.recipient(*id)))
+        })
+    }
+}
+
+/// The word for groups that take mail from inside.
+const GROUPS: &str = "groups";
+
+/// The word for groups that take mail from everywhere.
+const OPEN_GROUPS: &str = "groups open to external senders";
+
 /// The classes of a world.
 pub(super) struct Classes {
     pub(super) senders: Vec<SenderClass>,
@@ -310,7 +333,12 @@ fn written_addresses(topology: &Topology) -> BTreeSet<Mailbox> {
 
 /// Whether an address lies in a domain of Microsoft's that every tenant has.
 pub(super) fn is_routing_address(address: &Mailbox) -> bool {
-    address.domain.as_str().ends_with(".onmicrosoft.com")
+    is_routing_domain(&address.domain)
+}
+
+/// Whether a domain is one of Microsoft's that every tenant has.
+pub(super) fn is_routing_domain(domain: &Domain) -> bool {
+    domain.as_str().ends_with(".onmicrosoft.com")
 }
 
 fn is_group(recipient: &Recipient) -> bool {
@@ -322,9 +350,9 @@ fn recipient_word(topology: &Topology, holders: &[RecipientId]) -> &'static str 
     let recipients = || holders.iter().map(|id| topology.recipient(*id));
     if let Some(group) = recipients().find(|recipient| is_group(recipient)) {
         return if group.require_sender_authentication {
-            "groups"
+            GROUPS
         } else {
-            "groups open to external senders"
+            OPEN_GROUPS
         };
     }
     let mailbox =

@@ -272,12 +272,11 @@ pub(super) fn in_words(topology: &Topology, flow: &Flow) -> Option<String> {
         .map(ToString::to_string)
         .collect::<Vec<_>>()
         .join(", ");
-    let cycle: Vec<&str> = fork
-        .cycle
-        .servers()
-        .iter()
-        .map(|id| topology.server(*id).name.as_str())
-        .collect();
+    let servers = fork.cycle.servers().iter();
+    let servers = servers.map(|id| topology.server(*id).name.clone());
+    let recipients = fork.cycle.recipients().iter();
+    let recipients = recipients.map(|address| format!("`{address}`"));
+    let cycle: Vec<String> = servers.chain(recipients).collect();
     let cycle = match cycle.first() {
         Some(first) => format!("; the cycle is {} → {first}", cycle.join(" → ")),
         None => String::new(),

@@ -69,6 +69,16 @@ impl Draft {
         context.conclude(self.diagnostic, self.fix, claims)
     }
 
+    /// The same with a flow that shows it better than those do.
+    pub(super) fn shown_by(
+        self,
+        context: &Context<'_>,
+        claims: Vec<usize>,
+        witness: Option<Flow>,
+    ) -> Found {
+        context.conclude_with(self.diagnostic, self.fix, claims, witness)
+    }
+
     /// Ends it: no flow of the survey goes amiss for it. It concerns so many addresses, and a flow that
     /// was asked for it alone may show it.
     pub(super) fn claims_nothing(self, affected: usize, witness: Option<Flow>) -> Found {

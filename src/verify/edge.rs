@@ -10,12 +10,12 @@ use super::finding::{Edit, Fix, Side};
 use super::powershell;
 use super::questions::Asked;
 use super::stage::{Rule, Stage};
-use crate::diag::Diagnostic;
+use crate::diag::{Diagnostic, Location};
 use crate::flow::{FlagKind, Fork};
 use crate::mail::Domain;
 use crate::model::{
-    AcceptedDomainId, DomainPattern, DomainType, OrganizationId, RecipientKind, RemoteDomain,
-    SendConnector, ServerId, ServerRole, Topology,
+    DomainPattern, DomainType, OrganizationId, RecipientKind, RemoteDomain, SendConnector,
+    ServerId, ServerRole, Topology,
 };
 
 /// The rules of this file.
@@ -85,7 +85,9 @@ impl EdgeDomain<'_> {
     /// An accepted domain without an entry of its own, which Edge servers send out.
     fn external(&self) -> Option<Found> {
         let topology = self.topology();
-        let id = topology.accepted_domain_for(self.organization, self.domain)?;
+        let Some(id) = topology.accepted_domain_for(self.organization, self.domain) else {
+            return self.not_accepted();
+        };
         let parent = topology.accepted_domain(id);
         if parent.domain == *self.domain || parent.kind == DomainType::ExternalRelay {
             return None;
@@ -100,27 +102,55 @@ impl EdgeDomain<'_> {
                 "accept `{}` by its own name, and let EdgeSync run",
                 self.domain
             ));
-        Some(self.found(diagnostic, self.own_entry(id)))
+        let fix = self.own_entry(parent.kind, parent.settings.object.as_ref());
+        Some(self.found(diagnostic, fix))
     }
 
-    /// `New-AcceptedDomain` of the type that the parent has.
-    fn own_entry(&self, parent: AcceptedDomainId) -> Fix {
-        let parent = self.topology().accepted_domain(parent);
-        let kind = parent.kind.as_str();
+    /// A domain that the tenant relays to the premises, which do not accept it at all.
+    fn not_accepted(&self) -> Option<Found> {
+        let topology = self.topology();
+        let partners = &topology.organization(self.organization).partners;
+        let relayed = partners.iter().find_map(|partner| {
+            let id = topology.accepted_domain_for(*partner, self.domain)?;
+            let accepted = topology.accepted_domain(id);
+            (accepted.kind == DomainType::InternalRelay).then_some(accepted)
+        })?;
+        let mut own = topology.accepted_domains().map(|(_, accepted)| accepted);
+        let sibling = own
+            .find(|accepted| accepted.organization == self.organization)
+            .and_then(|accepted| accepted.settings.object.as_ref());
+        let message = format!(
+            "Edge servers send mail for `{}` out: the tenant relays it to the premises, which do not accept it",
+            self.domain
+        );
+        let place = relayed.settings.at("DomainType").cloned();
+        let diagnostic =
+            Diagnostic::new("edge-treats-subdomain-as-external", place, message).help(format!(
+                "accept `{}` on premises as InternalRelay, and let EdgeSync run",
+                self.domain
+            ));
+        Some(self.found(
+            diagnostic,
+            self.own_entry(DomainType::InternalRelay, sibling),
+        ))
+    }
+
+    /// `New-AcceptedDomain` of a type, beside another accepted domain.
+    fn own_entry(&self, kind: DomainType, sibling: Option<&Location>) -> Fix {
+        let kind = kind.as_str();
         let keys = [
             ("Name", edit::quoted(self.domain.as_str())),
             ("DomainName", edit::quoted(self.domain.as_str())),
             ("DomainType", edit::quoted(kind)),
         ];
-        let object = parent.settings.object.iter();
-        let edits = object.map(|at| edit::insert_object(at, "OnPremises.AcceptedDomains", &keys));
+        let edit = sibling.map(|at| edit::insert_object(at, "OnPremises.AcceptedDomains", &keys));
         Fix {
             side: Side::OnPremises,
             script: format!(
                 "New-AcceptedDomain -Name \"{0}\" -DomainName \"{0}\" -DomainType {kind}\nStart-EdgeSynchronization",
                 self.domain
             ),
-            edits: edits.collect(),
+            edits: edit.into_iter().collect(),
         }
     }
 

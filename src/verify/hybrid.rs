@@ -1,6 +1,7 @@
 //! Do two organizations fit together? The only place in this folder that knows which product an
 //! organization runs.
 
+use super::finding::Side;
 use crate::model::{
     DomainPattern, Matcher, OrganizationId, OrganizationKind, ReceiveConnectorId, SendConnector,
     SendConnectorId, ServerId, ServerRole, Topology,
@@ -61,6 +62,14 @@ fn is_the_wizards(connector: &SendConnector) -> bool {
 /// Whether an organization is a tenant of the cloud, whose cmdlets have other names.
 pub(super) fn is_tenant(topology: &Topology, organization: OrganizationId) -> bool {
     topology.organization(organization).kind == OrganizationKind::ExchangeOnline
+}
+
+/// The side whose directory and settings an organization's are.
+pub(super) fn side(topology: &Topology, organization: OrganizationId) -> Side {
+    match topology.organization(organization).kind {
+        OrganizationKind::ExchangeOnline => Side::ExchangeOnline,
+        OrganizationKind::OnPremises | OrganizationKind::Internet => Side::OnPremises,
+    }
 }
 
 impl Pair {

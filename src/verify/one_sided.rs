@@ -55,7 +55,8 @@ fn is_for_both(topology: &Topology, accepted: &AcceptedDomain) -> bool {
 fn is_of_groups(context: &Context<'_>, pair: Pair, accepted: &AcceptedDomain) -> bool {
     let classes = context.survey.recipients.iter();
     let mut inside = classes.filter(|class| class.members[0].domain == accepted.domain);
-    accepted.organization == pair.tenant && inside.all(|class| !class.groups.is_empty())
+    accepted.organization == pair.tenant
+        && inside.all(|class| class.groups(context.topology).next().is_some())
 }
 
 fn missing(

@@ -107,7 +107,7 @@ pub(super) fn has_mailbox(
 pub(super) fn groups<'a>(context: &Context<'a>, tenant: OrganizationId) -> Vec<&'a Recipient> {
     let topology = context.topology;
     let classes = context.survey.recipients.iter();
-    let ids: BTreeSet<RecipientId> = classes.flat_map(|class| class.groups.clone()).collect();
+    let ids: BTreeSet<RecipientId> = classes.flat_map(|class| class.groups(topology)).collect();
     let groups = ids.into_iter().map(|id| topology.recipient(id));
     groups
         .filter(|group| group.organization == tenant)

@@ -23,7 +23,9 @@ const LISTS: [&str; 3] = [
 fn check(context: &Context<'_>) -> Vec<Found> {
     let classes = context.survey.recipients.iter().enumerate();
     let found = classes.filter_map(|(index, class)| {
-        let group = context.topology.recipient(*class.groups.first()?);
+        let group = context
+            .topology
+            .recipient(class.groups(context.topology).next()?);
         // A second address that does not work is another matter.
         let own = matches!(group.kind, RecipientKind::Group { .. })
             && group.primary() == &class.members[0];

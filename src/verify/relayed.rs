@@ -1,6 +1,8 @@
 //! Domains that the tenant relays (Exchange Online, "Manage accepted domains in Exchange Online"): what
 //! nobody has must end somewhere.
 
+use std::collections::BTreeMap;
+
 use super::context::{Context, Found};
 use super::edit;
 use super::finding::{Edit, Fix, Side};
@@ -11,11 +13,16 @@ use super::stage::{Rule, Stage};
 use crate::diag::Diagnostic;
 use crate::flow::{FlagKind, Fork};
 use crate::mail::{ByteSize, Domain};
-use crate::model::{AcceptedDomain, DomainType, OrganizationId, ServerId, Topology};
-use crate::route;
+use crate::model::{
+    AcceptedDomain, AcceptedDomainId, DomainType, OrganizationId, ServerId, Topology,
+};
+use crate::route::{self, Reason};
 
 /// The rules of this file.
-pub(super) const RULES: &[Rule] = &[Rule::new(Stage::DomainType, check)];
+pub(super) const RULES: &[Rule] = &[
+    Rule::new(Stage::DomainType, check),
+    Rule::new(Stage::DomainType, leads_nowhere),
+];
 
 /// Relayed domains whose unknown recipients go round.
 fn check(context: &Context<'_>) -> Vec<Found> {
@@ -64,7 +71,7 @@ impl Relayed<'_> {
         let place = self.accepted.settings.at("DomainType").cloned();
         let diagnostic = Diagnostic::new("cloud-domain-relayed-nowhere", place, message)
             .help("make it Authoritative where the tenant knows all its recipients, or add an outbound connector");
-        let fix = self.authoritative(self.accepted, Side::ExchangeOnline);
+        let fix = authoritative(self.accepted, Side::ExchangeOnline);
         (!claims.is_empty()).then(|| self.context.conclude(diagnostic, vec![fix], claims))
     }
 
@@ -91,7 +98,7 @@ impl Relayed<'_> {
             .help("make it Authoritative on the side that knows all its recipients");
         let known =
             side == Side::ExchangeOnline || self.knows_all(self.pair.on_premises, self.pair.tenant);
-        let fix = known.then(|| self.authoritative(knows, side));
+        let fix = known.then(|| authoritative(knows, side));
         (!claims.is_empty()).then(|| {
             self.context
                 .conclude(diagnostic, fix.into_iter().collect(), claims)
@@ -150,25 +157,80 @@ impl Relayed<'_> {
                 || !self.topology().recipients_at(side, address).is_empty()
         })
     }
+}
 
-    /// `Set-AcceptedDomain -DomainType Authoritative`; with subdomains the type cannot be changed alone.
-    fn authoritative(&self, accepted: &AcceptedDomain, side: Side) -> Fix {
-        const KEY: &str = "DomainType";
-        let settings = &accepted.settings;
-        let to = || edit::quoted(DomainType::Authoritative.as_str());
-        let edit: Option<Edit> = match (settings.written(KEY), settings.written("DomainName")) {
-            _ if accepted.subdomains => None,
-            (Some(at), _) => Some(edit::replace(at, to())),
-            (None, Some(after)) => Some(edit::add_key(after, KEY, &to())),
-            (None, None) => None,
-        };
-        Fix {
-            side,
-            script: format!(
-                "Set-AcceptedDomain -Identity {} -DomainType Authoritative",
-                powershell::quoted(&accepted.name)
-            ),
-            edits: edit.into_iter().collect(),
+/// Domains that the premises relay, and that lead nowhere from there.
+fn leads_nowhere(context: &Context<'_>) -> Vec<Found> {
+    let mut ends: BTreeMap<AcceptedDomainId, Vec<usize>> = BTreeMap::new();
+    for (index, asked) in context.open() {
+        let class = &context.survey.recipients[asked.to];
+        if class.kind != "unknown recipients" {
+            continue;
         }
+        let domain = &class.members[0].domain;
+        let mut forks = asked.ordinary().forks.iter();
+        if let Some(id) = forks.find_map(|fork| dead_end(context.topology, domain, fork)) {
+            ends.entry(id).or_default().push(index);
+        }
+    }
+    let found = ends.into_iter().map(|(id, claims)| {
+        let accepted = context.topology.accepted_domain(id);
+        leads_nowhere_found(context, accepted, claims)
+    });
+    found.collect()
+}
+
+/// The relayed domain of the premises, not one of groups, at whose servers a fork finds no way on.
+fn dead_end(topology: &Topology, domain: &Domain, fork: &Fork) -> Option<AcceptedDomainId> {
+    let last = fork.hops.last().filter(|_| fork.disposition.is_failure())?;
+    let mut reasons = last.steps.iter().flat_map(|step| &step.because);
+    reasons.find(|reason| matches!(reason, Reason::Dns(_) | Reason::NoConnector))?;
+    let server = topology.server(last.server);
+    let owner = server.organization;
+    let id = topology.accepted_domain_for(owner, domain)?;
+    let accepted = topology.accepted_domain(id);
+    let groups = topology.group_domain_owner(&accepted.domain).is_some();
+    // What an Edge server does not know says nothing about the organization.
+    (server.directory
+        && hybrid::side(topology, owner) == Side::OnPremises
+        && accepted.kind == DomainType::InternalRelay
+        && !groups)
+        .then_some(id)
+}
+
+fn leads_nowhere_found(
+    context: &Context<'_>,
+    accepted: &AcceptedDomain,
+    claims: Vec<usize>,
+) -> Found {
+    let message = format!(
+        "the premises relay `{}`, and what they do not know of it leads nowhere",
+        accepted.domain
+    );
+    let place = accepted.settings.at("DomainType").cloned();
+    let diagnostic = Diagnostic::new("relayed-domain-leads-nowhere", place, message)
+        .help("add a Send connector to where its other recipients are, or make it Authoritative where there are none");
+    let fix = authoritative(accepted, Side::OnPremises);
+    context.conclude(diagnostic, vec![fix], claims)
+}
+
+/// `Set-AcceptedDomain -DomainType Authoritative`; with subdomains the type cannot be changed alone.
+fn authoritative(accepted: &AcceptedDomain, side: Side) -> Fix {
+    const KEY: &str = "DomainType";
+    let settings = &accepted.settings;
+    let to = || edit::quoted(DomainType::Authoritative.as_str());
+    let edit: Option<Edit> = match (settings.written(KEY), settings.written("DomainName")) {
+        _ if accepted.subdomains => None,
+        (Some(at), _) => Some(edit::replace(at, to())),
+        (None, Some(after)) => Some(edit::add_key(after, KEY, &to())),
+        (None, None) => None,
+    };
+    Fix {
+        side,
+        script: format!(
+            "Set-AcceptedDomain -Identity {} -DomainType Authoritative",
+            powershell::quoted(&accepted.name)
+        ),
+        edits: edit.into_iter().collect(),
     }
 }

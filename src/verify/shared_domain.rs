@@ -3,13 +3,14 @@
 
 use std::collections::BTreeMap;
 
+use super::classes::is_routing_address;
 use super::context::{Context, Found};
 use super::edit;
 use super::finding::{Edit, Finding, Side};
 use super::hybrid::{self, Pair};
 use super::people::{self, MENDED_MAX};
 use super::powershell;
-use super::questions::{Asked, is_routing_address};
+use super::questions::Asked;
 use super::stage::{Rule, Stage};
 use crate::diag::Severity;
 use crate::mail::{Domain, Mailbox};

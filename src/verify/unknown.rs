@@ -5,13 +5,13 @@
 
 use std::collections::HashSet;
 
+use super::classes::is_routing_address;
 use super::context::{Context, Found};
 use super::edit;
 use super::finding::{Edit, Finding, Side};
 use super::hybrid::{self, Pair};
 use super::people::{self, MENDED_MAX};
 use super::powershell;
-use super::questions::is_routing_address;
 use super::stage::{Rule, Stage};
 use crate::mail::Mailbox;
 use crate::model::{

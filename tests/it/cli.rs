@@ -458,7 +458,7 @@ fn rows_have_the_keys_of_the_contract() {
     let looped = rows.iter().find(|row| row["disposition"] == "Looped");
     let looped = looped.expect("the group domain loops");
     assert!(looped["path"].as_array().map(Vec::len) > Some(5));
-    assert_eq!(looped["connectors"][0], "Outbound to Office 365");
+    assert_eq!(looped["connectors"][0], "Groups to Office 365");
 }
 
 #[test]

@@ -343,6 +343,7 @@ static EDGE_SUBSCRIPTIONS: Kind = Kind {
     keys: &[
         text("Name", &NAME, "Name of the Edge server.").required(),
         text("Site", &NAME, "The site it is subscribed to.").required(),
+        moment("WhenCreated", &MOMENT, "When the subscription was made."),
         boolean(
             "CreateInternetSendConnector",
             "true",

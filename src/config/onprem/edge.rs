@@ -2,6 +2,7 @@
 //! (Exchange Server, "Edge Subscriptions").
 
 use crate::config::build::{Build, unknown};
+use crate::config::keys::timestamp;
 use crate::config::object::Object;
 use crate::model::{
     AddressSpace, DomainPattern, OrganizationId, Routing, SendConnector, Server, ServerId,
@@ -21,6 +22,7 @@ pub(super) fn sites(build: &mut Build, organization: OrganizationId, subscriptio
             let server = &mut build.parts.servers[edge.index()];
             server.site = site;
             server.subscribed = true;
+            server.subscribed_at = subscription.text("WhenCreated").and_then(timestamp);
         }
     }
 }

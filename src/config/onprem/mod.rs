@@ -25,7 +25,7 @@ mod recipients;
 mod send;
 
 use super::build::Build;
-use super::keys::timespan;
+use super::keys::{timespan, timestamp};
 use super::object::Object;
 use super::{policy, remote, rules};
 use crate::model::{
@@ -138,6 +138,8 @@ fn server(organization: OrganizationId, object: &Object) -> Option<Server> {
             .then(|| object.text("MessageExpirationTimeout").and_then(timespan))
             .flatten(),
         external_address: object.parse("ExternalIPAddress"),
+        synchronized_at: object.text("LastEdgeSynchronization").and_then(timestamp),
+        wizard_ran: object.text("LastHybridConfiguration").and_then(timestamp),
         services,
         version: version.clone(),
         settings: object.settings(),

@@ -32,4 +32,13 @@ pub(super) const CODES: &[Code] = &[
         source: "Exchange Online, \"Manage accepted domains in Exchange Online\"",
         live: "",
     },
+    Code {
+        code: "relayed-domain-leads-nowhere",
+        severity: Severity::Error,
+        summary: "the premises relay a domain (InternalRelay), and nothing takes what they do not know of it anywhere",
+        matters: "mail for a recipient that is not on premises waits in the Unreachable queue until it expires, or fails because the domain has no MX record; where nobody has the address the sender should hear 5.1.10 at once",
+        fix: "New-SendConnector for the domain, to where its other recipients are; Set-AcceptedDomain -DomainType Authoritative where there are none",
+        source: "Exchange Server, \"Accepted domains in Exchange Server\"",
+        live: "",
+    },
 ];

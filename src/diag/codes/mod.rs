@@ -3,6 +3,7 @@
 //! Invariant: every code that any part of the program uses stands here once.
 
 mod certificates;
+mod cloud;
 mod connectors;
 mod directory;
 mod domains;
@@ -10,6 +11,7 @@ mod edge;
 mod entra;
 mod groups;
 mod outcomes;
+mod policies;
 mod relay;
 mod row;
 mod world;
@@ -22,6 +24,7 @@ const MISTAKES: &[&[Code]] = &[relay::CODES, world::CODES];
 /// Rules about mail flow.
 const RULES: &[&[Code]] = &[
     certificates::CODES,
+    cloud::CODES,
     connectors::CODES,
     directory::CODES,
     domains::CODES,
@@ -29,6 +32,7 @@ const RULES: &[&[Code]] = &[
     entra::CODES,
     groups::CODES,
     outcomes::CODES,
+    policies::CODES,
 ];
 
 /// Every code: mistakes in files first, then the rules about mail flow; each in alphabetical order.
