@@ -132,7 +132,7 @@ impl Crossing<'_> {
         }
     }
 
-    pub(super) fn landing(&self, host: impl ToString, address: IpAddr) -> Landing {
+    pub(super) fn landing(&self, host: &impl ToString, address: IpAddr) -> Landing {
         Landing {
             host: host.to_string(),
             address: Some(address),
