@@ -10,6 +10,7 @@ use super::finding::{Edit, Finding, Fix, Side};
 use super::hybrid::{self, Pair};
 use super::powershell;
 use super::stage::{Rule, Stage};
+use super::unknown;
 use crate::diag::Diagnostic;
 use crate::flow::Fork;
 use crate::mail::Mailbox;
@@ -141,7 +142,10 @@ fn unknown_members(context: &Context<'_>) -> Vec<Found> {
             continue;
         };
         for member in members {
-            if let Member::Nobody(address) = member {
+            // Whom synchronization leaves out is another finding, and becomes a member when mended.
+            if let Member::Nobody(address) = member
+                && !unknown::is_unsynchronized(topology, group.organization, address)
+            {
                 found.push(unknown_member(context, group, address));
             }
         }

@@ -61,6 +61,23 @@ fn missing<'a>(
 /// A script, and the same change of the world.
 type Mended = (String, Option<Edit>);
 
+/// Whether an address is one that a partner of a tenant holds, and the tenant should know.
+pub(super) fn is_unsynchronized(
+    topology: &Topology,
+    tenant: OrganizationId,
+    address: &Mailbox,
+) -> bool {
+    let accepted = topology.accepted_domain_for(tenant, &address.domain);
+    let authoritative =
+        accepted.is_some_and(|id| topology.accepted_domain(id).kind == DomainType::Authoritative);
+    let mut pairs = hybrid::pairs(topology).into_iter();
+    authoritative
+        && pairs.any(|pair| {
+            let held = topology.recipients_at(pair.on_premises, address);
+            pair.tenant == tenant && !held.is_empty()
+        })
+}
+
 /// What is wrong with addresses that a side does not know: the parts of its one finding.
 struct Fault {
     code: &'static str,
