@@ -52,6 +52,7 @@ pub use accept::{
 };
 pub use categorize::categorize;
 pub use forwarding::{Held, forwarding_is_held};
+pub use imcea::is_encapsulated;
 pub use item::{
     Admission, Arrival, Categorized, ClientCertificate, Connection, Copy, Failure, LoopKind,
     Looped, MailItem, NextHop, Peer, Presented, Properties, Refusal, Suppressed, TlsDemand, Trace,

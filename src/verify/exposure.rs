@@ -4,12 +4,12 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
+use super::classes::is_routing_domain;
 use super::context::{Context, Found};
 use super::edit;
 use super::finding::{Finding, Side};
 use super::hybrid::{self, Pair};
 use super::powershell;
-use super::questions::is_routing_domain;
 use super::stage::{Rule, Stage};
 use crate::dns::{self, Targets, View};
 use crate::flow::{Flow, Question, origin, walk};
