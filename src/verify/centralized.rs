@@ -11,7 +11,7 @@ use super::passing;
 use super::powershell;
 use super::stage::{Rule, Stage};
 use crate::flow::{Flow, Fork, Question, Submission, walk};
-use crate::mail::{ByteSize, Domain, EnhancedStatus, MessageKind, ReversePath};
+use crate::mail::{ByteSize, Domain, EnhancedStatus, Mailbox, MessageKind, ReversePath};
 use crate::model::{DomainPattern, Recipient, RecipientId, RecipientKind, SendConnector, Topology};
 use crate::route;
 
@@ -183,15 +183,15 @@ fn open_groups_of(context: &Context<'_>, pair: Pair) -> Option<Found> {
         .filter(|(_, group)| is_written_back(topology, pair, group))
         .map(|(id, _)| id)
         .collect();
+    let addresses: BTreeSet<&Mailbox> = groups
+        .iter()
+        .flat_map(|id| &topology.recipient(*id).addresses)
+        .collect();
     let claims = context.open_where(|asked| {
-        let class = &context.survey.recipients[asked.to];
-        let meant = class.groups(topology).any(|id| groups.contains(&id));
-        meant
-            && asked
-                .ordinary()
-                .forks
-                .iter()
-                .any(|fork| is_refused_there(topology, pair, fork))
+        // Whatever holds for one of a class holds for all.
+        let meant = addresses.contains(&context.survey.recipients[asked.to].members[0]);
+        let mut forks = asked.ordinary().forks.iter();
+        meant && forks.any(|fork| is_refused_there(topology, pair, fork))
     });
     let open: Vec<&Recipient> = groups.iter().map(|id| topology.recipient(*id)).collect();
     let first = open.first().filter(|_| !claims.is_empty())?;
