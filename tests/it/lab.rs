@@ -536,7 +536,7 @@ pub(crate) fn agrees(name: &str, world: World) {
             .collect();
         assert!(wrong.is_empty(), "{name}: {wrong:#?}");
         assert!(
-            agreement.results.len() > 30,
+            agreement.results.len() >= 30,
             "{name}: only {} flows were sent",
             agreement.results.len()
         );
@@ -677,7 +677,9 @@ const ABUSE: [(&str, &str); 4] = [
 #[test]
 fn no_server_of_any_world_relays_for_strangers() {
     run(async {
-        for world in crate::testnet::names("") {
+        // One world is broken just so.
+        let names = crate::testnet::names("").into_iter();
+        for world in names.filter(|world| !world.starts_with("broken-open-relay")) {
             let loaded = load(&world);
             let is_gateway = |name: &str| {
                 let id = loaded.topology.server_named(name).expect("a server");

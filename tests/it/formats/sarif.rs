@@ -7,7 +7,7 @@ use std::path::Path;
 use hybridmx::config;
 use hybridmx::diag::{Severity, Source};
 use hybridmx::report::sarif;
-use hybridmx::verify;
+use hybridmx::verify::{self, Finding};
 use serde_json::Value;
 
 use super::{all, checked, sources};
@@ -186,7 +186,11 @@ fn the_fixes_mend_their_worlds() {
         let file = path.join("world.toml");
         let mut text = read_text(&file);
         let fix = &log["runs"][0]["results"][0]["fixes"][0];
-        let changes = fix["artifactChanges"].as_array().expect("a fix");
+        let edits = |finding: &Finding| finding.fix.iter().any(|fix| !fix.edits.is_empty());
+        let Some(changes) = fix["artifactChanges"].as_array() else {
+            assert!(!edits(&report.findings[0]), "{name}: its edits are no fix");
+            continue;
+        };
         let replacements = changes.iter().flat_map(|change| {
             let uri = change["artifactLocation"]["uri"].as_str().expect("a file");
             assert!(uri.ends_with("/world.toml"), "{name}: {uri}");
