@@ -37,6 +37,7 @@ mod onprem;
 mod policy;
 mod reader;
 mod remote;
+mod rows;
 mod rules;
 mod schema;
 mod sending;
@@ -158,7 +159,10 @@ fn sort(diagnostics: &mut [Diagnostic], file: &str) {
 }
 
 fn lower(world: &Object, source: &Source, folder: &Folder, now: Timestamp) -> Build {
-    let mut build = Build::default();
+    let mut build = Build {
+        folder: folder.clone(),
+        ..Build::default()
+    };
     build.parts.as_of = world.text("AsOf").and_then(keys::timestamp).unwrap_or(now);
     build.note_addresses(world);
     let on_premises = world.objects("OnPremises");

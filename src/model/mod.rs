@@ -9,6 +9,7 @@
 //! Sources: Exchange Server, "Accepted domains", "Send connectors", "Receive connectors",
 //! "Recipients"; Exchange Online, "Configure mail flow using connectors".
 
+mod addresses;
 mod certificate;
 mod connector;
 mod directory;
@@ -27,6 +28,7 @@ mod space;
 mod topology;
 mod transport;
 
+pub use addresses::AddressIndex;
 pub use certificate::Certificate;
 pub use connector::{
     AdPermission, ErrorPolicy, ExtendedRight, Matcher, PartnerRestriction, PermissionGroup,
