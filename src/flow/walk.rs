@@ -34,6 +34,7 @@ pub fn walk(topology: &Topology, zones: &Zones, question: &Question) -> Flow {
         topology,
         zones,
         sender,
+        addressed: &question.to,
         delivered: HashSet::new(),
         forks: Vec::new(),
     };
@@ -56,6 +57,8 @@ struct Walk<'a> {
     zones: &'a Zones,
     /// The organization of the user who sent it.
     sender: Option<OrganizationId>,
+    /// Whom the sender wrote to.
+    addressed: &'a [Mailbox],
     /// The mailboxes that have it.
     delivered: HashSet<RecipientId>,
     forks: Vec<Fork>,
@@ -148,7 +151,14 @@ impl Walk<'_> {
         for copy in once_around(categorized.copies, &path.expanded) {
             let mut path = path.clone();
             path.record(copy.steps.iter().cloned());
+            if self.is_unknown(&copy.transfer.recipients[0], &copy.steps, &path) {
+                continue;
+            }
             path.group = path.group.or(copy.expanded_from);
+            path.ruled |= copy
+                .steps
+                .iter()
+                .any(|step| matches!(step.chosen, Some(Subject::Rule(_))));
             path.expanded.extend(copy.expanded_from);
             path.told = copy.transfer.reverse_path.clone();
             path.notify_never = copy.transfer.properties.notify_never;
@@ -160,7 +170,10 @@ impl Walk<'_> {
                 path.told = *told;
             }
             path.notify_never |= failure.notify_never;
-            path.record(failure.steps);
+            path.record(failure.steps.iter().cloned());
+            if self.is_unknown(&failure.recipient, &failure.steps, &path) {
+                continue;
+            }
             match failure.looped {
                 Some(looped) => {
                     let kind = looped.kind.as_str();
@@ -172,13 +185,34 @@ impl Walk<'_> {
         }
         for suppressed in categorized.suppressed {
             let mut path = path.clone();
-            path.record(suppressed.steps);
+            path.record(suppressed.steps.iter().cloned());
+            if self.is_unknown(&suppressed.recipient, &suppressed.steps, &path) {
+                continue;
+            }
             let status = Some(replies::QUEUED.clone());
             self.end(
                 path,
                 End::new(suppressed.recipient, Disposition::Suppressed, status),
             );
         }
+    }
+
+    /// Ends a fork of which a mail-flow rule may make something else: whether it does is a matter of
+    /// the content, which no question has.
+    fn is_unknown(&mut self, recipient: &Mailbox, steps: &[Step], path: &Path) -> bool {
+        let unknown = |step: &Step| {
+            step.event == Event::AgentInfo
+                && step
+                    .because
+                    .iter()
+                    .any(|reason| matches!(reason, Reason::UnknownFact(_)))
+        };
+        let is_unknown = steps.iter().any(unknown);
+        if is_unknown {
+            let end = End::new(recipient.clone(), Disposition::Unknown, None);
+            self.end(path.clone(), end);
+        }
+        is_unknown
     }
 
     /// One copy to its next hop.
@@ -206,23 +240,29 @@ impl Walk<'_> {
                 }
                 None => self.fall_short(recipient, &Happened::NoConnection, path),
             },
-            NextHop::Dns { domain, connector } => {
+            NextHop::Dns {
+                domain,
+                connector,
+                port,
+            } => {
                 let targets = dns::targets(
                     self.zones,
                     reach::view(self.topology, server, *connector),
                     domain,
                 );
                 match reach::best(self.topology, server, targets, false) {
-                    Ok(hop) => self.transmit(copy, &hop, 25, path),
+                    Ok(hop) => self.transmit(copy, &hop, *port, path),
                     Err(miss) => self.miss(copy, domain, miss, path),
                 }
             }
-            NextHop::SmartHosts { hosts, connector } => {
-                match reach::smart_host(self.topology, self.zones, server, hosts, *connector) {
-                    Ok(hop) => self.transmit(copy, &hop, 25, path),
-                    Err((name, miss)) => self.miss(copy, &name, miss, path),
-                }
-            }
+            NextHop::SmartHosts {
+                hosts,
+                connector,
+                port,
+            } => match reach::smart_host(self.topology, self.zones, server, hosts, *connector) {
+                Ok(hop) => self.transmit(copy, &hop, *port, path),
+                Err((name, miss)) => self.miss(copy, &name, miss, path),
+            },
         }
     }
 
@@ -273,6 +313,12 @@ impl Walk<'_> {
             );
             return self.end(path, end);
         };
+        if !reach::listens(self.topology, next, port) {
+            let why = Reason::NoConnection(format!("port {port} of {}", hop.name));
+            let step = Step::new(Event::Defer, recipient).because(why);
+            path.record([step.chosen(Subject::Server(next))]);
+            return self.fall_short(recipient, &Happened::NoConnection, path);
+        }
         let mut connection = self.connection(from, next, hop.address, port);
         match self.session(copy, from, next, &connection) {
             Ok(peer) => connection.peer = peer,
@@ -447,7 +493,6 @@ impl Walk<'_> {
 
     fn deliver(&mut self, id: Option<RecipientId>, copy: &Copy, mut path: Path) {
         let recipient = copy.transfer.recipients[0].clone();
-        let server = path.server();
         // Exchange Server 2007, "How to Configure Duplicate Message Detection": a mailbox takes a
         // message once. A host outside has no store that would see to it.
         // Choice: whichever copy comes first is delivered; a prediction takes the order of the walk.
@@ -456,20 +501,7 @@ impl Walk<'_> {
             let status = Some(replies::QUEUED.clone());
             return self.end(path, End::new(recipient, Disposition::Suppressed, status));
         }
-        if let (Some(id), Some(group)) = (id, path.group)
-            && let Some(sender) = copy.transfer.reverse_path.mailbox()
-            && self.topology.recipient(id).addresses.contains(sender)
-            // A distribution group always sends its members their own posts.
-            && matches!(self.topology.recipient(group).kind, RecipientKind::Group { .. })
-        {
-            let expected = self.asked_for_echo(group, sender);
-            path.raise(
-                FlagKind::EchoBack,
-                expected,
-                server,
-                if expected { "true" } else { "false" },
-            );
-        }
+        self.flag_echo(id, copy, &mut path);
         if id.is_none() {
             path.trust = None;
         }
@@ -481,6 +513,30 @@ impl Walk<'_> {
                 Some(replies::QUEUED.clone()),
             ),
         );
+    }
+
+    /// A sender's own message that comes back, by way of a group or of a mail-flow rule.
+    fn flag_echo(&self, id: Option<RecipientId>, copy: &Copy, path: &mut Path) {
+        let (Some(id), Some(sender)) = (id, copy.transfer.reverse_path.mailbox()) else {
+            return;
+        };
+        let addresses = &self.topology.recipient(id).addresses;
+        if !addresses.contains(sender) {
+            return;
+        }
+        let to_oneself = || self.addressed.iter().any(|to| addresses.contains(to));
+        let expected = match path.group {
+            Some(group) => match self.topology.recipient(group).kind {
+                // A distribution group always sends its members their own posts.
+                RecipientKind::DistributionGroup(_) => return,
+                _ => self.asked_for_echo(group, sender),
+            },
+            // Choice: the administrator who wrote the rule asked for it.
+            None if path.ruled && !to_oneself() => true,
+            None => return,
+        };
+        let reason = if expected { "true" } else { "false" };
+        path.raise(FlagKind::EchoBack, expected, path.server(), reason);
     }
 
     /// Whether the sender, as the group's organization knows it, wants its own posts back.
@@ -576,6 +632,7 @@ impl Walk<'_> {
             topology: self.topology,
             zones: self.zones,
             sender: Some(self.topology.server(server).organization),
+            addressed: std::slice::from_ref(to),
             delivered: HashSet::new(),
             forks: Vec::new(),
         };

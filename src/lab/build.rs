@@ -418,9 +418,19 @@ impl Building<'_> {
 fn is_stranger(topology: &Topology, id: ServerId) -> bool {
     let server = topology.server(id);
     server.role == ServerRole::Host
+        && !is_gateway(topology, id)
         && !topology
             .accepted_domains()
             .any(|(_, accepted)| accepted.organization == server.organization)
+}
+
+/// Whether a host relays for whoever sends to it.
+fn is_gateway(topology: &Topology, id: ServerId) -> bool {
+    topology.server(id).role == ServerRole::Host
+        && topology
+            .receive_connectors_on(id)
+            .iter()
+            .any(|id| topology.receive_connector(*id).anonymous_relay)
 }
 
 /// Hosts that only receive are played by a server that is not ours. It takes no notifications, so a
@@ -431,7 +441,9 @@ pub(super) fn is_third_party(topology: &Topology, id: ServerId) -> bool {
         .outside_senders
         .iter()
         .any(|(_, host)| *host == id);
-    topology.server(id).role == ServerRole::Host && !sends
+    // A gateway passes on what it takes, which that server does not.
+    let relays = is_gateway(topology, id);
+    topology.server(id).role == ServerRole::Host && !sends && !relays
 }
 
 /// What an organization takes mail for.

@@ -662,6 +662,14 @@ const EXPLANATIONS: &[Explanation] = &[
         source: ON_PREMISES_NDR,
     },
     Explanation {
+        enhanced: EnhancedStatus::new(5, 7, 128),
+        reply: "550 5.7.128 TRANSPORT.RULES.RejectMessage; Transport rules loop count exceeded and message rejected.",
+        said_by: "Exchange Online",
+        meaning: "a mail-flow rule that redirects or adds recipients has worked on the message before: it came back, for example by centralized transport",
+        look_at: "the rule: except messages that come back from the organization's own servers, or let it apply on one side only",
+        source: ONLINE_NDR,
+    },
+    Explanation {
         enhanced: EnhancedStatus::new(5, 7, 129),
         reply: "550 5.7.129 RESOLVER.RST.RestrictedToRecipientsPermission",
         said_by: "Exchange Server or Exchange Online",

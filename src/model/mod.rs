@@ -27,6 +27,7 @@ mod site;
 mod space;
 mod topology;
 mod transport;
+mod ways;
 
 pub use addresses::AddressIndex;
 pub use certificate::Certificate;
@@ -39,7 +40,7 @@ pub use directory::{MailUserFlavour, Recipient, RecipientKind};
 pub use entra::{EntraConnect, SignInMethod};
 pub use hybrid::{EmailAddressPolicy, HybridConfiguration, SendAsPermission};
 pub use id::{
-    AcceptedDomainId, CertificateId, OrganizationId, ReceiveConnectorId, RecipientId,
+    AcceptedDomainId, CertificateId, OrganizationId, ReceiveConnectorId, RecipientId, RuleId,
     SendConnectorId, ServerId,
 };
 pub use intent::Expectation;
@@ -61,3 +62,4 @@ pub use site::{Site, SiteLink};
 pub use space::{AddressSpace, AddressSpaceError, DomainPattern, SmartHost};
 pub use topology::{Parts, Topology};
 pub use transport::{AutoForwarding, TenantPolicy, TransportConfig};
+pub use ways::Way;

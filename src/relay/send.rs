@@ -157,13 +157,13 @@ async fn find(shared: &Shared, copy: &Copy) -> Result<Vec<Reached>, Happened> {
             .iter()
             .filter_map(|id| at_server(shared, *id, *port))
             .collect()),
-        NextHop::Dns { domain, .. } => {
+        NextHop::Dns { domain, port, .. } => {
             let began = Instant::now();
             let targets = resolver(shared, copy).targets(domain).await;
             count_lookup(shared, "MX", &targets, began);
-            hosts(shared, targets, false)
+            hosts(shared, targets, false, *port)
         }
-        NextHop::SmartHosts { hosts, .. } => smart_hosts(shared, copy, hosts).await,
+        NextHop::SmartHosts { hosts, port, .. } => smart_hosts(shared, copy, hosts, *port).await,
         NextHop::Mailbox(_) | NextHop::NoDatabase | NextHop::Unreachable => {
             Err(Happened::Unreachable)
         }
@@ -210,7 +210,12 @@ fn count_lookup(shared: &Shared, kind: &str, targets: &Targets, began: Instant) 
 }
 
 /// The addresses to try, best first.
-fn hosts(shared: &Shared, targets: Targets, smart_host: bool) -> Result<Vec<Reached>, Happened> {
+fn hosts(
+    shared: &Shared,
+    targets: Targets,
+    smart_host: bool,
+    port: u16,
+) -> Result<Vec<Reached>, Happened> {
     let world = |address: &IpAddr| shared.addresses.world(*address);
     let own = |host: &Target| {
         host.addresses
@@ -230,14 +235,14 @@ fn hosts(shared: &Shared, targets: Targets, smart_host: bool) -> Result<Vec<Reac
             let real = shared
                 .addresses
                 .named(host.host.as_str())
-                .unwrap_or_else(|| shared.addresses.real(world, 25));
+                .unwrap_or_else(|| shared.addresses.real(world, port));
             let server = shared.topology.server_at(world);
             reached.push(Reached {
                 name: host.host.to_string(),
                 address: real,
                 server,
                 world: Some(world),
-                port: 25,
+                port,
             });
         }
     }
@@ -248,6 +253,7 @@ async fn smart_hosts(
     shared: &Shared,
     copy: &Copy,
     wanted: &[SmartHost],
+    port: u16,
 ) -> Result<Vec<Reached>, Happened> {
     let mut reached = Vec::new();
     let mut why = Happened::NoAnswer;
@@ -255,10 +261,10 @@ async fn smart_hosts(
         match host {
             SmartHost::Address(address) => reached.push(Reached {
                 name: format!("[{address}]"),
-                address: shared.addresses.real(*address, 25),
+                address: shared.addresses.real(*address, port),
                 server: shared.topology.server_at(*address),
                 world: Some(*address),
-                port: 25,
+                port,
             }),
             SmartHost::Name(name) => {
                 if let Some(address) = shared.addresses.named(name.as_str()) {
@@ -270,14 +276,14 @@ async fn smart_hosts(
                         address,
                         server,
                         world: Some(world),
-                        port: 25,
+                        port,
                     });
                     continue;
                 }
                 let began = Instant::now();
                 let targets = resolver(shared, copy).targets(name).await;
                 count_lookup(shared, "A", &targets, began);
-                match hosts(shared, targets, true) {
+                match hosts(shared, targets, true, port) {
                     Ok(mut found) => reached.append(&mut found),
                     Err(happened) => why = happened,
                 }
@@ -755,7 +761,12 @@ fn config(shared: &Shared, copy: &Copy) -> ClientConfig {
         .unwrap_or_else(|| unreachable!("a domain is a name for EHLO"));
     // Whether TLS is demanded is judged here, so that its failure has the words of the rule.
     ClientConfig {
-        tls: TlsUse::IfOffered,
+        tls: if copy.tls.avoided {
+            TlsUse::Never
+        } else {
+            TlsUse::IfOffered
+        },
+        helo_only: connector.is_some_and(|connector| connector.force_helo),
         ..ClientConfig::new(name)
     }
 }

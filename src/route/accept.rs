@@ -15,8 +15,8 @@ use std::net::SocketAddr;
 use super::attribute;
 use super::firewall;
 use super::item::{
-    Admission, Arrival, ClientCertificate, Connection, Copy, Envelope, MailItem, Peer, Refusal,
-    Taken, Transfer, Verdict,
+    Admission, Arrival, ClientCertificate, Connection, Copy, Envelope, MailItem, Peer, Properties,
+    Refusal, Taken, Transfer, Verdict,
 };
 use super::lookup;
 use super::loops;
@@ -412,9 +412,15 @@ pub fn admit(
         },
         organization: admission.organization,
         resolved: transfer.resolved && connection.peer == Peer::ExchangeServer,
-        properties: match connection.peer {
-            Peer::ExchangeServer => transfer.properties.clone(),
-            Peer::Anonymous | Peer::User => transfer.properties.outside(),
+        properties: Properties {
+            // A host that is not Exchange's knows nothing of such headers.
+            passing: transfer
+                .cross_premises
+                .filter(|_| this.takes_every_address() && !this.strips_headers),
+            ..match connection.peer {
+                Peer::ExchangeServer => transfer.properties.clone(),
+                Peer::Anonymous | Peer::User => transfer.properties.outside(),
+            }
         },
         trace,
     };

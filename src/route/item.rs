@@ -63,6 +63,10 @@ pub struct Properties {
     pub original_size: Option<ByteSize>,
     /// Whether nobody is told of failures (NOTIFY=NEVER, RFC 3461 §4.1).
     pub notify_never: bool,
+    /// Whether a mail-flow rule demands TLS on the way out of the organization.
+    pub require_tls: bool,
+    /// The cross-premises headers that a gateway passes on as it found them.
+    pub passing: Option<AuthAs>,
 }
 
 impl Properties {
@@ -175,6 +179,8 @@ pub struct TlsDemand {
     pub level: Option<TlsAuthLevel>,
     /// The name it must have under domain validation.
     pub name: Option<NamePattern>,
+    /// Whether TLS is not even tried (`IgnoreSTARTTLS`, `ForceHELO`).
+    pub avoided: bool,
 }
 
 impl TlsDemand {
@@ -183,6 +189,7 @@ impl TlsDemand {
         required: false,
         level: None,
         name: None,
+        avoided: false,
     };
 }
 
@@ -206,6 +213,8 @@ pub enum NextHop {
         domain: Domain,
         /// The connector; `None` where an organization sends without one.
         connector: Option<SendConnectorId>,
+        /// The port of the hosts.
+        port: u16,
     },
     /// A mailbox of this server; `None` where the host takes every address.
     Mailbox(Option<RecipientId>),
@@ -222,8 +231,10 @@ pub enum NextHop {
     SmartHosts {
         /// The hosts.
         hosts: Vec<SmartHost>,
-        /// The connector.
-        connector: SendConnectorId,
+        /// The connector; `None` where a gateway sends without one.
+        connector: Option<SendConnectorId>,
+        /// The port of the hosts.
+        port: u16,
     },
     /// A mailbox without a database: the recipient waits for one.
     NoDatabase,
@@ -236,8 +247,9 @@ impl NextHop {
     #[must_use]
     pub fn connector(&self) -> Option<SendConnectorId> {
         match self {
-            Self::Dns { connector, .. } | Self::Servers { connector, .. } => *connector,
-            Self::SmartHosts { connector, .. } => Some(*connector),
+            Self::Dns { connector, .. }
+            | Self::Servers { connector, .. }
+            | Self::SmartHosts { connector, .. } => *connector,
             Self::Mailbox(_) | Self::NoDatabase | Self::Unreachable => None,
         }
     }

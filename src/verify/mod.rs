@@ -28,6 +28,7 @@ mod questions;
 mod relay;
 mod relayed;
 mod row;
+mod ruled;
 mod targets;
 
 pub use agreement::{Agreement, Comparison, Ending, Untestable};

@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 
 use super::hybrid;
 use super::row::{Row, SizeBucket};
+use super::ruled::{self, Marks};
 use crate::dns::Zones;
 use crate::flow::{Flow, Fork, Question, Submission, walk};
 use crate::mail::{ByteSize, Domain, Limit, Mailbox, MessageKind, ReversePath};
@@ -145,8 +146,9 @@ pub fn flows(topology: &Topology, zones: &Zones) -> Vec<Row> {
 
 /// Asks every question.
 pub(super) fn survey(topology: &Topology, zones: &Zones) -> Survey {
-    let senders = sender_classes(topology);
-    let recipients = recipient_classes(topology);
+    let marks = Marks::new(topology);
+    let senders = sender_classes(topology, &marks);
+    let recipients = recipient_classes(topology, &marks);
     let sizes = size_limits(topology);
     let mut asked = Vec::new();
     for (from, sender) in senders.iter().enumerate() {
@@ -172,8 +174,8 @@ pub(super) fn survey(topology: &Topology, zones: &Zones) -> Survey {
 
 /// Senders by what routing sees of them, the organization's own people first, each class with its
 /// name.
-fn sender_classes(topology: &Topology) -> Vec<SenderClass> {
-    let mut classes: Vec<SenderClass> = senders(topology)
+fn sender_classes(topology: &Topology, marks: &Marks) -> Vec<SenderClass> {
+    let mut classes: Vec<SenderClass> = senders(topology, marks)
         .into_iter()
         .map(|((kind, submission, ..), mut members)| {
             members.sort();
@@ -212,7 +214,8 @@ fn sender_classes(topology: &Topology) -> Vec<SenderClass> {
 const EXTERNAL_SENDERS: &str = "external senders";
 
 /// What routing sees of a sender: the word for its kind, how its mail enters the world, its domain, the
-/// lists of recipients that name it, and what is particular about its own mailbox.
+/// lists of recipients that name it, and what is particular about it: its own mailbox's exceptions and the
+/// mail-flow rules that name it.
 type SenderKey = (&'static str, Submission, Domain, Vec<List>, String);
 
 /// A recipient, and which of its lists of senders.
@@ -269,12 +272,19 @@ fn named<'a>(topology: &'a Topology, list: &'a [Member]) -> BTreeSet<&'a Mailbox
 
 /// Users by the server that takes their mail and their domain; outside senders by host and domain; a
 /// device without a password on every Mailbox server.
-fn senders(topology: &Topology) -> BTreeMap<SenderKey, Vec<Mailbox>> {
+fn senders(topology: &Topology, marks: &Marks) -> BTreeMap<SenderKey, Vec<Mailbox>> {
     let mut senders: BTreeMap<SenderKey, Vec<Mailbox>> = BTreeMap::new();
     let lists = lists(topology);
     let mut add = |kind, submission, address: Mailbox, own: String| {
         let named = lists.get(&address).cloned().unwrap_or_default();
-        let key = (kind, submission, address.domain.clone(), named, own);
+        let mark = marks.of_sender(topology, &address);
+        let key = (
+            kind,
+            submission,
+            address.domain.clone(),
+            named,
+            format!("{own} {mark}"),
+        );
         senders.entry(key).or_default().push(address);
     };
     for (_, recipient) in topology.recipients() {
@@ -320,7 +330,7 @@ fn devices(topology: &Topology) -> Vec<(ServerId, Mailbox)> {
 }
 
 /// Every address that people write to, by what each organization makes of it.
-fn recipient_classes(topology: &Topology) -> Vec<RecipientClass> {
+fn recipient_classes(topology: &Topology, marks: &Marks) -> Vec<RecipientClass> {
     type Members = Vec<(Mailbox, Option<RecipientId>)>;
     let mut classes: BTreeMap<(&'static str, String), Members> = BTreeMap::new();
     for address in written_addresses(topology) {
@@ -333,7 +343,7 @@ fn recipient_classes(topology: &Topology) -> Vec<RecipientClass> {
             .copied()
             .find(|id| is_group(topology.recipient(*id)));
         let kind = recipient_word(topology, &holders);
-        let key = describe(topology, &address, &mut Vec::new());
+        let key = describe(topology, marks, &address, &mut Behind::default());
         classes
             .entry((kind, key))
             .or_default()
@@ -452,28 +462,47 @@ fn recipient_word(topology: &Topology, holders: &[RecipientId]) -> &'static str 
     }
 }
 
+/// What leads to an address, while it is described.
+#[derive(Default)]
+struct Behind {
+    addresses: Vec<Mailbox>,
+    recipients: Vec<RecipientId>,
+}
+
 /// What every organization makes of an address, as a text that is equal for addresses that routing
 /// cannot tell apart.
-fn describe(topology: &Topology, address: &Mailbox, behind: &mut Vec<Mailbox>) -> String {
-    let mut text = address.domain.to_string();
+fn describe(topology: &Topology, marks: &Marks, address: &Mailbox, behind: &mut Behind) -> String {
+    let mut text = format!("{}{}", address.domain, marks.of(address));
     // Target addresses and groups that lead back to where they came from say nothing new.
-    if behind.contains(address) {
+    if behind.addresses.contains(address) {
         return text;
     }
-    behind.push(address.clone());
+    let met = behind.recipients.len();
+    behind.addresses.push(address.clone());
     for (organization, _) in topology.organizations() {
         for id in topology.recipients_at(organization, address) {
             let recipient = topology.recipient(*id);
             let primary = recipient.primary() == address;
+            // Under its other addresses it is the same recipient.
+            if behind.recipients.contains(id) {
+                let _ = write!(text, "|{}:again:{primary}", organization.index());
+                continue;
+            }
+            behind.recipients.push(*id);
             let restricted = recipient.require_sender_authentication;
             let _ = write!(
                 text,
-                "|{}:{}:{primary}:{restricted}",
+                "|{}:{}:{}:{primary}:{restricted}",
                 organization.index(),
-                recipient.type_details()
+                recipient.type_details(),
+                recipient.primary().domain
             );
             if let Some(policy) = &recipient.exceptions {
                 let _ = write!(text, ":{policy:?}");
+                for target in ruled::forwarded_to(recipient) {
+                    let target = member(topology, marks, &target, behind);
+                    let _ = write!(text, ":({target})");
+                }
             }
             match &recipient.kind {
                 RecipientKind::Mailbox { server, .. } => {
@@ -482,8 +511,9 @@ fn describe(topology: &Topology, address: &Mailbox, behind: &mut Vec<Mailbox>) -
                 RecipientKind::MailUser { target_address, .. } => {
                     let own = target_address.as_ref() == Some(address);
                     let target = target_address.as_ref().filter(|_| !own);
-                    let target = target
-                        .map_or_else(String::new, |target| describe(topology, target, behind));
+                    let target = target.map_or_else(String::new, |target| {
+                        describe(topology, marks, target, behind)
+                    });
                     let _ = write!(text, ":{own}:({target})");
                 }
                 RecipientKind::RemoteGroup {
@@ -493,13 +523,13 @@ fn describe(topology: &Topology, address: &Mailbox, behind: &mut Vec<Mailbox>) -
                 } => {
                     let target = target_address
                         .as_ref()
-                        .map(|target| describe(topology, target, behind));
+                        .map(|target| describe(topology, marks, target, behind));
                     let _ = write!(text, ":{mail_enabled}:({})", target.unwrap_or_default());
                 }
                 RecipientKind::Group { subscribers, .. } => {
                     let mut copies: Vec<String> = subscribers
                         .iter()
-                        .map(|m| member(topology, m, behind))
+                        .map(|m| member(topology, marks, m, behind))
                         .collect();
                     copies.sort_unstable();
                     let _ = write!(text, ":[{}]", copies.join(","));
@@ -508,7 +538,7 @@ fn describe(topology: &Topology, address: &Mailbox, behind: &mut Vec<Mailbox>) -
                     let mut copies: Vec<String> = group
                         .members
                         .iter()
-                        .map(|m| member(topology, m, behind))
+                        .map(|m| member(topology, marks, m, behind))
                         .collect();
                     copies.sort_unstable();
                     let _ = write!(text, ":[{}]", copies.join(","));
@@ -516,14 +546,17 @@ fn describe(topology: &Topology, address: &Mailbox, behind: &mut Vec<Mailbox>) -
             }
         }
     }
-    behind.pop();
+    behind.addresses.pop();
+    behind.recipients.truncate(met);
     text
 }
 
-fn member(topology: &Topology, member: &Member, behind: &mut Vec<Mailbox>) -> String {
+fn member(topology: &Topology, marks: &Marks, member: &Member, behind: &mut Behind) -> String {
     match member {
-        Member::Nobody(address) => describe(topology, address, behind),
-        Member::Recipient(id) => describe(topology, topology.recipient(*id).primary(), behind),
+        Member::Nobody(address) => describe(topology, marks, address, behind),
+        Member::Recipient(id) => {
+            describe(topology, marks, topology.recipient(*id).primary(), behind)
+        }
     }
 }
 
@@ -688,8 +721,13 @@ fn size_limits(topology: &Topology) -> BTreeSet<ByteSize> {
         let limits = policy.map(|policy| [policy.max_send_size, policy.max_receive_size]);
         limits.into_iter().flatten()
     });
-    let policies = organizations.chain(recipients).filter_map(bytes);
-    send.chain(receive).chain(policies).collect()
+    let links = topology.parts().site_links.iter();
+    let links = links.map(|link| link.max_message_size);
+    let limits = organizations.chain(recipients).chain(links);
+    send.chain(receive)
+        .chain(limits.filter_map(bytes))
+        .chain(ruled::sizes(topology))
+        .collect()
 }
 
 /// Walks one question in every range of sizes and joins neighbours that end alike.

@@ -20,6 +20,7 @@ mod recipients;
 mod reference;
 mod relay;
 mod replies;
+mod routes;
 mod settings;
 mod spool;
 mod support;
