@@ -1,6 +1,6 @@
 //! Files → a world: a [`Topology`] and its [`Zones`]. Reading never stops at the first mistake.
 //!
-//! A world is one document in TOML or JSON. An encoding (`toml`, `json`) gives a located tree;
+//! A world is one document in TOML or JSON, and side files with more recipients (`rows`). An encoding (`toml`, `json`) gives a located tree;
 //! `reader` holds it against one table of keys (`keys`) and gives objects (`object`); a dialect
 //! (`onprem`, `exchange_online`) or `surroundings` lowers them to the model, and `zones` to DNS.
 //! After that nobody asks who wrote what.

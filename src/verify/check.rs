@@ -8,8 +8,8 @@ use super::context::{Context, Found};
 use super::finding::{Finding, Report, Summary};
 use super::questions::survey;
 use super::{
-    directory, edge, group_domain, hybrid_connectors, inbound, intent, outcomes, relay, relayed,
-    targets,
+    directory, edge, edit, group_domain, hybrid_connectors, inbound, intent, outcomes, relay,
+    relayed, targets,
 };
 use crate::diag::Severity;
 use crate::dns::Zones;
@@ -45,7 +45,10 @@ pub fn check(topology: &Topology, zones: &Zones) -> Report {
     let mut context = Context::new(topology, zones, survey);
     let mut findings = Vec::new();
     for rule in RULES {
-        for found in rule(&context) {
+        for mut found in rule(&context) {
+            for fix in &mut found.finding.fix {
+                fix.edits.retain(|edit| edit::is_in_world(&edit.location));
+            }
             context.claim(&found.claims, found.finding.diagnostic.severity);
             findings.push(found.finding);
         }
