@@ -339,13 +339,14 @@ pub struct Test {
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
+  hybridmx explain                              every rule and every mistake in a file
   hybridmx explain group-domain-not-accepted    a rule, as `check` prints it
   hybridmx explain 5.7.133                      an enhanced status
   hybridmx explain 550 5.7.133                  as an NDR or a queue's LastError prints it
   hybridmx explain 550                          every status that is said with 550")]
 pub struct Explain {
-    /// A rule code, a reply code, an enhanced status, or a pasted reply
-    #[arg(required = true, num_args = 1..)]
+    /// A rule code, a reply code, an enhanced status, or a pasted reply; without, all rules are listed
+    #[arg(num_args = 0..)]
     pub code: Vec<String>,
     /// How to write the answer
     #[arg(long, value_enum, default_value_t = Format::Text)]

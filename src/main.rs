@@ -36,7 +36,7 @@ use hybridmx::net::{self, Identity, Resolver};
 use hybridmx::relay::{self, AddressBook, Pace, Recognition, Relay, SyncMeter, serve_metrics};
 use hybridmx::report::text::Palette;
 use hybridmx::report::{
-    Running, Surroundings, csv, dot, html, json, junit, sarif, svg, text, topic,
+    Running, Surroundings, csv, dot, every_code, html, json, junit, sarif, svg, text, topic,
 };
 use hybridmx::spool::Recovered;
 use hybridmx::spool::disk::{Disk, Options};
@@ -130,7 +130,10 @@ fn completions(arguments: &cli::Completions) -> Answer {
 }
 
 fn explain(arguments: &cli::Explain) -> Reply {
-    let topic = topic(&arguments.code.join(" ")).map_err(|unknown| vec![*unknown])?;
+    let topic = match &*arguments.code {
+        [] => every_code(),
+        words => topic(&words.join(" ")).map_err(|unknown| vec![*unknown])?,
+    };
     Ok(Answer::good(match arguments.format {
         Format::Json => json::explain(&topic),
         Format::Text => text::explain(&topic, palette(&io::stdout())),

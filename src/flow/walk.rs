@@ -693,7 +693,7 @@ impl Walk<'_> {
                         .organization(own)
                         .partners
                         .contains(&item.organization);
-                if family && item.auth_as != AuthAs::Internal {
+                if family && item.auth_as != AuthAs::Internal && item.is_for_own(self.topology) {
                     path.raise(
                         FlagKind::WrongTrust,
                         false,

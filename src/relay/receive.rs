@@ -830,7 +830,7 @@ impl Receive {
         let Some(sender) = item
             .reverse_path
             .mailbox()
-            .filter(|_| item.auth_as != AuthAs::Internal)
+            .filter(|_| item.auth_as != AuthAs::Internal && item.is_for_own(topology))
         else {
             return;
         };

@@ -28,4 +28,4 @@ pub mod svg;
 pub mod text;
 
 pub use surroundings::{Running, Surroundings};
-pub use topic::{Topic, topic};
+pub use topic::{Topic, every_code, topic};

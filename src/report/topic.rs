@@ -1,6 +1,6 @@
 //! What can be explained: the rules, and the replies.
 
-use crate::diag::{self, CODES, Code, Diagnostic};
+use crate::diag::{self, Code, Diagnostic};
 use crate::mail::{self, EnhancedStatus, Explanation};
 
 /// What an explanation is about.
@@ -8,8 +8,16 @@ use crate::mail::{self, EnhancedStatus, Explanation};
 pub enum Topic {
     /// A rule of `check`, or a mistake in a world.
     Rule(&'static Code),
+    /// Every such code.
+    Codes(Vec<&'static Code>),
     /// The meanings of a reply; more than one where the status is used for several things.
     Replies(Vec<&'static Explanation>),
+}
+
+/// Everything that `check` and the reading of files can say.
+#[must_use]
+pub fn every_code() -> Topic {
+    Topic::Codes(diag::codes().collect())
 }
 
 /// Finds what a code stands for: the code of a rule, an enhanced status, a reply code with or without
@@ -59,7 +67,7 @@ fn unknown(written: &str) -> Box<Diagnostic> {
         .iter()
         .map(|row| row.enhanced.to_string())
         .collect();
-    let known = CODES.iter().map(|row| row.code);
+    let known = diag::codes().map(|row| row.code);
     let known = known.chain(statuses.iter().map(String::as_str));
     let help = match diag::did_you_mean(written, known) {
         Some(close) => format!("did you mean `{close}`?"),
@@ -75,6 +83,7 @@ mod tests {
     fn say(written: &str) -> String {
         match topic(written) {
             Ok(Topic::Rule(row)) => row.code.to_owned(),
+            Ok(Topic::Codes(rows)) => rows.len().to_string(),
             Ok(Topic::Replies(rows)) => {
                 let statuses: Vec<_> = rows.iter().map(|row| row.enhanced.to_string()).collect();
                 statuses.join(" ")
@@ -96,6 +105,17 @@ mod tests {
             ("530", "5.7.0 5.7.57"),
         ] {
             assert_eq!(say(written), found, "{written}");
+        }
+    }
+
+    #[test]
+    fn every_code_can_be_explained() {
+        let Topic::Codes(rows) = every_code() else {
+            panic!("not a list")
+        };
+        assert!(rows.len() > 40, "{}", rows.len());
+        for row in rows {
+            assert_eq!(say(row.code), row.code);
         }
     }
 

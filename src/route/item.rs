@@ -10,7 +10,7 @@ use crate::mail::{
 };
 use crate::model::{
     OrganizationId, ReceiveConnectorId, RecipientId, SendConnectorId, ServerId, SmartHost,
-    TlsAuthLevel,
+    TlsAuthLevel, Topology,
 };
 
 /// Who is at the other end of a session.
@@ -167,6 +167,17 @@ impl MailItem {
     #[must_use]
     pub fn has_been_on_premises(&self) -> bool {
         self.arrival == Arrival::Internal && self.directionality == Directionality::Originating
+    }
+
+    /// Whether it is for a domain of the organization that has it. Headers cross between the accepted
+    /// domains of two organizations only, so nobody vouches for a message that passes on its way out.
+    #[must_use]
+    pub fn is_for_own(&self, topology: &Topology) -> bool {
+        self.recipients.iter().any(|recipient| {
+            topology
+                .accepted_domain_for(self.organization, &recipient.domain)
+                .is_some()
+        })
     }
 }
 

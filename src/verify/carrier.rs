@@ -59,7 +59,7 @@ impl Carrier<'_> {
 
     /// The connector is one that carries organization headers.
     pub(super) fn not_on_hybrid_connector(&self, code: &'static str, what: &str) -> Option<Fault> {
-        let hybrid = self.pair.hybrid_send_connectors(self.topology);
+        let hybrid = self.pair.carriers(self.topology);
         let is_hybrid = |id: SendConnectorId| hybrid.contains(&id);
         let selections = self.selections();
         let wrong = selections
@@ -120,7 +120,7 @@ impl Carrier<'_> {
         let organization = self.topology.organization(self.pair.on_premises);
         let place = organization.settings.object.clone();
         Diagnostic::new(code, place, message).help(
-            "no enabled Send connector has CloudServicesMailEnabled: run the Hybrid Configuration wizard",
+            "no enabled Send connector leads to Exchange Online as the wizard's does: run the Hybrid Configuration wizard",
         )
     }
 

@@ -1,42 +1,43 @@
 //! The registry of rules, and their run.
 //!
-//! Rules stand in the order in which one failure masks another: what DNS and accepted domains get
-//! wrong shows again in connectors, and all of it shows in how flows end. A finding claims the flows
-//! it explains; later rules look at the others only.
+//! Rules run in the order of their stages, because one failure masks another: what DNS and accepted
+//! domains get wrong shows again in connectors, and all of it shows in how flows end. A finding claims
+//! the flows it explains; later rules look at the others only.
 
-use super::context::{Context, Found};
+use super::context::Context;
 use super::finding::{Finding, Report, Summary};
 use super::questions::survey;
+use super::stage::Rule;
 use super::{
-    directory, edge, edit, group_domain, hybrid_connectors, inbound, intent, outcomes, relay,
-    relayed, targets,
+    ambiguous, directory, edge, edit, group_domain, hybrid_connectors, inbound, intent, outcomes,
+    relay, relayed, targets,
 };
 use crate::diag::Severity;
 use crate::dns::Zones;
 use crate::model::Topology;
 
-type Rule = fn(&Context<'_>) -> Vec<Found>;
-
-const RULES: &[Rule] = &[
-    hybrid_connectors::certificates,
-    hybrid_connectors::disabled,
-    hybrid_connectors::without_headers,
-    hybrid_connectors::without_capability,
-    hybrid_connectors::target_domains,
-    group_domain::check,
-    inbound::check,
-    directory::ambiguous_addresses,
-    edge::check,
-    targets::own_tenant,
-    targets::loops,
-    relayed::check,
-    directory::secondary_group_addresses,
-    outcomes::check,
-    relay::check,
-    directory::unknown_members,
-    directory::echo_off,
-    intent::check,
+/// Every file with rules. Within a stage this order holds: the connectors themselves before the domains
+/// that they carry, what concerns many recipients before what concerns one.
+const RULES: &[&[Rule]] = &[
+    hybrid_connectors::RULES,
+    group_domain::RULES,
+    inbound::RULES,
+    edge::RULES,
+    ambiguous::RULES,
+    directory::RULES,
+    targets::RULES,
+    relayed::RULES,
+    relay::RULES,
+    outcomes::RULES,
+    intent::RULES,
 ];
+
+/// The rules in the order in which they run.
+fn rules() -> Vec<Rule> {
+    let mut rules = RULES.concat();
+    rules.sort_by_key(|rule| rule.stage);
+    rules
+}
 
 /// Applies every rule to every class of flow.
 #[must_use]
@@ -44,8 +45,8 @@ pub fn check(topology: &Topology, zones: &Zones) -> Report {
     let survey = survey(topology, zones);
     let mut context = Context::new(topology, zones, survey);
     let mut findings = Vec::new();
-    for rule in RULES {
-        for mut found in rule(&context) {
+    for rule in rules() {
+        for mut found in (rule.check)(&context) {
             for fix in &mut found.finding.fix {
                 fix.edits.retain(|edit| edit::is_in_world(&edit.location));
             }

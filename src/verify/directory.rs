@@ -1,4 +1,4 @@
-//! What the directories hold: addresses that two recipients share, groups' second addresses, members
+//! What the directories hold: groups' second addresses, members
 //! that nobody is, members who get no copy of their own posts.
 
 use std::collections::BTreeMap;
@@ -8,75 +8,18 @@ use super::edit;
 use super::finding::{Finding, Fix, Side};
 use super::hybrid::{self, Pair};
 use super::powershell;
-use super::questions::{Asked, is_routing_address};
+use super::questions::is_routing_address;
+use super::stage::{Rule, Stage};
 use crate::diag::Diagnostic;
-use crate::flow::Fork;
-use crate::mail::{EnhancedStatus, Mailbox};
-use crate::model::{
-    DomainType, Member, OrganizationId, Recipient, RecipientId, RecipientKind, Topology,
-};
+use crate::mail::Mailbox;
+use crate::model::{DomainType, Member, Recipient, RecipientId, RecipientKind, Topology};
 
-/// Two recipients of one organization with the same address (Exchange Server, "Recipient
-/// resolution").
-pub(super) fn ambiguous_addresses(context: &Context<'_>) -> Vec<Found> {
-    let topology = context.topology;
-    let mut shared: BTreeMap<(OrganizationId, &Mailbox), &[RecipientId]> = BTreeMap::new();
-    for (_, recipient) in topology.recipients() {
-        for address in &recipient.addresses {
-            let holders = topology.recipients_at(recipient.organization, address);
-            if holders.len() > 1 {
-                shared.insert((recipient.organization, address), holders);
-            }
-        }
-    }
-    let found = shared
-        .into_iter()
-        .map(|((organization, address), holders)| {
-            let names: Vec<String> = holders
-                .iter()
-                .map(|id| format!("`{}`", topology.recipient(*id).name))
-                .collect();
-            let place = holders
-                .last()
-                .and_then(|id| address_place(topology.recipient(*id)));
-            let organization = &topology.organization(organization).name;
-            let message = format!(
-                "the address `{address}` belongs to several recipients of `{organization}`: {}",
-                names.join(", ")
-            );
-            let diagnostic = Diagnostic::new("ambiguous-address", place, message)
-                .help("take the address from all but one of them");
-            let claims = context.open_where(|asked| {
-                context.survey.recipients[asked.to]
-                    .members
-                    .contains(address)
-                    || is_refused_as_ambiguous(asked)
-            });
-            let witness = context.witness(&claims);
-            let affected = context.affected(&claims).max(1);
-            Found {
-                finding: Finding {
-                    diagnostic,
-                    affected,
-                    witness,
-                    fix: Vec::new(),
-                },
-                claims,
-            }
-        });
-    found.collect()
-}
-
-/// Whether a copy of a group, or the message itself, fails because an address is ambiguous.
-fn is_refused_as_ambiguous(asked: &Asked) -> bool {
-    let ambiguous = EnhancedStatus::new(5, 1, 4);
-    let status = |fork: &Fork| fork.status.as_ref().map(|status| status.enhanced);
-    asked
-        .ordinary()
-        .forks
-        .iter()
-        .any(|fork| status(fork) == Some(ambiguous))
-}
+/// The rules of this file.
+pub(super) const RULES: &[Rule] = &[
+    Rule::new(Stage::SecondaryAddress, secondary_group_addresses),
+    Rule::new(Stage::Notes, unknown_members),
+    Rule::new(Stage::Notes, echo_off),
+];
 
 fn address_place(recipient: &Recipient) -> Option<crate::diag::Location> {
     recipient
@@ -88,7 +31,7 @@ fn address_place(recipient: &Recipient) -> Option<crate::diag::Location> {
 
 /// Second addresses of groups, which are never written back (Exchange Server, "Configure Microsoft
 /// 365 Groups with on-premises Exchange hybrid").
-pub(super) fn secondary_group_addresses(context: &Context<'_>) -> Vec<Found> {
+fn secondary_group_addresses(context: &Context<'_>) -> Vec<Found> {
     let topology = context.topology;
     let mut found = Vec::new();
     for pair in hybrid::pairs(topology) {
@@ -174,16 +117,8 @@ fn secondary_address(
 /// Takes a second address from a group.
 fn without_address(group: &Recipient, address: &Mailbox) -> Fix {
     let kept = group.addresses.iter().filter(|other| *other != address);
-    let kept = kept.map(|other| {
-        let prefix = if other == group.primary() {
-            "SMTP"
-        } else {
-            "smtp"
-        };
-        format!("{prefix}:{other}")
-    });
     let at = group.settings.written("EmailAddresses");
-    let edits = at.map(|at| edit::replace(at, edit::list(kept)));
+    let edits = at.map(|at| edit::replace(at, edit::addresses(kept, group.primary())));
     let script = format!(
         "Set-UnifiedGroup -Identity {} -EmailAddresses @{{Remove={}}}",
         powershell::quoted(group.primary()),
@@ -197,7 +132,7 @@ fn without_address(group: &Recipient, address: &Mailbox) -> Fix {
 }
 
 /// Members of groups that no recipient of the tenant is.
-pub(super) fn unknown_members(context: &Context<'_>) -> Vec<Found> {
+fn unknown_members(context: &Context<'_>) -> Vec<Found> {
     let topology = context.topology;
     let mut found = Vec::new();
     for (_, group) in topology.recipients() {
@@ -208,30 +143,20 @@ pub(super) fn unknown_members(context: &Context<'_>) -> Vec<Found> {
             let Member::Nobody(address) = member else {
                 continue;
             };
-            let place = group.settings.at("Members").cloned();
             let message = format!(
                 "`{address}` is a member of `{}` and no recipient of its organization",
                 group.primary()
             );
-            let diagnostic = Diagnostic::new("unknown-member", place, message)
+            let draft = Finding::of("unknown-member", group.settings.at("Members"), message)
                 .help("remove the member, or synchronize the recipient");
-            let finding = Finding {
-                diagnostic,
-                affected: 1,
-                witness: None,
-                fix: Vec::new(),
-            };
-            found.push(Found {
-                finding,
-                claims: Vec::new(),
-            });
+            found.push(draft.claims_nothing(1, None));
         }
     }
     found
 }
 
 /// Subscribers who do not get back what they post: the default, and a frequent surprise.
-pub(super) fn echo_off(context: &Context<'_>) -> Vec<Found> {
+fn echo_off(context: &Context<'_>) -> Vec<Found> {
     let topology = context.topology;
     let pairs = hybrid::pairs(topology);
     let found = pairs.iter().filter_map(|pair| {
@@ -239,16 +164,15 @@ pub(super) fn echo_off(context: &Context<'_>) -> Vec<Found> {
         let (first, count) = (silent.values().next()?, silent.len());
         let plural = if count == 1 { "member gets" } else { "members get" };
         let message = format!("{count} on-premises {plural} no copy of their own posts to groups, `{}` for one", first.primary());
-        let place = first.settings.at("EchoGroupMessageBackToSubscribedSender").cloned();
-        let diagnostic = Diagnostic::new("group-echo-off", place, message)
-            .help("switch the echo on for those who want a copy; it is off by default");
+        let place = first.settings.at("EchoGroupMessageBackToSubscribedSender");
         let script = format!(
             "Get-MailUser {} | Set-MailboxMessageConfiguration -EchoGroupMessageBackToSubscribedSender $true",
             powershell::quoted(first.primary())
         );
-        let fix = vec![Fix { side: Side::ExchangeOnline, script, edits: Vec::new() }];
-        let finding = Finding { diagnostic, affected: count, witness: None, fix };
-        Some(Found { finding, claims: Vec::new() })
+        let draft = Finding::of("group-echo-off", place, message)
+            .help("switch the echo on for those who want a copy; it is off by default")
+            .fix(Side::ExchangeOnline, script, None);
+        Some(draft.claims_nothing(count, None))
     });
     found.collect()
 }

@@ -9,6 +9,7 @@ use super::edit;
 use super::finding::{Edit, Fix, Side};
 use super::powershell;
 use super::questions::Asked;
+use super::stage::{Rule, Stage};
 use crate::diag::Diagnostic;
 use crate::flow::{FlagKind, Fork};
 use crate::mail::Domain;
@@ -17,16 +18,33 @@ use crate::model::{
     SendConnector, ServerId, ServerRole, Topology,
 };
 
-/// Domains that an Edge server sends the wrong way, so that their mail goes round.
-pub(super) fn check(context: &Context<'_>) -> Vec<Found> {
+/// The rules of this file.
+pub(super) const RULES: &[Rule] = &[
+    Rule::new(Stage::AcceptedDomain, subdomains),
+    Rule::new(Stage::EdgeSource, target_addresses),
+];
+
+/// Subdomains that an Edge server sends out, so that their mail goes round.
+fn subdomains(context: &Context<'_>) -> Vec<Found> {
+    of_every_domain(context, |about| about.external())
+}
+
+/// Domains of target addresses that an Edge server sends inside, so that their mail goes round.
+fn target_addresses(context: &Context<'_>) -> Vec<Found> {
+    of_every_domain(context, |about| about.internal())
+}
+
+fn of_every_domain(
+    context: &Context<'_>,
+    rule: fn(&EdgeDomain<'_>) -> Option<Found>,
+) -> Vec<Found> {
     let mut found = Vec::new();
     for (organization, domain) in going_round(context) {
-        let about = EdgeDomain {
+        found.extend(rule(&EdgeDomain {
             context,
             organization,
             domain: &domain,
-        };
-        found.extend(about.external().or_else(|| about.internal()));
+        }));
     }
     found
 }

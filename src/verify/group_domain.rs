@@ -11,13 +11,48 @@ use super::finding::{Edit, Finding, Fix, Side};
 use super::hybrid::{self, Pair};
 use super::powershell;
 use super::questions::Asked;
+use super::stage::{Rule, Stage};
 use crate::diag::{Diagnostic, Location, Severity};
 use crate::dns::{self, Failure, Targets, View};
 use crate::mail::Domain;
 use crate::model::{DnsView, DomainType, Topology};
 
-/// Checks every group domain of every hybrid deployment.
-pub(super) fn check(context: &Context<'_>) -> Vec<Found> {
+/// The rules of this file.
+pub(super) const RULES: &[Rule] = &[
+    Rule::new(Stage::TenantDomain, in_tenant),
+    Rule::new(Stage::Mx, mx_records),
+    Rule::new(Stage::AcceptedDomain, accepted),
+    Rule::new(Stage::DomainType, domain_type),
+    Rule::new(Stage::AddressSpaces, carried),
+    Rule::new(Stage::EdgeSource, sent_by_edge),
+];
+
+fn in_tenant(context: &Context<'_>) -> Vec<Found> {
+    of_every_domain(context, Stage::TenantDomain)
+}
+
+fn mx_records(context: &Context<'_>) -> Vec<Found> {
+    of_every_domain(context, Stage::Mx)
+}
+
+fn accepted(context: &Context<'_>) -> Vec<Found> {
+    of_every_domain(context, Stage::AcceptedDomain)
+}
+
+fn domain_type(context: &Context<'_>) -> Vec<Found> {
+    of_every_domain(context, Stage::DomainType)
+}
+
+fn carried(context: &Context<'_>) -> Vec<Found> {
+    of_every_domain(context, Stage::AddressSpaces)
+}
+
+fn sent_by_edge(context: &Context<'_>) -> Vec<Found> {
+    of_every_domain(context, Stage::EdgeSource)
+}
+
+/// The group domains of every hybrid deployment whose first fault belongs to a stage.
+fn of_every_domain(context: &Context<'_>, stage: Stage) -> Vec<Found> {
     let topology = context.topology;
     let mut found = Vec::new();
     for pair in hybrid::pairs(topology) {
@@ -30,13 +65,8 @@ pub(super) fn check(context: &Context<'_>) -> Vec<Found> {
                 pair,
                 domain,
             };
-            let fault = about
-                .not_in_tenant()
-                .or_else(|| about.mx())
-                .or_else(|| about.not_accepted())
-                .or_else(|| about.not_internal_relay())
-                .or_else(|| about.carried_wrongly());
-            found.extend(fault.map(|(diagnostic, fix)| about.found(diagnostic, fix)));
+            let first = about.first_fault().filter(|(at, _)| *at == stage);
+            found.extend(first.map(|(_, (diagnostic, fix))| about.found(diagnostic, fix)));
         }
     }
     found
@@ -49,6 +79,18 @@ struct GroupDomain<'a> {
 }
 
 impl GroupDomain<'_> {
+    /// The first fault on the way of mail to the domain, and the stage it belongs to.
+    fn first_fault(&self) -> Option<(Stage, Fault)> {
+        let at = |stage: Stage| move |fault: Fault| (stage, fault);
+        let in_tenant = self.not_in_tenant().map(at(Stage::TenantDomain));
+        in_tenant
+            .or_else(|| self.mx().map(at(Stage::Mx)))
+            .or_else(|| self.not_accepted().map(at(Stage::AcceptedDomain)))
+            .or_else(|| self.not_internal_relay().map(at(Stage::DomainType)))
+            .or_else(|| self.not_carried().map(at(Stage::AddressSpaces)))
+            .or_else(|| self.carrier().sent_by_edge().map(at(Stage::EdgeSource)))
+    }
+
     /// The finding with its witness; it explains every flow to the domain that goes amiss.
     fn found(&self, mut diagnostic: Diagnostic, fix: Vec<Fix>) -> Found {
         let concerned = self.context.open_where(|asked| self.is_to_domain(asked));
@@ -123,8 +165,9 @@ impl GroupDomain<'_> {
             ("DomainName", edit::quoted(self.domain.as_str())),
             ("DomainType", edit::quoted("Authoritative")),
         ];
-        let edits =
-            sibling.map(|at| edit::insert_object(&at, "ExchangeOnline.AcceptedDomains", &keys));
+        let path = "ExchangeOnline.AcceptedDomains";
+        let organization = &self.topology().organization(tenant).settings;
+        let edits = edit::add_object(organization, sibling.as_ref(), path, &keys);
         let script = format!(
             "New-MgDomain -Id {0}\nConfirm-MgDomain -DomainId {0}",
             self.domain
@@ -137,8 +180,8 @@ impl GroupDomain<'_> {
         Some((diagnostic, vec![fix]))
     }
 
-    /// The connector: a hybrid one, with Mailbox servers as sources.
-    fn carried_wrongly(&self) -> Option<Fault> {
+    /// The connector: a hybrid one.
+    fn not_carried(&self) -> Option<Fault> {
         // Where the connectors themselves are the trouble, that was said before.
         let open = self.context.open_where(|asked| {
             self.is_to_domain(asked)
@@ -147,14 +190,16 @@ impl GroupDomain<'_> {
         if open.is_empty() {
             return None;
         }
-        let carrier = Carrier {
+        let code = "group-domain-not-on-hybrid-connector";
+        self.carrier().not_on_hybrid_connector(code, "group domain")
+    }
+
+    fn carrier(&self) -> Carrier<'_> {
+        Carrier {
             topology: self.topology(),
             pair: self.pair,
             domain: self.domain,
-        };
-        let fault =
-            carrier.not_on_hybrid_connector("group-domain-not-on-hybrid-connector", "group domain");
-        fault.or_else(|| carrier.sent_by_edge())
+        }
     }
 
     fn is_to_domain(&self, asked: &Asked) -> bool {
@@ -394,7 +439,9 @@ impl GroupDomain<'_> {
             ("DomainName", edit::quoted(self.domain.as_str())),
             ("DomainType", edit::quoted("InternalRelay")),
         ];
-        let edits = sibling.map(|at| edit::insert_object(&at, "OnPremises.AcceptedDomains", &keys));
+        let path = "OnPremises.AcceptedDomains";
+        let organization = &self.topology().organization(organization).settings;
+        let edits = edit::add_object(organization, sibling.as_ref(), path, &keys);
         let script = format!(
             "New-AcceptedDomain -Name \"{0}\" -DomainName {0} -DomainType InternalRelay",
             self.domain

@@ -2,8 +2,8 @@
 //! organization runs.
 
 use crate::model::{
-    Matcher, OrganizationId, OrganizationKind, ReceiveConnectorId, SendConnectorId, ServerId,
-    ServerRole, Topology,
+    DomainPattern, Matcher, OrganizationId, OrganizationKind, ReceiveConnectorId, SendConnector,
+    SendConnectorId, ServerId, ServerRole, Topology,
 };
 
 /// An on-premises organization and the tenant it forms a hybrid deployment with.
@@ -43,6 +43,21 @@ pub(super) fn mailboxes_word(topology: &Topology, organization: OrganizationId) 
     }
 }
 
+/// Whether a Send connector leads to Exchange Online for a hybrid deployment, by its marks.
+fn is_the_wizards(connector: &SendConnector) -> bool {
+    let tls_domain = connector.tls_domain.as_ref();
+    let coexistence = connector
+        .address_spaces
+        .iter()
+        .any(|space| match &space.pattern {
+            DomainPattern::Exact(domain) => domain.as_str().ends_with(".mail.onmicrosoft.com"),
+            _ => false,
+        });
+    connector.cloud_services_mail_enabled
+        || coexistence
+        || tls_domain.is_some_and(|name| name.domain().as_str() == "mail.protection.outlook.com")
+}
+
 impl Pair {
     /// The on-premises servers that hold mailboxes and route.
     pub(super) fn mailbox_servers(self, topology: &Topology) -> Vec<ServerId> {
@@ -65,6 +80,20 @@ impl Pair {
             .map(|(_, hub)| *hub)
     }
 
+    /// The enabled Send connectors of the hybrid wizard. One that leaves the organization headers behind
+    /// is among them: that is a fault of its own.
+    pub(super) fn carriers(self, topology: &Topology) -> Vec<SendConnectorId> {
+        let own = topology
+            .send_connectors_of(self.on_premises)
+            .iter()
+            .copied();
+        own.filter(|id| {
+            let connector = topology.send_connector(*id);
+            connector.enabled && is_the_wizards(connector)
+        })
+        .collect()
+    }
+
     /// The enabled Send connectors that carry organization headers to the cloud.
     pub(super) fn hybrid_send_connectors(self, topology: &Topology) -> Vec<SendConnectorId> {
         let carries = |id: &&SendConnectorId| {
@@ -77,6 +106,17 @@ impl Pair {
             .filter(carries)
             .copied()
             .collect()
+    }
+
+    /// The Send connectors that the hybrid wizard made, or that look like it: whether enabled or not,
+    /// and with organization headers or without.
+    pub(super) fn wizard_connectors(
+        self,
+        topology: &Topology,
+    ) -> impl Iterator<Item = &SendConnector> {
+        let own = topology.send_connectors_of(self.on_premises).iter();
+        own.map(|id| topology.send_connector(*id))
+            .filter(|connector| is_the_wizards(connector))
     }
 
     /// The tenant's inbound connectors that recognise servers, enabled ones.

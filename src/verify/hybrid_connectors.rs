@@ -6,11 +6,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::carrier::Carrier;
 use super::context::{Context, Found, is_troubled};
+use super::draft::Draft;
 use super::edit;
-use super::finding::{Edit, Fix, Side};
+use super::finding::{Finding, Fix, Side};
 use super::hybrid::{self, Pair};
 use super::powershell;
 use super::questions::Asked;
+use super::stage::{Rule, Stage};
 use crate::diag::{Diagnostic, Location};
 use crate::flow::{FlagKind, Flow, Fork, Hop, Submission};
 use crate::mail::{Domain, EnhancedStatus};
@@ -20,28 +22,37 @@ use crate::model::{
 };
 use crate::route::{Event, Subject};
 
+/// The rules of this file.
+pub(super) const RULES: &[Rule] = &[
+    Rule::new(Stage::AddressSpaces, disabled),
+    Rule::new(Stage::AddressSpaces, target_domains),
+    Rule::new(Stage::Certificates, certificates),
+    Rule::new(Stage::Certificates, without_headers),
+    Rule::new(Stage::Certificates, without_capability),
+];
+
 /// Certificates that the hybrid connectors name and that cannot be used: one finding for each.
-pub(super) fn certificates(context: &Context<'_>) -> Vec<Found> {
+fn certificates(context: &Context<'_>) -> Vec<Found> {
     of_every_pair(context, certificates_of)
 }
 
 /// Hybrid Send connectors that are switched off, with nothing in their place.
-pub(super) fn disabled(context: &Context<'_>) -> Vec<Found> {
+fn disabled(context: &Context<'_>) -> Vec<Found> {
     of_every_pair(context, disabled_of)
 }
 
 /// Connectors of either side that leave the organization headers behind.
-pub(super) fn without_headers(context: &Context<'_>) -> Vec<Found> {
+fn without_headers(context: &Context<'_>) -> Vec<Found> {
     of_every_pair(context, without_headers_of)
 }
 
 /// Receive connectors that do not take the cloud's headers.
-pub(super) fn without_capability(context: &Context<'_>) -> Vec<Found> {
+fn without_capability(context: &Context<'_>) -> Vec<Found> {
     of_every_pair(context, without_capability_of)
 }
 
 /// Domains of target addresses that no hybrid connector carries.
-pub(super) fn target_domains(context: &Context<'_>) -> Vec<Found> {
+fn target_domains(context: &Context<'_>) -> Vec<Found> {
     of_every_pair(context, target_domains_of)
 }
 
@@ -50,16 +61,6 @@ fn of_every_pair(context: &Context<'_>, rule: fn(&Context<'_>, Pair) -> Vec<Foun
         .into_iter()
         .flat_map(|pair| rule(context, pair))
         .collect()
-}
-
-/// Ends a finding: it explains the open questions that satisfy `explains`.
-fn conclude(
-    context: &Context<'_>,
-    diagnostic: Diagnostic,
-    fix: Vec<Fix>,
-    explains: impl Fn(&Asked) -> bool,
-) -> Found {
-    context.conclude(diagnostic, fix, context.open_where(explains))
 }
 
 /// Whether a question is about mail of an organization's users.
@@ -78,38 +79,11 @@ fn loses_trust(flow: &Flow) -> bool {
     })
 }
 
-/// The Send connectors that the hybrid wizard made, or that look like it.
-fn wizard_connectors(topology: &Topology, pair: Pair) -> Vec<&SendConnector> {
-    let own = topology
-        .send_connectors_of(pair.on_premises)
-        .iter()
-        .map(|id| topology.send_connector(*id));
-    own.filter(|connector| {
-        let tls_domain = connector
-            .tls_domain
-            .as_ref()
-            .map(|name| name.domain().as_str());
-        let target = connector
-            .address_spaces
-            .iter()
-            .any(|space| match &space.pattern {
-                crate::model::DomainPattern::Exact(domain) => {
-                    domain.as_str().ends_with(".mail.onmicrosoft.com")
-                }
-                _ => false,
-            });
-        connector.cloud_services_mail_enabled
-            || target
-            || tls_domain == Some("mail.protection.outlook.com")
-    })
-    .collect()
-}
-
 /// A hybrid Send connector that is switched off, with nothing in its place.
 fn disabled_of(context: &Context<'_>, pair: Pair) -> Vec<Found> {
     let topology = context.topology;
-    let off = wizard_connectors(topology, pair)
-        .into_iter()
+    let off = pair
+        .wizard_connectors(topology)
         .filter(|connector| !connector.enabled);
     let replaced = |connector: &&SendConnector| {
         pair.hybrid_send_connectors(topology).iter().any(|id| {
@@ -124,10 +98,7 @@ fn disabled_of(context: &Context<'_>, pair: Pair) -> Vec<Found> {
     };
     off.filter(|connector| !replaced(connector))
         .map(|connector| {
-            let place = connector.settings.at("Enabled").cloned();
             let message = format!("the hybrid Send connector `{}` is disabled", connector.name);
-            let diagnostic = Diagnostic::new("hybrid-connector-disabled", place, message)
-                .help("enable it, or run the wizard");
             let script = format!(
                 "Set-SendConnector -Identity {} -Enabled $true",
                 powershell::quoted(&connector.name)
@@ -136,14 +107,13 @@ fn disabled_of(context: &Context<'_>, pair: Pair) -> Vec<Found> {
                 .settings
                 .written("Enabled")
                 .map(|at| edit::replace(at, "true".to_owned()));
-            let fix = Fix {
-                side: Side::OnPremises,
-                script,
-                edits: edits.into_iter().collect(),
-            };
-            conclude(context, diagnostic, vec![fix], |asked| {
-                is_from(context, asked, pair.on_premises) && is_troubled(asked.ordinary())
-            })
+            let place = connector.settings.at("Enabled");
+            Finding::of("hybrid-connector-disabled", place, message)
+                .help("enable it, or run the wizard")
+                .fix(Side::OnPremises, script, edits)
+                .explains(context, |asked| {
+                    is_from(context, asked, pair.on_premises) && is_troubled(asked.ordinary())
+                })
         })
         .collect()
 }
@@ -151,8 +121,8 @@ fn disabled_of(context: &Context<'_>, pair: Pair) -> Vec<Found> {
 /// Connectors of either side that leave the organization headers behind.
 fn without_headers_of(context: &Context<'_>, pair: Pair) -> Vec<Found> {
     let topology = context.topology;
-    let wizard = wizard_connectors(topology, pair)
-        .into_iter()
+    let wizard = pair
+        .wizard_connectors(topology)
         .filter(|connector| connector.enabled);
     let send = wizard.map(|connector| Leaving {
         kind: "Send connector",
@@ -225,24 +195,16 @@ fn headers_left(context: &Context<'_>, leaving: &Leaving<'_>) -> Option<Found> {
         side,
         ..
     } = leaving;
-    let place = settings.at(KEY).cloned();
     let message =
         format!("the {kind} `{name}` leaves the organization headers behind: {KEY} is false");
-    let diagnostic = Diagnostic::new("cloud-services-mail-disabled", place, message)
-        .help(format!("set {KEY} to true"));
-    let edit: Option<Edit> = match (settings.written(KEY), settings.written("Name")) {
-        (Some(at), _) => Some(edit::replace(at, "true".to_owned())),
-        (None, Some(after)) => Some(edit::add_key(after, KEY, "true")),
-        (None, None) => None,
-    };
-    let name = powershell::quoted(name);
-    let script = format!("{cmdlet} -Identity {name} -{KEY} $true");
-    let fix = Fix {
-        side: *side,
-        script,
-        edits: edit.into_iter().collect(),
-    };
-    Some(conclude(context, diagnostic, vec![fix], explains))
+    let script = format!(
+        "{cmdlet} -Identity {} -{KEY} $true",
+        powershell::quoted(name)
+    );
+    let draft = Finding::of("cloud-services-mail-disabled", settings.at(KEY), message)
+        .help(format!("set {KEY} to true"))
+        .fix(*side, script, edit::set_key(settings, KEY, "true"));
+    Some(draft.explains(context, explains))
 }
 
 /// Receive connectors that do not take the cloud's headers.
@@ -259,17 +221,15 @@ fn without_capability_of(context: &Context<'_>, pair: Pair) -> Vec<Found> {
     connectors
         .into_iter()
         .map(|id| {
-            let (diagnostic, fix) = lacks_capability(topology, id);
-            conclude(context, diagnostic, vec![fix], |asked| {
-                losing(asked).contains(&id)
-            })
+            let draft = lacks_capability(topology, id);
+            draft.explains(context, |asked| losing(asked).contains(&id))
         })
         .collect()
 }
 
 /// What is wrong with a Receive connector that does not take the cloud's headers, and how it is
 /// mended.
-fn lacks_capability(topology: &Topology, id: ReceiveConnectorId) -> (Diagnostic, Fix) {
+fn lacks_capability(topology: &Topology, id: ReceiveConnectorId) -> Draft {
     const KEY: &str = "TlsDomainCapabilities";
     const VALUE: &str = "mail.protection.outlook.com:AcceptCloudServicesMail";
     let connector = topology.receive_connector(id);
@@ -280,26 +240,12 @@ fn lacks_capability(topology: &Topology, id: ReceiveConnectorId) -> (Diagnostic,
     let message = format!(
         "the Receive connector `{name}` does not take the organization headers of the cloud"
     );
-    let diagnostic = Diagnostic::new(
-        "receive-connector-lacks-capability",
-        place.cloned(),
-        message,
-    )
-    .help(format!("add `{VALUE}` to its {KEY}"));
-    let value = edit::list([VALUE.to_owned()]);
-    let edit = match (settings.written(KEY), settings.written("Name")) {
-        (Some(at), _) => Some(edit::replace(at, value)),
-        (None, Some(after)) => Some(edit::add_key(after, KEY, &value)),
-        (None, None) => None,
-    };
+    let edits = edit::set_key(settings, KEY, &edit::list([VALUE.to_owned()]));
     let name = powershell::quoted(name);
     let script = format!("Set-ReceiveConnector -Identity {name} -TlsDomainCapabilities {VALUE}");
-    let fix = Fix {
-        side: Side::OnPremises,
-        script,
-        edits: edit.into_iter().collect(),
-    };
-    (diagnostic, fix)
+    Finding::of("receive-connector-lacks-capability", place, message)
+        .help(format!("add `{VALUE}` to its {KEY}"))
+        .fix(Side::OnPremises, script, edits)
 }
 
 /// The on-premises Receive connector at which a message from the cloud loses its trust, for want of a
@@ -355,13 +301,14 @@ fn certificates_of(context: &Context<'_>, pair: Pair) -> Vec<Found> {
         }
     }
     let found = troubles.into_values().map(|trouble| {
-        let diagnostic = Diagnostic::new("hybrid-certificate-unusable", trouble.place, trouble.message)
-            .help("install a valid certificate of a public authority on every hybrid server, and name it in the connectors");
-        conclude(context, diagnostic, trouble.fix.into_iter().collect(), |asked| {
+        let claims = context.open_where(|asked| {
             let flow = asked.ordinary();
             let status = |fork: &Fork| fork.status.as_ref().is_some_and(|status| is_tls(status.enhanced));
             loses_trust(flow) || flow.forks.iter().any(status)
-        })
+        });
+        let diagnostic = Diagnostic::new("hybrid-certificate-unusable", trouble.place, trouble.message)
+            .help("install a valid certificate of a public authority on every hybrid server, and name it in the connectors");
+        context.conclude(diagnostic, trouble.fix.into_iter().collect(), claims)
     });
     found.collect()
 }
@@ -380,8 +327,8 @@ fn is_tls(status: EnhancedStatus) -> bool {
 /// Every naming of a certificate by the connectors of the on-premises side.
 fn uses(topology: &Topology, pair: Pair) -> Vec<Use<'_>> {
     let mut uses = Vec::new();
-    for connector in wizard_connectors(topology, pair)
-        .into_iter()
+    for connector in pair
+        .wizard_connectors(topology)
         .filter(|connector| connector.enabled)
     {
         if let Some(name) = &connector.tls_certificate_name {
@@ -533,8 +480,9 @@ fn target_domains_of(context: &Context<'_>, pair: Pair) -> Vec<Found> {
                     && is_troubled(asked.ordinary())
                     && context.survey.recipients[asked.to].kind == "cloud mailboxes"
             };
-            if !context.open_where(explains).is_empty() {
-                found.push(conclude(context, diagnostic, fix, explains));
+            let claims = context.open_where(explains);
+            if !claims.is_empty() {
+                found.push(context.conclude(diagnostic, fix, claims));
             }
         }
     }

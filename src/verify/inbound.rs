@@ -7,15 +7,19 @@ use super::finding::{Finding, Fix, Side};
 use super::hybrid::{self, Pair};
 use super::powershell;
 use super::questions::Asked;
+use super::stage::{Rule, Stage};
 use crate::diag::Diagnostic;
 use crate::flow::{FlagKind, Submission};
 use crate::mail::NamePattern;
 use crate::model::{Matcher, ReceiveConnectorId, ServerId, Topology};
 use crate::route::{self, Presented};
 
+/// The rules of this file.
+pub(super) const RULES: &[Rule] = &[Rule::new(Stage::Certificates, check)];
+
 /// The inbound connectors of each tenant against the certificates and addresses of its on-premises
 /// servers.
-pub(super) fn check(context: &Context<'_>) -> Vec<Found> {
+fn check(context: &Context<'_>) -> Vec<Found> {
     hybrid::pairs(context.topology)
         .into_iter()
         .filter_map(|pair| unmatched(context, pair))

@@ -6,13 +6,17 @@
 use super::context::{Context, Found};
 use super::finding::Finding;
 use super::questions::Asked;
-use crate::diag::{Diagnostic, Location, did_you_mean};
+use super::stage::{Rule, Stage};
+use crate::diag::{Location, did_you_mean};
 use crate::flow::{Disposition, Flag, Flow, Fork, Hop, Question, origin, walk};
 use crate::mail::{AuthAs, ByteSize, Domain, Mailbox, MessageKind, ReversePath, Status};
 use crate::model::{Expectation, Topology};
 
+/// The rules of this file.
+pub(super) const RULES: &[Rule] = &[Rule::new(Stage::Expectations, check)];
+
 /// Checks every expectation; what an error already explains is not said twice.
-pub(super) fn check(context: &Context<'_>) -> Vec<Found> {
+fn check(context: &Context<'_>) -> Vec<Found> {
     let expectations = &context.topology.parts().expectations;
     expectations
         .iter()
@@ -25,13 +29,13 @@ fn examine(context: &Context<'_>, expectation: &Expectation) -> Vec<Found> {
         .from
         .iter()
         .filter(|(text, _)| !selects_senders(context, text));
-    let senders = senders.map(|(text, place)| nothing(context, text, place.clone(), "senders"));
+    let senders = senders.map(|(text, place)| nothing(context, text, place.as_ref(), "senders"));
     let recipients = expectation
         .to
         .iter()
         .filter(|(text, _)| !selects_recipients(context, text));
     let recipients =
-        recipients.map(|(text, place)| nothing(context, text, place.clone(), "recipients"));
+        recipients.map(|(text, place)| nothing(context, text, place.as_ref(), "recipients"));
     let mut found: Vec<Found> = senders.chain(recipients).collect();
     // What speaks of nobody is judged when it speaks of somebody.
     if !found.is_empty() {
@@ -52,29 +56,19 @@ fn examine(context: &Context<'_>, expectation: &Expectation) -> Vec<Found> {
             .map(ToString::to_string)
             .collect::<Vec<_>>()
             .join(", ");
-        let place = expectation.settings.at(key).cloned();
         let message = format!(
             "mail from `{}` to `{to}` is not as expected: {why}",
             flow.question.from
         );
-        let diagnostic = Diagnostic::new("expectation-not-met", place, message)
-            .help("mend the path, or correct the expectation");
         let affected = 1 + flow.question.to.len();
-        let finding = Finding {
-            diagnostic,
-            affected,
-            witness: Some(flow),
-            fix: Vec::new(),
-        };
-        found.push(Found {
-            finding,
-            claims: Vec::new(),
-        });
+        let draft = Finding::of("expectation-not-met", expectation.settings.at(key), message)
+            .help("mend the path, or correct the expectation");
+        found.push(draft.claims_nothing(affected, Some(flow)));
     }
     found
 }
 
-fn nothing(context: &Context<'_>, text: &str, place: Option<Location>, what: &str) -> Found {
+fn nothing(context: &Context<'_>, text: &str, place: Option<&Location>, what: &str) -> Found {
     let classes = context
         .survey
         .senders
@@ -95,22 +89,10 @@ fn nothing(context: &Context<'_>, text: &str, place: Option<Location>, what: &st
             WORDS.join(", ")
         ),
     };
-    let diagnostic = Diagnostic::new(
-        "expectation-matches-nothing",
-        place,
-        format!("no {what} are `{text}`"),
-    )
-    .help(help);
-    let finding = Finding {
-        diagnostic,
-        affected: 0,
-        witness: None,
-        fix: Vec::new(),
-    };
-    Found {
-        finding,
-        claims: Vec::new(),
-    }
+    let message = format!("no {what} are `{text}`");
+    Finding::of("expectation-matches-nothing", place, message)
+        .help(help)
+        .claims_nothing(0, None)
 }
 
 /// The words that stand for kinds of senders and recipients.

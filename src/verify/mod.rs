@@ -10,10 +10,12 @@
 //! Exchange hybrid, "Transport routing in Exchange hybrid deployments".
 
 mod agreement;
+mod ambiguous;
 mod carrier;
 mod check;
 mod context;
 mod directory;
+mod draft;
 mod edge;
 mod edit;
 mod finding;
@@ -29,6 +31,7 @@ mod relay;
 mod relayed;
 mod row;
 mod ruled;
+mod stage;
 mod targets;
 
 pub use agreement::{Agreement, Comparison, Ending, Untestable};
@@ -36,3 +39,4 @@ pub use check::check;
 pub use finding::{Edit, Finding, Fix, Report, Side, Summary};
 pub use questions::flows;
 pub use row::{Row, SizeBucket};
+pub use stage::Stage;

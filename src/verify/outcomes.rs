@@ -6,12 +6,16 @@ use std::collections::BTreeMap;
 use super::context::{Context, Found, in_words};
 use super::finding::Finding;
 use super::questions::Asked;
+use super::stage::{Rule, Stage};
 use crate::diag::{Diagnostic, Location};
 use crate::flow::{Disposition, FlagKind, Flow, Fork};
 use crate::route::{Event, Reason, Subject};
 
+/// The rules of this file.
+pub(super) const RULES: &[Rule] = &[Rule::new(Stage::CatchAll, check)];
+
 /// The built-in intents, on the flows that no other rule explains.
-pub(super) fn check(context: &Context<'_>) -> Vec<Found> {
+fn check(context: &Context<'_>) -> Vec<Found> {
     let mut troubles: BTreeMap<(&'static str, String), Vec<usize>> = BTreeMap::new();
     for (index, asked) in context.open() {
         if let Some((code, symptom)) = trouble(context, asked) {

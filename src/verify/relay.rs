@@ -2,13 +2,16 @@
 //! servers").
 
 use super::context::{Context, Found};
-use super::finding::{Finding, Fix, Side};
+use super::finding::{Finding, Side};
 use super::powershell;
-use crate::diag::Diagnostic;
+use super::stage::{Rule, Stage};
 use crate::model::{IpRange, Matcher, PermissionGroup, ReceiveConnector};
 
+/// The rules of this file.
+pub(super) const RULES: &[Rule] = &[Rule::new(Stage::Notes, check)];
+
 /// Receive connectors that serve everyone and let everyone relay.
-pub(super) fn check(context: &Context<'_>) -> Vec<Found> {
+fn check(context: &Context<'_>) -> Vec<Found> {
     let open = context
         .topology
         .receive_connectors()
@@ -17,35 +20,23 @@ pub(super) fn check(context: &Context<'_>) -> Vec<Found> {
     open.map(|connector| {
         let server = &context.topology.server(connector.server).name;
         let name = format!("{server}\\{}", connector.name);
-        let place = connector.settings.at("RemoteIPRanges").cloned();
+        let place = connector.settings.at("RemoteIPRanges");
         let why = if connector.externally_secured {
             "AuthMechanism ExternalAuthoritative takes every client as authenticated"
         } else {
             "anonymous clients have Ms-Exch-SMTP-Accept-Any-Recipient"
         };
         let message = format!("anyone on the Internet may relay through `{name}`");
-        let diagnostic = Diagnostic::new("open-relay", place, message)
-            .because(why)
-            .because("its RemoteIPRanges contain every IPv4 or IPv6 address")
-            .help("name the hosts that need it in RemoteIPRanges");
         let script = format!(
             "Set-ReceiveConnector -Identity {} -RemoteIPRanges <addresses of the devices>",
             powershell::quoted(name)
         );
-        let fix = vec![Fix {
-            side: Side::OnPremises,
-            script,
-            edits: Vec::new(),
-        }];
-        Found {
-            finding: Finding {
-                diagnostic,
-                affected: 0,
-                witness: None,
-                fix,
-            },
-            claims: Vec::new(),
-        }
+        Finding::of("open-relay", place, message)
+            .because(why)
+            .because("its RemoteIPRanges contain every IPv4 or IPv6 address")
+            .help("name the hosts that need it in RemoteIPRanges")
+            .fix(Side::OnPremises, script, None)
+            .claims_nothing(0, None)
     })
     .collect()
 }

@@ -7,14 +7,18 @@ use super::finding::{Edit, Fix, Side};
 use super::hybrid::{self, Pair};
 use super::powershell;
 use super::questions::Asked;
+use super::stage::{Rule, Stage};
 use crate::diag::Diagnostic;
 use crate::flow::{FlagKind, Fork};
 use crate::mail::{ByteSize, Domain};
 use crate::model::{AcceptedDomain, DomainType, OrganizationId, ServerId, Topology};
 use crate::route;
 
+/// The rules of this file.
+pub(super) const RULES: &[Rule] = &[Rule::new(Stage::DomainType, check)];
+
 /// Relayed domains whose unknown recipients go round.
-pub(super) fn check(context: &Context<'_>) -> Vec<Found> {
+fn check(context: &Context<'_>) -> Vec<Found> {
     let mut found = Vec::new();
     for pair in hybrid::pairs(context.topology) {
         let relayed = context.topology.accepted_domains().filter(|(_, accepted)| {

@@ -9,6 +9,7 @@ use super::finding::{Fix, Side};
 use super::hybrid::{self, Pair};
 use super::powershell;
 use super::questions::Asked;
+use super::stage::{Rule, Stage};
 use crate::diag::Diagnostic;
 use crate::flow::Fork;
 use crate::mail::{ByteSize, Mailbox};
@@ -17,8 +18,14 @@ use crate::model::{
 };
 use crate::route;
 
+/// The rules of this file.
+pub(super) const RULES: &[Rule] = &[
+    Rule::new(Stage::Outcome, own_tenant),
+    Rule::new(Stage::Outcome, loops),
+];
+
 /// Mail users of a tenant whose target address lies in the tenant itself, where no mailbox has it.
-pub(super) fn own_tenant(context: &Context<'_>) -> Vec<Found> {
+fn own_tenant(context: &Context<'_>) -> Vec<Found> {
     let mut found = Vec::new();
     for pair in hybrid::pairs(context.topology) {
         for (id, recipient) in context.topology.recipients() {
@@ -34,7 +41,7 @@ pub(super) fn own_tenant(context: &Context<'_>) -> Vec<Found> {
 }
 
 /// Target addresses that lead from one recipient to the next and back to the first.
-pub(super) fn loops(context: &Context<'_>) -> Vec<Found> {
+fn loops(context: &Context<'_>) -> Vec<Found> {
     let topology = context.topology;
     let mut rings: BTreeSet<Vec<RecipientId>> = BTreeSet::new();
     for (id, _) in topology.recipients() {

@@ -2,6 +2,7 @@
 
 mod architecture;
 mod authority;
+mod broken;
 mod classes;
 mod cli;
 mod crash;

@@ -417,7 +417,11 @@ fn files_that_are_no_tables_are_refused() {
             let (world, found) = config::load(folder.path(), now());
             assert!(world.is_none() && found.len() < 20, "{said}: {found:#?}");
             // What is no text at all is placed where the world names the file.
-            let name = if is_cloud { "cloud.jsonl" } else { "inside.csv" };
+            let name = if is_cloud {
+                "cloud.jsonl"
+            } else {
+                "inside.csv"
+            };
             let is_named = |each: &Diagnostic| {
                 let place = each.location.as_ref().expect("a place");
                 place.file.ends_with(name) || each.message.contains(name)

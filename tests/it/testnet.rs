@@ -1,5 +1,4 @@
-//! The shipped worlds: healthy ones are clean, every broken one gives exactly its finding, the
-//! finding's edits mend it, and single messages go where the documents say.
+//! The shipped worlds: healthy ones are clean, and single messages go where the documents say.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -9,19 +8,16 @@ use hybridmx::config::{self, World};
 use hybridmx::diag::Severity;
 use hybridmx::flow::{Disposition, Fork, Question, origin, walk};
 use hybridmx::mail::{ByteSize, Mailbox, MessageKind, ReversePath};
-use hybridmx::verify::{self, Edit, Report};
+use hybridmx::verify::{self, Report};
 
-use crate::files::{folders, golden, is_file, now, read_text};
+use crate::files::{folders, is_file, now, read_text};
 
 /// The folders below `testnet/` whose names begin so.
 pub(crate) fn worlds(prefix: &str) -> Vec<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("testnet");
     let mut found: Vec<PathBuf> = folders(&root)
         .into_iter()
-        .filter(|path| {
-            path.file_name()
-                .is_some_and(|name| name.to_string_lossy().starts_with(prefix))
-        })
+        .filter(|path| name_of(path).starts_with(prefix))
         .collect();
     found.sort();
     found
@@ -29,11 +25,13 @@ pub(crate) fn worlds(prefix: &str) -> Vec<PathBuf> {
 
 /// The names of the shipped worlds that begin so.
 pub(crate) fn names(prefix: &str) -> Vec<String> {
-    let paths = worlds(prefix);
-    paths
-        .iter()
-        .filter_map(|path| Some(path.file_name()?.to_string_lossy().into_owned()))
-        .collect()
+    worlds(prefix).iter().map(|path| name_of(path)).collect()
+}
+
+/// The name of a world's folder.
+pub(crate) fn name_of(path: &Path) -> String {
+    let name = path.file_name().expect("a folder has a name");
+    name.to_string_lossy().into_owned()
 }
 
 pub(crate) fn load(path: &Path) -> World {
@@ -46,7 +44,8 @@ pub(crate) fn load(path: &Path) -> World {
     world.expect("a world without diagnostics is loaded")
 }
 
-fn counted(report: &Report) -> Vec<&str> {
+/// The codes of errors and warnings.
+pub(crate) fn counted(report: &Report) -> Vec<&str> {
     let findings = report
         .findings
         .iter()
@@ -55,7 +54,7 @@ fn counted(report: &Report) -> Vec<&str> {
 }
 
 /// Findings as text, with places relative to the world's folder.
-fn findings_text(report: &Report) -> String {
+pub(crate) fn findings_text(report: &Report) -> String {
     let mut text = String::new();
     for finding in &report.findings {
         let diagnostic = &finding.diagnostic;
@@ -94,90 +93,6 @@ fn healthy_worlds_have_no_errors_and_no_warnings() {
             findings_text(&report)
         );
     }
-}
-
-#[test]
-fn every_broken_world_gives_exactly_its_finding() {
-    let broken = worlds("broken-");
-    assert!(broken.len() >= 10, "{broken:?}");
-    for path in broken {
-        let name = path
-            .file_name()
-            .expect("a folder has a name")
-            .to_string_lossy()
-            .into_owned();
-        let world = load(&path);
-        let report = verify::check(&world.topology, &world.zones);
-        let codes = counted(&report);
-        let [code] = codes[..] else {
-            panic!("{name}: {}", findings_text(&report))
-        };
-        // A fault with several outcomes has a world for each: `broken-<code>-<outcome>`.
-        let own = name.strip_prefix("broken-").expect("the folders begin so");
-        assert!(
-            own == code || own.starts_with(&format!("{code}-")),
-            "{name} gives {code}"
-        );
-        let witness = report.findings[0].witness.as_ref();
-        let shows = |fork: &Fork| {
-            fork.disposition.is_failure() || fork.flags.iter().any(|flag| !flag.expected)
-        };
-        // A warning may be about what works today.
-        let warned = report.findings[0].diagnostic.severity == Severity::Warning;
-        assert!(
-            witness.is_some_and(|flow| warned || flow.forks.iter().any(shows)),
-            "{name}"
-        );
-        golden(&path.join("findings.txt"), &findings_text(&report));
-    }
-}
-
-#[test]
-fn the_edits_of_a_finding_mend_its_world() {
-    for path in worlds("broken-") {
-        let world = load(&path);
-        let report = verify::check(&world.topology, &world.zones);
-        let edits: Vec<&Edit> = report.findings[0]
-            .fix
-            .iter()
-            .flat_map(|fix| &fix.edits)
-            .collect();
-        assert!(!edits.is_empty(), "{}", path.display());
-        let file = path.join("world.toml");
-        let text = apply(&read_text(&file), &file, &edits);
-        let (mended, diagnostics) = config::read(&file.to_string_lossy(), &text, now());
-        assert!(
-            diagnostics.is_empty(),
-            "{}: {diagnostics:#?}",
-            path.display()
-        );
-        let mended = mended.expect("a world without diagnostics is loaded");
-        let report = verify::check(&mended.topology, &mended.zones);
-        assert_eq!(
-            counted(&report),
-            Vec::<&str>::new(),
-            "{}:\n{}",
-            path.display(),
-            findings_text(&report)
-        );
-    }
-}
-
-/// Applies edits from the end of the file to its start, so that places stay right.
-fn apply(text: &str, file: &Path, edits: &[&Edit]) -> String {
-    let mut text = text.to_owned();
-    let mut edits = edits.to_vec();
-    edits.sort_by_key(|edit| std::cmp::Reverse(edit.location.offset));
-    for edit in edits {
-        assert_eq!(
-            Path::new(&*edit.location.file),
-            file,
-            "an edit of another file"
-        );
-        let end = edit.location.offset + edit.location.length;
-        text.replace_range(edit.location.offset..end, &edit.set);
-    }
-    text
 }
 
 /// One message of a `flows.toml`.

@@ -57,6 +57,10 @@ impl Explain {
                 rules: vec![Rule::new(row)],
                 replies: Vec::new(),
             },
+            Topic::Codes(rows) => Self {
+                rules: rows.iter().map(|row| Rule::new(row)).collect(),
+                replies: Vec::new(),
+            },
             Topic::Replies(rows) => Self {
                 rules: Vec::new(),
                 replies: rows.iter().map(|row| Reply::new(row)).collect(),
@@ -72,6 +76,8 @@ struct Rule {
     summary: &'static str,
     matters: &'static str,
     fix: &'static str,
+    /// Why no live run can show it; empty where mail shows it.
+    live: &'static str,
     source: &'static str,
 }
 
@@ -83,6 +89,7 @@ impl Rule {
             summary: row.summary,
             matters: row.matters,
             fix: row.fix,
+            live: row.live,
             source: row.source,
         }
     }

@@ -12,6 +12,7 @@ use crate::report::topic::Topic;
 pub fn explain(topic: &Topic, palette: Palette) -> String {
     let lines = match topic {
         Topic::Rule(row) => rule(row, palette),
+        Topic::Codes(rows) => codes(rows, palette),
         Topic::Replies(rows) if several(rows) => list(rows, palette),
         Topic::Replies(rows) => {
             let replies: Vec<Vec<String>> = rows.iter().map(|row| reply(row, palette)).collect();
@@ -41,6 +42,22 @@ fn list(rows: &[&Explanation], palette: Palette) -> Vec<String> {
     lines
 }
 
+/// Every code with its severity and what it says.
+fn codes(rows: &[&Code], palette: Palette) -> Vec<String> {
+    let row = |row: &&Code| {
+        vec![
+            Cell::painted(ink(row.severity), row.severity.to_string()),
+            Cell::painted(Ink::Strong, row.code),
+            Cell::new(row.summary),
+        ]
+    };
+    let rows: Vec<Vec<Cell>> = rows.iter().map(row).collect();
+    let mut lines = table::lines(&[Column::Left(""); 3], &rows, palette);
+    lines.push(String::new());
+    lines.push("`hybridmx explain CODE` says why it matters and how it is mended".into());
+    lines
+}
+
 fn rule(row: &Code, palette: Palette) -> Vec<String> {
     let title = format!("{}[{}]", row.severity, row.code);
     let title = palette.paint(ink(row.severity), &title);
@@ -48,6 +65,7 @@ fn rule(row: &Code, palette: Palette) -> Vec<String> {
     let parts = [
         ("matters", row.matters),
         ("fix", row.fix),
+        ("not live", row.live),
         ("see", row.source),
     ];
     let parts = parts.map(|(label, text)| part(palette, label, Some(text)));

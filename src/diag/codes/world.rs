@@ -1,0 +1,98 @@
+//! Mistakes in the files of a world.
+
+use super::row::{Code, IN_FILES};
+use crate::diag::severity::Severity;
+
+/// In alphabetical order.
+pub(super) const CODES: &[Code] = &[
+    Code {
+        code: "conflicting-settings",
+        severity: Severity::Error,
+        summary: "two settings of one object exclude each other",
+        matters: "Exchange's own cmdlets refuse the combination, so no real object looks like this",
+        fix: "drop one of the two, as the message says",
+        source: "",
+        live: IN_FILES,
+    },
+    Code {
+        code: "duplicate-name",
+        severity: Severity::Error,
+        summary: "two objects of a kind have the same name",
+        matters: "references by name would be ambiguous, and Exchange does not allow it",
+        fix: "rename or remove one of them",
+        source: "",
+        live: IN_FILES,
+    },
+    Code {
+        code: "invalid-record",
+        severity: Severity::Error,
+        summary: "a line of a DNS zone is not a resource record",
+        matters: "the zone could not answer as its owner meant",
+        fix: "write the record as in a master file: name, type, data",
+        source: "RFC 1035 §5",
+        live: IN_FILES,
+    },
+    Code {
+        code: "invalid-syntax",
+        severity: Severity::Error,
+        summary: "the file is not TOML, or not JSON",
+        matters: "nothing after the mistake can be read with certainty",
+        fix: "mend the place that the message names",
+        source: "",
+        live: IN_FILES,
+    },
+    Code {
+        code: "invalid-value",
+        severity: Severity::Error,
+        summary: "a value is not what its key takes",
+        matters: "a guess would give answers about another organization",
+        fix: "write one of the values the message names",
+        source: "",
+        live: IN_FILES,
+    },
+    Code {
+        code: "missing-key",
+        severity: Severity::Error,
+        summary: "an object lacks a key that it must have",
+        matters: "there is no default for it",
+        fix: "add the key",
+        source: "",
+        live: IN_FILES,
+    },
+    Code {
+        code: "unknown-key",
+        severity: Severity::Error,
+        summary: "a key is not one of those the object has",
+        matters: "a misspelled setting would silently keep its default",
+        fix: "use the spelling of the cmdlet's property; `hybridmx schema` prints them all",
+        source: "",
+        live: IN_FILES,
+    },
+    Code {
+        code: "unknown-reference",
+        severity: Severity::Error,
+        summary: "a name refers to something the world does not contain",
+        matters: "the object it stands for cannot be found",
+        fix: "describe the object, or correct the name",
+        source: "",
+        live: IN_FILES,
+    },
+    Code {
+        code: "unreadable-file",
+        severity: Severity::Error,
+        summary: "a file cannot be read as text",
+        matters: "without it there is no world",
+        fix: "give a UTF-8 file that ends in .toml or .json, or a folder with a world.toml",
+        source: "",
+        live: IN_FILES,
+    },
+    Code {
+        code: "wrong-type",
+        severity: Severity::Error,
+        summary: "a value has another type than its key takes",
+        matters: "text, number, boolean and list are not interchangeable",
+        fix: "write the type the message names",
+        source: "",
+        live: IN_FILES,
+    },
+];

@@ -1,0 +1,95 @@
+//! What a rule or a broken world lacks, and why. Why no live run can show a rule is part of what
+//! `hybridmx explain` says (`live`), and not here.
+
+use hybridmx::diag::Severity;
+
+/// An exception for a code.
+pub(super) struct Exempt {
+    pub(super) code: &'static str,
+    pub(super) why: &'static str,
+}
+
+const fn exempt(code: &'static str, why: &'static str) -> Exempt {
+    Exempt { code, why }
+}
+
+/// Rules without a broken world.
+pub(super) const WORLD: &[Exempt] = &[
+    exempt(
+        "accepted-domain-parent-only-by-wildcard",
+        "no world has been written for it so far",
+    ),
+    exempt(
+        "ambiguous-address",
+        "no world has been written for it so far",
+    ),
+    exempt(
+        "expectation-matches-nothing",
+        "no world has been written for it so far",
+    ),
+    exempt(
+        "expectation-not-met",
+        "no world has been written for it so far",
+    ),
+    exempt(
+        "mail-misrouted-by-size",
+        "no world has been written for it so far",
+    ),
+    exempt("open-relay", "no world has been written for it so far"),
+    exempt("unknown-fact", "no world has been written for it so far"),
+    exempt("unknown-member", "no world has been written for it so far"),
+    exempt(
+        "group-echo-off",
+        "the default, which healthy worlds have as well",
+    ),
+    exempt(
+        "mail-loops",
+        "for causes that no rule knows: a world whose cause is known gives that rule's finding",
+    ),
+    exempt(
+        "mail-not-delivered",
+        "for causes that no rule knows: a world whose cause is known gives that rule's finding",
+    ),
+    exempt(
+        "trust-lost",
+        "for causes that no rule knows: a world whose cause is known gives that rule's finding",
+    ),
+];
+
+/// Rules whose finding has no edits.
+pub(super) const EDITS: &[Exempt] = &[];
+
+/// A world in which a finding is less severe than its code.
+pub(super) struct Milder {
+    pub(super) world: &'static str,
+    pub(super) severity: Severity,
+    pub(super) why: &'static str,
+}
+
+/// Worlds in which the fault loses no mail.
+pub(super) const MILDER: &[Milder] = &[Milder {
+    world: "broken-group-domain-not-internal-relay-written-back",
+    severity: Severity::Warning,
+    why: "every group is written back, so mail arrives until the next group is made",
+}];
+
+/// A world whose fault takes more lines.
+pub(super) struct Large {
+    pub(super) world: &'static str,
+    pub(super) lines: usize,
+    pub(super) why: &'static str,
+}
+
+/// Worlds that differ from every healthy one by more.
+pub(super) const LARGE: &[Large] = &[
+    Large {
+        world: "broken-group-domain-sent-by-edge",
+        lines: 15,
+        why: "the Edge server, its subscription and its address are new, without those of contoso-edge",
+    },
+    Large {
+        world: "broken-target-addresses-form-a-loop-inside",
+        lines: 16,
+        why: "two mail users on premises and two in the tenant",
+    },
+];
