@@ -23,6 +23,14 @@ mod large;
 
 use large::Size;
 
+/// What the engine has to cope with.
+const LARGE: Size = Size {
+    domains: 1_000,
+    connectors: 50,
+    recipients: 1_000_000,
+    groups: 10_000,
+};
+
 fn main() {
     if let Some(folder) = std::env::var_os("LARGE_MEASURE") {
         return measure(Path::new(&folder));
@@ -32,10 +40,10 @@ fn main() {
         .and_then(|text| text.parse().ok());
     let part: usize = part.unwrap_or(1);
     let size = Size {
-        domains: Size::LARGE.domains / part,
-        recipients: Size::LARGE.recipients / part,
-        groups: Size::LARGE.groups / part,
-        ..Size::LARGE
+        domains: LARGE.domains / part,
+        recipients: LARGE.recipients / part,
+        groups: LARGE.groups / part,
+        ..LARGE
     };
     let kept = std::env::var_os("LARGE_FOLDER").map(PathBuf::from);
     let scratch = tempfile::tempdir().expect("a folder for the world");

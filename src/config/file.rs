@@ -12,8 +12,8 @@ use std::path::{Path, PathBuf};
 
 use crate::diag::{Diagnostic, Location, Source, did_you_mean};
 
-/// More than this is no world.
-const BYTES_MAX: u64 = 256 << 20;
+/// More than this is no world: large directories have files of their own, which are not read whole.
+const BYTES_MAX: u64 = 32 << 20;
 
 /// How much of a side file is looked at to see whether it is text, in bytes.
 const SAMPLE_BYTES: usize = 64 << 10;
@@ -144,7 +144,7 @@ pub(super) fn read(path: &Path) -> Result<Source, Box<Diagnostic>> {
         return Err(unreadable(
             path,
             message,
-            "give a file that describes a world",
+            "give a file that describes a world; large directories go into `RecipientsFile`",
         ));
     }
     let text = decode(&bytes).map_err(|problem| problem.diagnostic(&name, &bytes))?;

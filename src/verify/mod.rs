@@ -15,6 +15,7 @@ mod carrier;
 mod check;
 mod context;
 mod directory;
+mod domains;
 mod draft;
 mod edge;
 mod edit;

@@ -1,9 +1,10 @@
 //! Which questions a world poses: classes of senders and recipients that routing cannot tell apart,
 //! one question for each pair of classes and each range of sizes that a limit sets apart.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fmt::Write as _;
 
+use super::domains::Domains;
 use super::hybrid;
 use super::row::{Row, SizeBucket};
 use super::ruled::{self, Marks};
@@ -109,11 +110,17 @@ impl Survey {
     }
 
     /// Every address that the classes stand for.
-    pub(super) fn addresses(&self) -> BTreeSet<&Mailbox> {
+    pub(super) fn addresses(&self) -> HashSet<&Mailbox> {
         let senders = self.senders.iter().flat_map(|class| &class.members);
         senders
             .chain(self.recipients.iter().flat_map(|class| &class.members))
             .collect()
+    }
+
+    /// The class of an address as a recipient.
+    pub(super) fn recipient_class(&self, address: &Mailbox) -> Option<usize> {
+        let mut classes = self.recipients.iter();
+        classes.position(|class| class.members.contains(address))
     }
 }
 
@@ -147,8 +154,9 @@ pub fn flows(topology: &Topology, zones: &Zones) -> Vec<Row> {
 /// Asks every question.
 pub(super) fn survey(topology: &Topology, zones: &Zones) -> Survey {
     let marks = Marks::new(topology);
-    let senders = sender_classes(topology, &marks);
-    let recipients = recipient_classes(topology, &marks);
+    let domains = Domains::new(topology, zones);
+    let senders = sender_classes(topology, &marks, &domains);
+    let recipients = recipient_classes(topology, &marks, &domains);
     let sizes = size_limits(topology);
     let mut asked = Vec::new();
     for (from, sender) in senders.iter().enumerate() {
@@ -174,8 +182,8 @@ pub(super) fn survey(topology: &Topology, zones: &Zones) -> Survey {
 
 /// Senders by what routing sees of them, the organization's own people first, each class with its
 /// name.
-fn sender_classes(topology: &Topology, marks: &Marks) -> Vec<SenderClass> {
-    let mut classes: Vec<SenderClass> = senders(topology, marks)
+fn sender_classes(topology: &Topology, marks: &Marks, domains: &Domains) -> Vec<SenderClass> {
+    let mut classes: Vec<SenderClass> = senders(topology, marks, domains)
         .into_iter()
         .map(|((kind, submission, ..), mut members)| {
             members.sort();
@@ -272,7 +280,11 @@ fn named<'a>(topology: &'a Topology, list: &'a [Member]) -> BTreeSet<&'a Mailbox
 
 /// Users by the server that takes their mail and their domain; outside senders by host and domain; a
 /// device without a password on every Mailbox server.
-fn senders(topology: &Topology, marks: &Marks) -> BTreeMap<SenderKey, Vec<Mailbox>> {
+fn senders(
+    topology: &Topology,
+    marks: &Marks,
+    domains: &Domains,
+) -> BTreeMap<SenderKey, Vec<Mailbox>> {
     let mut senders: BTreeMap<SenderKey, Vec<Mailbox>> = BTreeMap::new();
     let lists = lists(topology);
     let mut add = |kind, submission, address: Mailbox, own: String| {
@@ -281,7 +293,7 @@ fn senders(topology: &Topology, marks: &Marks) -> BTreeMap<SenderKey, Vec<Mailbo
         let key = (
             kind,
             submission,
-            address.domain.clone(),
+            domains.of(&address.domain).clone(),
             named,
             format!("{own} {mark}"),
         );
@@ -330,7 +342,7 @@ fn devices(topology: &Topology) -> Vec<(ServerId, Mailbox)> {
 }
 
 /// Every address that people write to, by what each organization makes of it.
-fn recipient_classes(topology: &Topology, marks: &Marks) -> Vec<RecipientClass> {
+fn recipient_classes(topology: &Topology, marks: &Marks, domains: &Domains) -> Vec<RecipientClass> {
     type Members = Vec<(Mailbox, Option<RecipientId>)>;
     let mut classes: BTreeMap<(&'static str, String), Members> = BTreeMap::new();
     for address in written_addresses(topology) {
@@ -343,7 +355,7 @@ fn recipient_classes(topology: &Topology, marks: &Marks) -> Vec<RecipientClass> 
             .copied()
             .find(|id| is_group(topology.recipient(*id)));
         let kind = recipient_word(topology, &holders);
-        let key = describe(topology, marks, &address, &mut Behind::default());
+        let key = describe(topology, marks, domains, &address, &mut Behind::default());
         classes
             .entry((kind, key))
             .or_default()
@@ -471,8 +483,14 @@ struct Behind {
 
 /// What every organization makes of an address, as a text that is equal for addresses that routing
 /// cannot tell apart.
-fn describe(topology: &Topology, marks: &Marks, address: &Mailbox, behind: &mut Behind) -> String {
-    let mut text = format!("{}{}", address.domain, marks.of(address));
+fn describe(
+    topology: &Topology,
+    marks: &Marks,
+    domains: &Domains,
+    address: &Mailbox,
+    behind: &mut Behind,
+) -> String {
+    let mut text = format!("{}{}", domains.of(&address.domain), marks.of(address));
     // Target addresses and groups that lead back to where they came from say nothing new.
     if behind.addresses.contains(address) {
         return text;
@@ -495,24 +513,29 @@ fn describe(topology: &Topology, marks: &Marks, address: &Mailbox, behind: &mut 
                 "|{}:{}:{}:{primary}:{restricted}",
                 organization.index(),
                 recipient.type_details(),
-                recipient.primary().domain
+                domains.of(&recipient.primary().domain)
             );
             if let Some(policy) = &recipient.exceptions {
                 let _ = write!(text, ":{policy:?}");
                 for target in ruled::forwarded_to(recipient) {
-                    let target = member(topology, marks, &target, behind);
+                    let target = member(topology, marks, domains, &target, behind);
                     let _ = write!(text, ":({target})");
                 }
             }
             match &recipient.kind {
                 RecipientKind::Mailbox { server, .. } => {
-                    let _ = write!(text, ":{}:{}", server.index(), recipient.primary().domain);
+                    let _ = write!(
+                        text,
+                        ":{}:{}",
+                        server.index(),
+                        domains.of(&recipient.primary().domain)
+                    );
                 }
                 RecipientKind::MailUser { target_address, .. } => {
                     let own = target_address.as_ref() == Some(address);
                     let target = target_address.as_ref().filter(|_| !own);
                     let target = target.map_or_else(String::new, |target| {
-                        describe(topology, marks, target, behind)
+                        describe(topology, marks, domains, target, behind)
                     });
                     let _ = write!(text, ":{own}:({target})");
                 }
@@ -523,13 +546,13 @@ fn describe(topology: &Topology, marks: &Marks, address: &Mailbox, behind: &mut 
                 } => {
                     let target = target_address
                         .as_ref()
-                        .map(|target| describe(topology, marks, target, behind));
+                        .map(|target| describe(topology, marks, domains, target, behind));
                     let _ = write!(text, ":{mail_enabled}:({})", target.unwrap_or_default());
                 }
                 RecipientKind::Group { subscribers, .. } => {
                     let mut copies: Vec<String> = subscribers
                         .iter()
-                        .map(|m| member(topology, marks, m, behind))
+                        .map(|m| member(topology, marks, domains, m, behind))
                         .collect();
                     copies.sort_unstable();
                     let _ = write!(text, ":[{}]", copies.join(","));
@@ -538,7 +561,7 @@ fn describe(topology: &Topology, marks: &Marks, address: &Mailbox, behind: &mut 
                     let mut copies: Vec<String> = group
                         .members
                         .iter()
-                        .map(|m| member(topology, marks, m, behind))
+                        .map(|m| member(topology, marks, domains, m, behind))
                         .collect();
                     copies.sort_unstable();
                     let _ = write!(text, ":[{}]", copies.join(","));
@@ -551,12 +574,22 @@ fn describe(topology: &Topology, marks: &Marks, address: &Mailbox, behind: &mut 
     text
 }
 
-fn member(topology: &Topology, marks: &Marks, member: &Member, behind: &mut Behind) -> String {
+fn member(
+    topology: &Topology,
+    marks: &Marks,
+    domains: &Domains,
+    member: &Member,
+    behind: &mut Behind,
+) -> String {
     match member {
-        Member::Nobody(address) => describe(topology, marks, address, behind),
-        Member::Recipient(id) => {
-            describe(topology, marks, topology.recipient(*id).primary(), behind)
-        }
+        Member::Nobody(address) => describe(topology, marks, domains, address, behind),
+        Member::Recipient(id) => describe(
+            topology,
+            marks,
+            domains,
+            topology.recipient(*id).primary(),
+            behind,
+        ),
     }
 }
 
@@ -578,13 +611,11 @@ fn unique_names<'a>(
             ]
         })
         .collect();
-    let alone = |form: &[String; 5], level: usize| {
-        forms
-            .iter()
-            .filter(|other| other[level] == form[level])
-            .count()
-            == 1
-    };
+    let mut met: HashMap<(usize, &str), usize> = HashMap::new();
+    for (level, name) in forms.iter().flat_map(|form| form.iter().enumerate()) {
+        *met.entry((level, name)).or_default() += 1;
+    }
+    let alone = |form: &[String; 5], level: usize| met[&(level, form[level].as_str())] == 1;
     forms
         .iter()
         .map(|form| form[(0..4).find(|level| alone(form, *level)).unwrap_or(4)].clone())
@@ -752,24 +783,81 @@ fn answers(
             },
         )
     };
+    let ranges = ranges(limits);
+    let mut flows = vec![None; ranges.len()];
+    for at in apart(topology, &ranges) {
+        flows[at] = Some(ask(ranges[at].1));
+    }
+    for (from, to) in apart(topology, &ranges)
+        .windows(2)
+        .map(|pair| (pair[0], pair[1]))
+    {
+        settle(&mut flows, (from, to), &|at| ask(ranges[at].1), topology);
+    }
     let mut answers: Vec<(SizeBucket, Flow)> = Vec::new();
-    let mut min = ByteSize(0);
-    for limit in limits.iter().map(|limit| Some(*limit)).chain([None]) {
-        let size = if min.0 == 0 {
-            limit.map_or(ORDINARY, |limit| limit.min(ORDINARY))
-        } else {
-            min
-        };
-        let flow = ask(size);
-        match answers.last_mut() {
-            Some((bucket, same)) if ends_alike(topology, same, &flow) => bucket.max = limit,
-            Some(_) | None => answers.push((SizeBucket { min, max: limit }, flow)),
-        }
-        if let Some(limit) = limit {
-            min = ByteSize(limit.0.saturating_add(1));
+    for ((bucket, _), flow) in ranges.into_iter().zip(flows) {
+        match (answers.last_mut(), flow) {
+            (Some((last, same)), Some(flow)) if ends_alike(topology, same, &flow) => {
+                last.max = bucket.max;
+            }
+            (_, Some(flow)) => answers.push((bucket, flow)),
+            (Some((last, _)), None) => last.max = bucket.max,
+            (None, None) => unreachable!("the smallest size is asked about"),
         }
     }
     answers
+}
+
+/// The ranges of sizes between limits, smallest first, and the size to ask about in each.
+fn ranges(limits: &BTreeSet<ByteSize>) -> Vec<(SizeBucket, ByteSize)> {
+    let mut ranges = Vec::new();
+    let mut min = ByteSize(0);
+    for max in limits.iter().map(|limit| Some(*limit)).chain([None]) {
+        let size = if min.0 == 0 {
+            max.map_or(ORDINARY, |limit| limit.min(ORDINARY))
+        } else {
+            min
+        };
+        ranges.push((SizeBucket { min, max }, size));
+        if let Some(limit) = max {
+            min = ByteSize(limit.0.saturating_add(1));
+        }
+    }
+    ranges
+}
+
+/// The ranges that are asked about in any case: the first, the last, and those on both sides of a size
+/// that a mail-flow rule asks for, because a rule may do something to large messages, and an exception
+/// of it undo that for larger ones.
+fn apart(topology: &Topology, ranges: &[(SizeBucket, ByteSize)]) -> Vec<usize> {
+    let ruled: BTreeSet<ByteSize> = ruled::sizes(topology).collect();
+    let ends = |at: &usize| ranges[*at].0.max.is_some_and(|max| ruled.contains(&max));
+    let ruled = (0..ranges.len()).filter(ends);
+    let mut all: BTreeSet<usize> = ruled.flat_map(|at| [at, at + 1]).collect();
+    all.extend([0, ranges.len() - 1]);
+    all.into_iter().collect()
+}
+
+/// Asks about the ranges between two that have been asked about, where these end differently. A limit
+/// takes ways away as messages grow and gives none back: what goes the same way at both ends goes it in
+/// between.
+fn settle(
+    flows: &mut [Option<Flow>],
+    (from, to): (usize, usize),
+    ask: &dyn Fn(usize) -> Flow,
+    topology: &Topology,
+) {
+    let alike = match (&flows[from], &flows[to]) {
+        (Some(a), Some(b)) => ends_alike(topology, a, b),
+        _ => false,
+    };
+    if alike || to - from < 2 {
+        return;
+    }
+    let middle = from.midpoint(to);
+    flows[middle] = Some(ask(middle));
+    settle(flows, (from, middle), ask, topology);
+    settle(flows, (middle, to), ask, topology);
 }
 
 /// Whether two flows differ in nothing that a row of the table shows.

@@ -11,6 +11,7 @@ mod doors;
 mod faults;
 mod files;
 mod formats;
+mod garbage;
 mod lab;
 mod live;
 mod mail_client;

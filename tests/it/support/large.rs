@@ -26,20 +26,12 @@ pub(crate) struct Size {
 }
 
 impl Size {
-    /// What the engine has to cope with.
-    pub(crate) const LARGE: Self = Self {
-        domains: 1_000,
-        connectors: 50,
-        recipients: 1_000_000,
-        groups: 10_000,
-    };
-
     /// What a test can wait for without optimisation.
     pub(crate) const SMALL: Self = Self {
         domains: 3,
         connectors: 6,
         recipients: 120,
-        groups: 9,
+        groups: 12,
     };
 }
 
@@ -160,9 +152,10 @@ impl Writer {
         Ok(())
     }
 
-    /// Two objects for each group of the tenant, and every third group a distribution group.
+    /// Two objects for each group: one of the tenant that is written back, one on premises that is
+    /// synchronized.
     fn groups(&mut self, inside: &mut impl Write, cloud: &mut impl Write) -> io::Result<()> {
-        for number in 0..self.size.groups / 3 {
+        for number in 0..self.size.groups / 4 {
             let members = self.people();
             let open = number % 10 == 0;
             let address = format!("group{number:05}@groups.contoso.example");
@@ -184,10 +177,20 @@ impl Writer {
                 let inner = self.below(number);
                 members.push(format!("list{inner:05}@brand0000.example"));
             }
+            let address = format!("list{number:05}@brand0000.example");
             writeln!(
                 inside,
-                "MailUniversalDistributionGroup,List {number},list{number:05}@brand0000.example,,,,,{open},{}",
+                "MailUniversalDistributionGroup,List {number},{address},,,,,{},{}",
+                !open,
                 members.join(";")
+            )?;
+            writeln!(
+                cloud,
+                "{{\"RecipientTypeDetails\": \"MailUniversalDistributionGroup\", \"Name\": \"List {number}\", \
+                 \"PrimarySmtpAddress\": \"{address}\", \"RequireSenderAuthenticationEnabled\": {}, \
+                 \"Members\": [\"{}\"]}}",
+                !open,
+                members.join("\", \"")
             )?;
         }
         Ok(())
