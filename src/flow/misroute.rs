@@ -1,7 +1,9 @@
 //! Copies that leave the path their premises prescribe.
 
 use crate::mail::Domain;
-use crate::model::{DomainType, OrganizationId, Server, ServerId, ServerRole, Topology};
+use crate::model::{
+    DomainType, OrganizationId, RecipientId, RecipientKind, Server, ServerId, ServerRole, Topology,
+};
 use crate::route::Copy;
 
 /// Whose mail for a domain a server takes: a front end's is the tenant's that has the domain.
@@ -41,10 +43,20 @@ pub fn misroutes(
     // A message between the two organizations that goes to a third. What neither of them has in a
     // domain that it relays is the third's own.
     let recipient = &copy.transfer.recipients[0];
+    // A contact is somebody else's, under the very address at which it is listed.
+    let has_mail = |id: &RecipientId| match &topology.recipient(*id).kind {
+        RecipientKind::MailUser { target_address, .. } => {
+            target_address.as_ref() != Some(recipient)
+        }
+        RecipientKind::DistributionGroup(_)
+        | RecipientKind::Group { .. }
+        | RecipientKind::Mailbox { .. }
+        | RecipientKind::RemoteGroup { .. } => true,
+    };
     let ours = |id| {
         let accepted = topology.accepted_domain_for(id, domain);
         accepted.is_some_and(|id| topology.accepted_domain(id).kind == DomainType::Authoritative)
-            || !topology.recipients_at(id, recipient).is_empty()
+            || topology.recipients_at(id, recipient).iter().any(has_mail)
     };
     let foreign = next.is_some_and(|next| next.role == ServerRole::Host);
     if foreign && !partners.is_empty() && partners.iter().chain([&from]).any(|id| ours(*id)) {

@@ -74,7 +74,7 @@ fn a_hundred_megabytes_are_no_directory() {
         (
             "users.csv",
             b"\"all work\n",
-            "a row has more than 1048576 bytes",
+            "is not a column of recipients",
         ),
         ("users.csv", b"\x00\x01\x02\x03\xff", "is not text"),
         (

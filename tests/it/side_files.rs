@@ -184,8 +184,8 @@ const MISTAKES: &[(&str, &str, &str, &str)] = &[
     (
         "csv",
         "RecipientTypeDetails,",
-        "RecipientType,",
-        "1:1 unknown-key `RecipientType` is not a column of recipients; did you mean `RecipientTypeDetails`?",
+        "RecipientTypeDetail,",
+        "1:1 unknown-key `RecipientTypeDetail` is not a column of recipients; did you mean `RecipientTypeDetails`?",
     ),
     (
         "csv",
