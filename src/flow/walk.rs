@@ -38,13 +38,13 @@ pub fn walk(topology: &Topology, zones: &Zones, question: &Question) -> Flow {
         delivered: HashSet::new(),
         forks: Vec::new(),
     };
-    for (index, recipient) in question.to.iter().enumerate() {
-        // The same address twice in one transaction is one recipient.
-        if !question.to[..index].contains(recipient) {
-            let from = walk.forks.len();
-            walk.submit(question, recipient);
-            walk.flag_duplicates(from);
-        }
+    // The same address twice in one transaction is one recipient.
+    let mut met = HashSet::new();
+    let to = question.to.iter().filter(|to| met.insert(*to));
+    let to: Vec<Mailbox> = to.cloned().collect();
+    if !to.is_empty() {
+        walk.submit(question, to);
+        walk.flag_duplicates();
     }
     Flow {
         question: question.clone(),
@@ -65,26 +65,27 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    fn submit(&mut self, question: &Question, recipient: &Mailbox) {
+    /// One message for all of its recipients, each of them once.
+    fn submit(&mut self, question: &Question, to: Vec<Mailbox>) {
         match question.submission {
             Submission::User(server) | Submission::Host(server) => {
                 let mut path = Path::begin(server, question.from.clone());
                 let user = matches!(question.submission, Submission::User(_));
                 path.holder = user.then_some(server);
-                let item = self.submitted(question, recipient, server);
                 let who = if user {
                     Reason::AuthenticatedUser
                 } else {
                     Reason::AnonymousSession
                 };
-                path.record([Step::new(Event::Submit, recipient).because(who)]);
+                path.record([Step::new(Event::Submit, &to[0]).because(who)]);
+                let item = self.submitted(question, to, server);
                 path.trust = user.then_some(item.auth_as);
                 self.visit(&item, path);
             }
             Submission::Anonymous { server, address } => {
                 let transfer = Transfer {
                     reverse_path: question.from.clone(),
-                    recipients: vec![recipient.clone()],
+                    recipients: to,
                     size: question.size,
                     organization: None,
                     cross_premises: None,
@@ -107,7 +108,7 @@ impl Walk<'_> {
                     server,
                     &connection,
                     &transfer,
-                    Path::begin(server, question.from.clone()),
+                    &Path::begin(server, question.from.clone()),
                     Hand::First,
                 );
             }
@@ -115,7 +116,7 @@ impl Walk<'_> {
     }
 
     /// The message as the sender's own server has it.
-    fn submitted(&self, question: &Question, recipient: &Mailbox, server: ServerId) -> MailItem {
+    fn submitted(&self, question: &Question, to: Vec<Mailbox>, server: ServerId) -> MailItem {
         let this = self.topology.server(server);
         // The submission leaves a Received field of its own ("with mapi").
         let trace = Trace {
@@ -124,7 +125,7 @@ impl Walk<'_> {
         };
         MailItem {
             reverse_path: question.from.clone(),
-            recipients: vec![recipient.clone()],
+            recipients: to,
             size: question.size,
             auth_as: AuthAs::Internal,
             directionality: Directionality::Originating,
@@ -348,7 +349,7 @@ impl Walk<'_> {
             next,
             &connection,
             &copy.transfer_to(connection.peer),
-            path,
+            &path,
             Hand::Next(copy.next_hop.connector()),
         );
     }
@@ -432,60 +433,85 @@ impl Walk<'_> {
         route::judge(&copy.tls, offered, certificate, self.topology.as_of())
     }
 
-    /// RCPT TO and the end of DATA at the next server.
+    /// RCPT TO for every recipient, and the end of DATA for those who are accepted alike.
     fn hand_over(
         &mut self,
         next: ServerId,
         connection: &Connection,
         transfer: &Transfer,
+        path: &Path,
+        hand: Hand,
+    ) {
+        let mut accepted: Vec<(Admission, Step, Vec<Mailbox>)> = Vec::new();
+        for recipient in &transfer.recipients {
+            let from = &transfer.reverse_path;
+            let verdict = route::accept(self.topology, next, connection, from, recipient);
+            match verdict.decision {
+                Ok(admission) => match accepted.iter_mut().find(|(same, ..)| *same == admission) {
+                    Some((.., recipients)) => recipients.push(recipient.clone()),
+                    None => accepted.push((admission, verdict.step, vec![recipient.clone()])),
+                },
+                Err(status) => {
+                    let mut path = path.clone();
+                    hand.arrive(&mut path, next, connection.tls, vec![verdict.step]);
+                    self.refuse(recipient, status, path);
+                }
+            }
+        }
+        for (admission, received, recipients) in accepted {
+            let transfer = Transfer {
+                recipients,
+                ..transfer.clone()
+            };
+            let path = path.clone();
+            self.take(
+                next, connection, &admission, received, &transfer, path, hand,
+            );
+        }
+    }
+
+    /// The end of DATA at the next server, for recipients that it accepts.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "what RCPT TO decided, and what it was about"
+    )]
+    fn take(
+        &mut self,
+        next: ServerId,
+        connection: &Connection,
+        admission: &Admission,
+        mut received: Step,
+        transfer: &Transfer,
         mut path: Path,
         hand: Hand,
     ) {
-        let recipient = &transfer.recipients[0];
-        let verdict = route::accept(
-            self.topology,
-            next,
-            connection,
-            &transfer.reverse_path,
-            recipient,
-        );
-        let hop = |steps| Hop {
-            server: next,
-            connector: hand.connector(),
-            tls: connection.tls,
-            steps,
-        };
-        let arrive = |path: &mut Path, steps: Vec<Step>| match hand {
-            Hand::First => path.record(steps),
-            Hand::Next(_) => path.hops.push(hop(steps)),
-        };
-        let admission: Admission = match verdict.decision {
-            Ok(admission) => admission,
-            Err(status) => {
-                arrive(&mut path, vec![verdict.step]);
-                return self.refuse(recipient, status, path);
-            }
-        };
-        let again = path.comes_again(next, recipient, admission.directionality);
-        match route::admit(self.topology, next, connection, &admission, transfer) {
+        let recipients = transfer.recipients.iter();
+        // All of them are noted, whichever comes again.
+        let again = recipients
+            .filter(|recipient| path.comes_again(next, recipient, admission.directionality))
+            .count()
+            > 0;
+        match route::admit(self.topology, next, connection, admission, transfer) {
             Ok((item, step)) => {
-                let mut received = verdict.step;
                 received.because.extend(step.because);
-                arrive(&mut path, vec![received]);
+                hand.arrive(&mut path, next, connection.tls, vec![received]);
                 path.trust = Some(item.auth_as);
-                self.flag_trust(&item, &admission, next, &mut path);
+                self.flag_trust(&item, admission, next, &mut path);
                 self.visit(&item, path);
             }
             Err(refusal) => {
                 let route::Refusal { status, step } = *refusal;
-                let kind = loop_detector(&step);
-                arrive(&mut path, vec![verdict.step, step]);
-                match kind.filter(|_| again) {
-                    Some(kind) => {
-                        let cycle = minimal_cycle(&path.hops);
-                        self.looped(recipient, status, kind, cycle, path);
+                let kind = loop_detector(&step).filter(|_| again);
+                hand.arrive(&mut path, next, connection.tls, vec![received, step]);
+                for recipient in &transfer.recipients {
+                    let (status, path) = (status.clone(), path.clone());
+                    match kind {
+                        Some(kind) => {
+                            let cycle = minimal_cycle(&path.hops);
+                            self.looped(recipient, status, kind, cycle, path);
+                        }
+                        None => self.refuse(recipient, status, path),
                     }
-                    None => self.refuse(recipient, status, path),
                 }
             }
         }
@@ -735,10 +761,16 @@ impl Walk<'_> {
     }
 
     /// A recipient that gets the same message twice although it was addressed once: on a host outside,
-    /// because mailboxes drop the second copy.
-    fn flag_duplicates(&mut self, from: usize) {
+    /// because mailboxes drop the second copy. Somebody who was written to besides others has one copy
+    /// for that, and another from a group.
+    fn flag_duplicates(&mut self) {
         let mut delivered = HashSet::new();
-        for fork in &mut self.forks[from..] {
+        let besides = |to: &Mailbox| self.addressed.len() > 1 && self.addressed.contains(to);
+        for fork in self
+            .forks
+            .iter_mut()
+            .filter(|fork| !besides(&fork.recipient))
+        {
             let Some(hop) = fork.hops.last() else {
                 continue;
             };
@@ -796,10 +828,16 @@ enum Hand {
 }
 
 impl Hand {
-    fn connector(self) -> Option<SendConnectorId> {
+    /// Notes what the server that gets it decided.
+    fn arrive(self, path: &mut Path, server: ServerId, tls: bool, steps: Vec<Step>) {
         match self {
-            Self::First => None,
-            Self::Next(connector) => connector,
+            Self::First => path.record(steps),
+            Self::Next(connector) => path.hops.push(Hop {
+                server,
+                connector,
+                tls,
+                steps,
+            }),
         }
     }
 }

@@ -175,10 +175,7 @@ impl Message {
                 headers.prepend(FORWARDED, &topology.organization(*tenant).name);
             }
         }
-        headers.remove(INBOX_RULES_LOOP);
-        for mailbox in &item.trace.forwarded_for {
-            headers.prepend(INBOX_RULES_LOOP, &mailbox.to_string());
-        }
+        set_forwarded(headers, &item.trace.forwarded_for);
         if item.trace.rules_loop > 0 {
             headers.set(RULES_LOOP, &item.trace.rules_loop.to_string());
         } else {
@@ -253,7 +250,8 @@ impl Message {
                 &format!("from {server} by {by} with SMTP; {now}"),
             );
         }
-        // What rules did here counts for everybody who takes it.
+        // Who sent it on here, and what rules did, counts for everybody who takes it.
+        set_forwarded(&mut headers, &transfer.trace.forwarded_for);
         if transfer.trace.rules_loop > 0 {
             headers.set(RULES_LOOP, &transfer.trace.rules_loop.to_string());
         }
@@ -277,6 +275,14 @@ impl Message {
             headers.set(FILTERED_BY_CONNECTOR, server);
         }
         headers
+    }
+}
+
+/// The mailboxes that sent a message on, a header each.
+fn set_forwarded(headers: &mut HeaderSection, mailboxes: &[Mailbox]) {
+    headers.remove(INBOX_RULES_LOOP);
+    for mailbox in mailboxes {
+        headers.prepend(INBOX_RULES_LOOP, &mailbox.to_string());
     }
 }
 

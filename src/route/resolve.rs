@@ -383,7 +383,12 @@ impl Resolver<'_> {
     pub(super) fn known(&mut self, id: RecipientId, address: &Mailbox, mut way: Way) {
         let recipient = self.topology.recipient(id);
         if let Some(at) = self.chain.iter().position(|link| link.id == id) {
-            return self.round(at, address, way);
+            return match recipient.kind {
+                RecipientKind::Mailbox { server, .. } if self.keeps(recipient, &way) => {
+                    self.mailbox(id, server, address, way);
+                }
+                _ => self.round(at, address, way),
+            };
         }
         if self.seen.contains(&id) {
             return self.again(id, address, way);

@@ -10,7 +10,7 @@ use super::questions::survey;
 use super::stage::Rule;
 use super::{
     ambiguous, directory, edge, edit, group_domain, hybrid_connectors, inbound, intent, outcomes,
-    relay, relayed, targets,
+    relay, relayed, targets, wildcard,
 };
 use crate::diag::Severity;
 use crate::dns::Zones;
@@ -23,6 +23,7 @@ const RULES: &[&[Rule]] = &[
     group_domain::RULES,
     inbound::RULES,
     edge::RULES,
+    wildcard::RULES,
     ambiguous::RULES,
     directory::RULES,
     targets::RULES,
@@ -50,7 +51,7 @@ pub fn check(topology: &Topology, zones: &Zones) -> Report {
             for fix in &mut found.finding.fix {
                 fix.edits.retain(|edit| edit::is_in_world(&edit.location));
             }
-            context.claim(&found.claims, found.finding.diagnostic.severity);
+            context.claim(&found.claims);
             findings.push(found.finding);
         }
     }

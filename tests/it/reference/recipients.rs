@@ -412,6 +412,9 @@ impl Desk<'_> {
     fn object(&mut self, index: usize, address: &Mailbox, way: &Way) {
         let recipient = &self.parts.recipients[index];
         if way.chain.contains(&index) {
+            if self.has_it_back(recipient, way) {
+                return self.mailbox(index, recipient, way);
+            }
             return self.fail(address, &replies::FORWARDING_LOOP, way);
         }
         if self.met.contains(&index) {
@@ -484,16 +487,32 @@ impl Desk<'_> {
         }
     }
 
+    fn is_cloud(&self) -> bool {
+        std::ptr::eq(
+            self.parts.organizations[self.item.organization.index()].profile,
+            &raw const EXCHANGE_ONLINE,
+        )
+    }
+
+    fn sent_it_on(&self, recipient: &Recipient, way: &Way) -> bool {
+        let before = [&self.item.trace.forwarded_for, &way.forwarded];
+        before
+            .into_iter()
+            .any(|list| list.contains(recipient.primary()))
+    }
+
+    /// A mailbox of the cloud that its own mail comes back to.
+    fn has_it_back(&self, recipient: &Recipient, way: &Way) -> bool {
+        let mailbox = matches!(recipient.kind, RecipientKind::Mailbox { .. });
+        mailbox && self.is_cloud() && self.sent_it_on(recipient, way)
+    }
+
     /// A mailbox, and whoever else gets its mail.
     fn mailbox(&mut self, index: usize, recipient: &Recipient, way: &Way) {
         let forwarding = &recipient.policy().forwarding;
-        let cloud = std::ptr::eq(
-            self.parts.organizations[self.item.organization.index()].profile,
-            &raw const EXCHANGE_ONLINE,
-        );
-        let before = self.item.trace.forwarded_for.contains(recipient.primary());
+        let before = self.sent_it_on(recipient, way);
         let forwards = (forwarding.address.is_some() || forwarding.smtp_address.is_some())
-            && !(cloud && before);
+            && !self.has_it_back(recipient, way);
         let keeps = forwarding.deliver_too || !forwards;
         if keeps {
             self.deliver(index, recipient.primary(), way);
@@ -508,7 +527,7 @@ impl Desk<'_> {
         }
         if forwards {
             let mut onward = further.clone();
-            if cloud {
+            if self.is_cloud() {
                 onward.forwarded.push(recipient.primary().clone());
             }
             match (&forwarding.address, &forwarding.smtp_address) {
