@@ -10,8 +10,8 @@ use crate::model::Settings;
 /// Choice: side files are exports, which are made anew once the script has run; they are not edited.
 pub(super) fn is_in_world(location: &Location) -> bool {
     let ending = location.file.rsplit('.').next().unwrap_or_default();
-    let is = |other: &&str| ending.eq_ignore_ascii_case(other);
-    !["csv", "jsonl", "ndjson"].iter().any(|other| is(&other))
+    let is_ending = |other: &&str| ending.eq_ignore_ascii_case(other);
+    !["csv", "jsonl", "ndjson"].iter().any(is_ending)
 }
 
 /// Texts quoted as TOML and JSON both quote them, in brackets.
