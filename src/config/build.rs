@@ -1,13 +1,14 @@
 //! What the dialects share while they lower their objects: the lists that become a topology, names
 //! and references.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::net::{IpAddr, Ipv4Addr};
 
+use super::file::Folder;
 use super::object::{Object, Word, listed};
 use crate::diag::{Diagnostic, Location, did_you_mean};
 use crate::dns::{Fault, Zone};
-use crate::mail::Domain;
+use crate::mail::{Domain, Mailbox};
 use crate::model::{
     AcceptedDomain, CloudDomain, DomainPattern, DomainType, Organization, OrganizationId, Parts,
     Recipient, RecipientId, Server, ServerId,
@@ -22,6 +23,10 @@ pub(super) struct Build {
     pub(super) diagnostics: Vec<Diagnostic>,
     /// Every address that something of the world has.
     pub(super) addresses: BTreeSet<IpAddr>,
+    /// Where the files that the world names are.
+    pub(super) folder: Folder,
+    /// The domains of addresses, each once.
+    pub(super) domains: HashSet<Domain>,
 }
 
 impl Build {
@@ -47,6 +52,26 @@ impl Build {
     pub(super) fn server(&mut self, server: Server) -> ServerId {
         self.parts.servers.push(server);
         ServerId::new(self.parts.servers.len() - 1)
+    }
+
+    /// Lets addresses share their domains with those that are known already, and their local-parts
+    /// with each other: a directory has a thousand addresses of each domain.
+    pub(super) fn intern(&mut self, addresses: &mut [Mailbox]) {
+        for address in &mut *addresses {
+            match self.domains.get(&address.domain) {
+                Some(known) => address.domain = known.clone(),
+                None => {
+                    self.domains.insert(address.domain.clone());
+                }
+            }
+        }
+        if let [first, others @ ..] = addresses {
+            for other in others {
+                if other.local_part.as_str() == first.local_part.as_str() {
+                    other.local_part = first.local_part.clone();
+                }
+            }
+        }
     }
 
     /// Adds a recipient.

@@ -15,18 +15,19 @@ pub(super) fn lower(
     kind: RecipientKind,
     require_sender_authentication: bool,
 ) -> Option<RecipientId> {
-    let addresses = addresses(build, object)?;
-    let primary = addresses.first()?;
-    Some(
-        build.recipient(Recipient {
-            name: object
-                .text("Name")
-                .map_or_else(|| primary.to_string(), str::to_owned),
-            require_sender_authentication,
-            settings: object.settings(),
-            ..Recipient::new(organization, addresses.clone(), kind)
-        }),
-    )
+    let mut addresses = addresses(build, object)?;
+    build.intern(&mut addresses);
+    let mut kind = kind;
+    if let RecipientKind::MailUser { target_address, .. } = &mut kind {
+        build.intern(target_address.as_mut_slice());
+    }
+    let mut recipient = Recipient::new(organization, addresses, kind);
+    if let Some(name) = object.text("Name") {
+        name.clone_into(&mut recipient.name);
+    }
+    recipient.require_sender_authentication = require_sender_authentication;
+    recipient.settings = object.settings();
+    Some(build.recipient(recipient))
 }
 
 /// The target address in a key, with or without its `SMTP:`.
@@ -63,6 +64,7 @@ fn addresses(build: &mut Build, object: &Object) -> Option<Vec<Mailbox>> {
             "add `PrimarySmtpAddress`, or `EmailAddresses` with an entry that begins with `SMTP:`",
         );
     }
+    addresses.shrink_to_fit();
     (!addresses.is_empty()).then_some(addresses)
 }
 

@@ -6,14 +6,17 @@
 )]
 
 use std::fs::{self, File};
-use std::io::{self, Read};
+use std::io::{self, BufRead as _, BufReader, Read};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use crate::diag::{Diagnostic, Location, Source, did_you_mean};
 
-/// More than this is no world.
-const BYTES_MAX: u64 = 256 << 20;
+/// More than this is no world: large directories have files of their own, which are not read whole.
+const BYTES_MAX: u64 = 32 << 20;
+
+/// How much of a side file is looked at to see whether it is text, in bytes.
+const SAMPLE_BYTES: usize = 64 << 10;
 
 /// The names a world's file may have in its folder, in order of preference.
 const WORLD_FILES: [&str; 2] = ["world.toml", "world.json"];
@@ -28,12 +31,22 @@ pub(super) fn read_world(path: &Path) -> Result<Source, Box<Diagnostic>> {
 }
 
 /// Where the files that a world names are looked for.
-#[derive(Debug)]
+#[derive(Clone, Debug, Default)]
 pub(super) enum Folder {
     /// Beside the world's file.
     At(PathBuf),
     /// The world is text and has no folder.
+    #[default]
     Nowhere,
+}
+
+/// A side file that is read row by row.
+#[derive(Debug)]
+pub(super) struct Rows {
+    /// Its name in places.
+    pub(super) file: String,
+    /// Its bytes, of which the first look like text.
+    pub(super) input: BufReader<File>,
 }
 
 impl Folder {
@@ -43,23 +56,44 @@ impl Folder {
         Self::At(parent.map(Path::to_owned).unwrap_or_default())
     }
 
-    /// Reads a file that the world names at a place.
-    pub(super) fn read(&self, name: &str, place: &Location) -> Result<Source, Box<Diagnostic>> {
-        match self {
-            Self::At(folder) => read(&folder.join(name)).map_err(|mut diagnostic| {
-                if diagnostic.location.as_ref().is_none_or(|at| at.line == 0) {
-                    diagnostic.location = Some(place.clone());
-                }
-                diagnostic
-            }),
-            Self::Nowhere => {
-                let message = format!("`{name}`: this world is not a file, so it has no files");
-                let diagnostic = Diagnostic::new("unreadable-file", Some(place.clone()), message);
-                Err(diagnostic
-                    .help("write the records themselves, with `Records`")
-                    .into())
+    /// Reads a file that the world names at a place; `instead` says what to do without files.
+    pub(super) fn read(
+        &self,
+        name: &str,
+        place: &Location,
+        instead: &str,
+    ) -> Result<Source, Box<Diagnostic>> {
+        self.open(name, place, instead, read)
+    }
+
+    /// Opens a file of recipients that the world names at a place.
+    pub(super) fn rows(&self, name: &str, place: &Location) -> Result<Rows, Box<Diagnostic>> {
+        self.open(
+            name,
+            place,
+            "write the recipients into the world",
+            open_rows,
+        )
+    }
+
+    fn open<T>(
+        &self,
+        name: &str,
+        place: &Location,
+        instead: &str,
+        open: fn(&Path) -> Result<T, Box<Diagnostic>>,
+    ) -> Result<T, Box<Diagnostic>> {
+        let Self::At(folder) = self else {
+            let message = format!("`{name}`: this world is not a file, so it has no files");
+            let diagnostic = Diagnostic::new("unreadable-file", Some(place.clone()), message);
+            return Err(diagnostic.help(instead).into());
+        };
+        open(&folder.join(name)).map_err(|mut diagnostic| {
+            if diagnostic.location.as_ref().is_none_or(|at| at.line == 0) {
+                diagnostic.location = Some(place.clone());
             }
-        }
+            diagnostic
+        })
     }
 }
 
@@ -110,7 +144,7 @@ pub(super) fn read(path: &Path) -> Result<Source, Box<Diagnostic>> {
         return Err(unreadable(
             path,
             message,
-            "give a file that describes a world",
+            "give a file that describes a world; large directories go into `RecipientsFile`",
         ));
     }
     let text = decode(&bytes).map_err(|problem| problem.diagnostic(&name, &bytes))?;
@@ -135,17 +169,36 @@ pub(super) fn readable_by_others(path: &Path, place: &Location) -> Option<Diagno
 }
 
 fn read_bytes(path: &Path) -> Result<Vec<u8>, Box<Diagnostic>> {
+    let mut bytes = Vec::new();
+    // One byte more than allowed tells a file that is too large from one that just fits.
+    open_file(path)?
+        .take(BYTES_MAX + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|error| unopened(path, &error))?;
+    Ok(bytes)
+}
+
+fn open_file(path: &Path) -> Result<File, Box<Diagnostic>> {
     let about = fs::metadata(path).map_err(|error| unopened(path, &error))?;
     if about.is_dir() {
         let message = format!("`{}` is a folder, and a file is wanted", path.display());
         return Err(unreadable(path, message, "give the name of a file in it"));
     }
-    let mut bytes = Vec::new();
-    // One byte more than allowed tells a file that is too large from one that just fits.
-    File::open(path)
-        .and_then(|file| file.take(BYTES_MAX + 1).read_to_end(&mut bytes))
-        .map_err(|error| unopened(path, &error))?;
-    Ok(bytes)
+    File::open(path).map_err(|error| unopened(path, &error))
+}
+
+/// Opens a side file whose first bytes are text.
+fn open_rows(path: &Path) -> Result<Rows, Box<Diagnostic>> {
+    let name = path.display().to_string();
+    let mut input = BufReader::with_capacity(SAMPLE_BYTES, open_file(path)?);
+    let sample = input.fill_buf().map_err(|error| unopened(path, &error))?;
+    // Where the sample ends within a character, or one row is bad, the row says so.
+    match decode(sample) {
+        Err(problem @ (Problem::Binary | Problem::Utf16)) => {
+            Err(problem.diagnostic(&name, sample).into())
+        }
+        Ok(_) | Err(Problem::NotUtf8(_)) => Ok(Rows { file: name, input }),
+    }
 }
 
 fn unopened(path: &Path, error: &io::Error) -> Box<Diagnostic> {
@@ -157,7 +210,7 @@ fn unopened(path: &Path, error: &io::Error) -> Box<Diagnostic> {
 }
 
 /// The system's words, in lower case and without the number.
-fn reason(error: &io::Error) -> String {
+pub(super) fn reason(error: &io::Error) -> String {
     let text = error.to_string();
     let text = text.split(" (os error").next().unwrap_or_default();
     text.to_lowercase()

@@ -10,8 +10,8 @@ use jsonc_parser::common::Ranged;
 use jsonc_parser::errors::{ParseError, ParseErrorKind};
 use jsonc_parser::{CollectOptions, CommentCollectionStrategy, ParseOptions, parse_to_ast};
 
-use super::object::{Entry, Node, Value, shown};
-use crate::diag::{Diagnostic, Source};
+use super::object::{Entry, Node, Text, Value, shown};
+use crate::diag::Diagnostic;
 
 /// Everything that JSON proper does not have is off.
 const STRICT: ParseOptions = ParseOptions {
@@ -28,7 +28,7 @@ const STRICT: ParseOptions = ParseOptions {
 };
 
 /// Reads a text; the tree is absent where the syntax is broken.
-pub(super) fn parse(source: &Source) -> (Option<Node>, Vec<Diagnostic>) {
+pub(super) fn parse(source: &dyn Text) -> (Option<Node>, Vec<Diagnostic>) {
     // A byte order mark is no part of the text, but counts in offsets.
     let text = source.text().trim_start_matches('\u{feff}');
     let mut reader = Reader {
@@ -51,7 +51,7 @@ pub(super) fn parse(source: &Source) -> (Option<Node>, Vec<Diagnostic>) {
 }
 
 struct Reader<'a> {
-    source: &'a Source,
+    source: &'a dyn Text,
     base: usize,
     diagnostics: Vec<Diagnostic>,
 }
@@ -163,6 +163,7 @@ fn help(kind: &ParseErrorKind) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::diag::Source;
 
     #[test]
     fn mistakes_are_placed() {

@@ -1,6 +1,6 @@
 //! Files → a world: a [`Topology`] and its [`Zones`]. Reading never stops at the first mistake.
 //!
-//! A world is one document in TOML or JSON. An encoding (`toml`, `json`) gives a located tree;
+//! A world is one document in TOML or JSON, and side files with more recipients (`rows`). An encoding (`toml`, `json`) gives a located tree;
 //! `reader` holds it against one table of keys (`keys`) and gives objects (`object`); a dialect
 //! (`onprem`, `exchange_online`) or `surroundings` lowers them to the model, and `zones` to DNS.
 //! After that nobody asks who wrote what.
@@ -37,6 +37,7 @@ mod onprem;
 mod policy;
 mod reader;
 mod remote;
+mod rows;
 mod rules;
 mod schema;
 mod sending;
@@ -158,7 +159,10 @@ fn sort(diagnostics: &mut [Diagnostic], file: &str) {
 }
 
 fn lower(world: &Object, source: &Source, folder: &Folder, now: Timestamp) -> Build {
-    let mut build = Build::default();
+    let mut build = Build {
+        folder: folder.clone(),
+        ..Build::default()
+    };
     build.parts.as_of = world.text("AsOf").and_then(keys::timestamp).unwrap_or(now);
     build.note_addresses(world);
     let on_premises = world.objects("OnPremises");

@@ -7,8 +7,26 @@ use std::ops::Range;
 use std::str::FromStr;
 
 use super::keys::{Key, Kind, Presence};
-use crate::diag::Location;
+use crate::diag::{Location, Source};
 use crate::model::Settings;
+
+/// A text whose spans have places: a file, or a row of one.
+pub(super) trait Text {
+    /// The text.
+    fn text(&self) -> &str;
+    /// The place of a span of bytes of the text.
+    fn location(&self, span: Range<usize>) -> Location;
+}
+
+impl Text for Source {
+    fn text(&self) -> &str {
+        self.text()
+    }
+
+    fn location(&self, span: Range<usize>) -> Location {
+        self.location(span)
+    }
+}
 
 /// A value of a file, whatever its encoding.
 #[derive(Clone, Debug)]

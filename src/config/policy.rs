@@ -1,38 +1,94 @@
 //! What few recipients have, and whom groups and restrictions name: both dialects write it alike.
 
-use std::collections::HashMap;
-
 use super::build::Build;
 use super::keys::{address_of_kind, count, timestamp};
-use super::object::{Object, Word};
+use super::object::{Content, Field, Object, Word};
 use crate::diag::Diagnostic;
 use crate::mail::{Limit, Mailbox};
 use crate::model::{
-    DistributionGroup, ForeignAddress, Forwarding, InboxRule, MailboxType, Member, Moderation,
-    OrganizationId, Policy, RecipientId, RecipientKind, SendAsPermission,
+    AddressIndex, DistributionGroup, ForeignAddress, Forwarding, InboxRule, MailboxType, Member,
+    Moderation, OrganizationId, Policy, Recipient, RecipientId, RecipientKind, SendAsPermission,
 };
 
 /// The recipients of an organization with the objects that describe them.
 pub(super) type Written<'a> = Vec<(&'a Object, RecipientId)>;
 
+/// The keys of a recipient that say nothing of others, and nothing that only few have.
+const PLAIN_KEYS: [&str; 8] = [
+    "EchoGroupMessageBackToSubscribedSender",
+    "EmailAddresses",
+    "ExternalEmailAddress",
+    "Name",
+    "PrimarySmtpAddress",
+    "RemoteRoutingAddress",
+    "RequireSenderAuthenticationEnabled",
+    "ServerName",
+];
+
+/// Keeps the object of a row of a side file where something of it is still to be looked at.
+///
+/// Choice: of any other row just the place of the row is kept, and of none of its cells, because a
+/// directory has a million of them.
+pub(super) fn keep(
+    build: &mut Build,
+    id: Option<RecipientId>,
+    row: Object,
+    kept: &mut Vec<(Object, RecipientId)>,
+) {
+    let Some(id) = id else {
+        return;
+    };
+    if is_plain(&row) {
+        build.parts.recipients[id.index()].settings.values = Vec::new();
+    } else {
+        kept.push((row, id));
+    }
+}
+
+/// Whether all of a row is in its recipient already.
+fn is_plain(row: &Object) -> bool {
+    let is_group = row.kind.key("Members").is_some();
+    let is_basic = |field: &Field| match &field.content {
+        Content::Scalar(text) if field.key.name == "RecipientTypeDetails" => {
+            mailbox_type(Some(text)) == MailboxType::User
+        }
+        Content::Scalar(text) if field.key.name == "UserPrincipalName" => !is_guest_name(text),
+        Content::Scalar(text) if field.key.name == "ExternalEmailAddress" => {
+            address_of_kind(text).is_none()
+        }
+        Content::List(_) | Content::Scalar(_) | Content::Unusable => {
+            PLAIN_KEYS.contains(&field.key.name)
+        }
+        Content::Objects(objects) => objects.is_empty(),
+    };
+    !is_group && row.fields.iter().all(is_basic) && x500(row).is_empty()
+}
+
 /// Adds to recipients what names other recipients, once all of them are known; `first` is the index
 /// of the organization's first one.
 pub(super) fn connect(build: &mut Build, first: usize, written: &Written<'_>) {
-    let directory = Directory::of(build, first);
-    for (object, id) in written {
-        let policy = directory.policy(object);
+    let index = AddressIndex::new(&build.parts.recipients, first);
+    connect_with(build, &index, written);
+}
+
+/// The same where the organization's addresses are indexed already.
+pub(super) fn connect_with(build: &mut Build, index: &AddressIndex, written: &Written<'_>) {
+    let recipients = &build.parts.recipients;
+    let directory = Directory::new(index, recipients);
+    let connected: Vec<_> = written
+        .iter()
+        .map(|(object, id)| {
+            let kind = directory.filled(&recipients[id.index()].kind, object);
+            (*id, directory.policy(object), kind)
+        })
+        .collect();
+    for (id, policy, kind) in connected {
         let recipient = &mut build.parts.recipients[id.index()];
         if policy != Policy::PLAIN {
             recipient.exceptions = Some(Box::new(policy));
         }
-        match &mut recipient.kind {
-            RecipientKind::DistributionGroup(group) => directory.fill(group, object),
-            RecipientKind::RemoteGroup { members, .. } => {
-                *members = directory.members(object.list("Members"));
-            }
-            RecipientKind::Group { .. }
-            | RecipientKind::Mailbox { .. }
-            | RecipientKind::MailUser { .. } => {}
+        if let Some(kind) = kind {
+            recipient.kind = kind;
         }
     }
     for (object, _) in written {
@@ -48,7 +104,12 @@ pub(super) fn send_as(
     first: usize,
     objects: &[Object],
 ) {
-    let directory = Directory::of(build, first);
+    if objects.is_empty() {
+        return;
+    }
+    let index = AddressIndex::new(&build.parts.recipients, first);
+    let directory = Directory::new(&index, &build.parts.recipients);
+    let mut permissions = Vec::new();
     for object in objects {
         let (Some(identity), Some(trustee)) = (object.word("Identity"), object.word("Trustee"))
         else {
@@ -57,7 +118,7 @@ pub(super) fn send_as(
         let Some(trustee) = directory.member(&trustee) else {
             continue;
         };
-        build.parts.send_as.push(SendAsPermission {
+        permissions.push(SendAsPermission {
             organization,
             identity: match directory.member(&identity) {
                 Some(Member::Recipient(id)) => Some(id),
@@ -67,6 +128,7 @@ pub(super) fn send_as(
             settings: object.settings(),
         });
     }
+    build.parts.send_as.append(&mut permissions);
 }
 
 /// Moderation that nobody can do: a group has owners, anything else needs moderators.
@@ -84,20 +146,16 @@ fn without_moderators(object: &Object) -> Option<Diagnostic> {
 }
 
 /// Who holds which address of an organization.
-pub(super) struct Directory(HashMap<Mailbox, RecipientId>);
+#[derive(Clone, Copy)]
+pub(super) struct Directory<'a> {
+    index: &'a AddressIndex,
+    recipients: &'a [Recipient],
+}
 
-impl Directory {
-    /// The directory of the recipients from an index on; the first holder of an address counts.
-    pub(super) fn of(build: &Build, first: usize) -> Self {
-        let mut holders = HashMap::new();
-        for (index, recipient) in build.parts.recipients.iter().enumerate().skip(first) {
-            for address in &recipient.addresses {
-                holders
-                    .entry(address.clone())
-                    .or_insert(RecipientId::new(index));
-            }
-        }
-        Self(holders)
+impl<'a> Directory<'a> {
+    /// The directory of the recipients that an index was made of.
+    pub(super) fn new(index: &'a AddressIndex, recipients: &'a [Recipient]) -> Self {
+        Self { index, recipients }
     }
 
     /// Whom addresses stand for, each once.
@@ -112,10 +170,13 @@ impl Directory {
     /// Whom an address stands for.
     pub(super) fn member(&self, word: &Word) -> Option<Member> {
         let address: Mailbox = word.text.parse().ok()?;
-        Some(match self.0.get(&address) {
-            Some(recipient) => Member::Recipient(*recipient),
-            None => Member::Nobody(address),
-        })
+        // The first holder of an address counts.
+        Some(
+            match self.index.holders(self.recipients, &address).first() {
+                Some(recipient) => Member::Recipient(*recipient),
+                None => Member::Nobody(address),
+            },
+        )
     }
 
     /// Whom several keys name together.
@@ -125,6 +186,26 @@ impl Directory {
             .flat_map(|key| object.list(key).iter().cloned())
             .collect();
         self.members(&words)
+    }
+
+    /// The kind with those whom its object names, where it names any.
+    fn filled(&self, kind: &RecipientKind, object: &Object) -> Option<RecipientKind> {
+        let mut kind = match kind {
+            RecipientKind::DistributionGroup(_) | RecipientKind::RemoteGroup { .. } => kind.clone(),
+            RecipientKind::Group { .. }
+            | RecipientKind::Mailbox { .. }
+            | RecipientKind::MailUser { .. } => return None,
+        };
+        match &mut kind {
+            RecipientKind::DistributionGroup(group) => self.fill(group, object),
+            RecipientKind::RemoteGroup { members, .. } => {
+                *members = self.members(object.list("Members"));
+            }
+            RecipientKind::Group { .. }
+            | RecipientKind::Mailbox { .. }
+            | RecipientKind::MailUser { .. } => {}
+        }
+        Some(kind)
     }
 
     fn fill(&self, group: &mut DistributionGroup, object: &Object) {
@@ -239,8 +320,10 @@ fn is_guest(object: &Object) -> bool {
     }
     match object.has("Guest") {
         true => object.flag("Guest"),
-        false => object
-            .text("UserPrincipalName")
-            .is_some_and(|name| name.to_ascii_uppercase().contains("#EXT#")),
+        false => object.text("UserPrincipalName").is_some_and(is_guest_name),
     }
+}
+
+fn is_guest_name(name: &str) -> bool {
+    name.to_ascii_uppercase().contains("#EXT#")
 }

@@ -6,11 +6,15 @@
 use std::ops::Range;
 
 use super::keys::{Format, Key, Kind, Presence, Takes, WORLD};
-use super::object::{Content, Entry, Field, Node, Object, Value, Word, listed, shown};
-use crate::diag::{Diagnostic, Location, Source, did_you_mean};
+use super::object::{Content, Entry, Field, Node, Object, Text, Value, Word, listed, shown};
+use crate::diag::{Diagnostic, Location, did_you_mean};
 
 /// Reads a tree as an object of a kind; a tree that is no table gives an object without fields.
-pub(super) fn read(kind: &'static Kind, node: &Node, source: &Source) -> (Object, Vec<Diagnostic>) {
+pub(super) fn read(
+    kind: &'static Kind,
+    node: &Node,
+    source: &dyn Text,
+) -> (Object, Vec<Diagnostic>) {
     let mut reader = Reader {
         source,
         diagnostics: Vec::new(),
@@ -30,8 +34,35 @@ pub(super) fn read(kind: &'static Kind, node: &Node, source: &Source) -> (Object
     (object, reader.diagnostics)
 }
 
+/// Reads a row whose cells have found their keys.
+pub(super) fn cells(
+    kind: &'static Kind,
+    cells: Vec<(&'static Key, Node)>,
+    source: &dyn Text,
+) -> (Object, Vec<Diagnostic>) {
+    let mut reader = Reader {
+        source,
+        diagnostics: Vec::new(),
+    };
+    let span = 0..source.text().len();
+    let field = |(key, node): (&'static Key, Node)| Field {
+        key,
+        location: reader.location(&node.span),
+        content: reader.content(key, &node),
+    };
+    let fields: Vec<Field> = cells.into_iter().map(field).collect();
+    reader.missing(kind, &fields, &span);
+    let location = reader.location(&span);
+    let object = Object {
+        kind,
+        location,
+        fields,
+    };
+    (object, reader.diagnostics)
+}
+
 struct Reader<'a> {
-    source: &'a Source,
+    source: &'a dyn Text,
     diagnostics: Vec<Diagnostic>,
 }
 

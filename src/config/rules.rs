@@ -6,7 +6,8 @@ use super::object::Object;
 use super::policy::Directory;
 use super::sending::conflict;
 use crate::model::{
-    Action, Condition, OrganizationId, OrganizationKind, Scope, SendConnectorId, TransportRule,
+    Action, AddressIndex, Condition, OrganizationId, OrganizationKind, Scope, SendConnectorId,
+    TransportRule,
 };
 
 /// The keys of what a rule does.
@@ -31,7 +32,13 @@ pub(super) fn lower(
 ) {
     let names = objects.iter().filter_map(|object| object.word("Name"));
     build.refuse_duplicates("mail-flow rule", names);
-    let directory = Directory::of(build, first);
+    if objects.is_empty() {
+        return;
+    }
+    // Out of `build` for as long as it changes: rules add no recipients.
+    let recipients = std::mem::take(&mut build.parts.recipients);
+    let addresses = AddressIndex::new(&recipients, first);
+    let directory = Directory::new(&addresses, &recipients);
     for (index, object) in objects.iter().enumerate() {
         let Some(name) = object.text("Name") else {
             continue;
@@ -54,6 +61,7 @@ pub(super) fn lower(
             settings: object.settings(),
         });
     }
+    build.parts.recipients = recipients;
 }
 
 fn refuse_idle(build: &mut Build, object: &Object) {
@@ -67,7 +75,7 @@ fn refuse_idle(build: &mut Build, object: &Object) {
 }
 
 /// The conditions, or with the prefix of exceptions those.
-fn conditions(directory: &Directory, object: &Object, prefix: &str) -> Vec<Condition> {
+fn conditions(directory: &Directory<'_>, object: &Object, prefix: &str) -> Vec<Condition> {
     let key = |name: &str| format!("{prefix}{name}");
     let people = |name: &str| directory.members(object.list(&key(name)));
     let domains = |name: &str| object.parse_list(&key(name));
@@ -122,7 +130,7 @@ fn conditions(directory: &Directory, object: &Object, prefix: &str) -> Vec<Condi
 fn actions(
     build: &mut Build,
     organization: OrganizationId,
-    directory: &Directory,
+    directory: &Directory<'_>,
     object: &Object,
 ) -> Vec<Action> {
     let people = |key: &str| directory.members(object.list(key));

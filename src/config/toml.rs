@@ -15,6 +15,9 @@ use crate::diag::{Diagnostic, Source};
 /// How many mistakes of syntax are reported; each costs one more reading.
 const MISTAKES_MAX: usize = 50;
 
+/// How many bytes are read in all, before mistakes of a large file are looked for no further.
+const READ_BYTES_MAX: usize = 32 << 20;
+
 /// Reads a text; what the syntax leaves readable is in the tree.
 pub(super) fn parse(source: &Source) -> (Option<Node>, Vec<Diagnostic>) {
     let mut diagnostics = Vec::new();
@@ -36,7 +39,11 @@ pub(super) fn parse(source: &Source) -> (Option<Node>, Vec<Diagnostic>) {
         let mistake = Mistake::new(&text, table.get_ref(), first);
         diagnostics.push(mistake.diagnostic(source));
         let blank = mistake.lines;
-        if diagnostics.len() >= MISTAKES_MAX || text[blank.clone()].trim().is_empty() {
+        let has_read = diagnostics.len() * text.len();
+        if diagnostics.len() >= MISTAKES_MAX
+            || has_read > READ_BYTES_MAX
+            || text[blank.clone()].trim().is_empty()
+        {
             let last = diagnostics.pop().into_iter();
             diagnostics.extend(last.map(|last| last.because("reading stops here")));
             return (None, diagnostics);

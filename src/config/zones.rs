@@ -23,6 +23,9 @@ use crate::model::{OrganizationId, ServerId, ServerRole};
 
 const TTL_SECONDS: u32 = 3600;
 
+/// What to do where the records cannot be in a file.
+const RECORDS_INSTEAD: &str = "write the records themselves, with `Records`";
+
 /// Adds the zones that are written.
 pub(super) fn lower(build: &mut Build, objects: &[Object], source: &Source, folder: &Folder) {
     build.refuse_duplicates("zone", objects.iter().filter_map(name_and_view));
@@ -39,7 +42,7 @@ pub(super) fn lower(build: &mut Build, objects: &[Object], source: &Source, fold
                 continue;
             }
             (Some(records), None) => in_the_world(&name, view, &records, source),
-            (None, Some(file)) => match folder.read(&file.text, &file.location) {
+            (None, Some(file)) => match folder.read(&file.text, &file.location, RECORDS_INSTEAD) {
                 Ok(file) => in_a_file(&name, view, &file),
                 Err(diagnostic) => {
                     build.diagnostics.push(*diagnostic);

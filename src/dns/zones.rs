@@ -1,5 +1,6 @@
 //! Zones in memory, in two views.
 
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
@@ -65,7 +66,7 @@ impl RecordData {
 }
 
 /// The name a record belongs to.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Owner {
     /// Whether the first label is `*` (RFC 4592).
     pub wildcard: bool,
@@ -176,15 +177,56 @@ pub struct Fault {
 pub struct Zones {
     zones: Vec<Zone>,
     faults: Vec<Fault>,
+    /// What is found at each apex, in each view.
+    internal: HashMap<Domain, Apex>,
+    public: HashMap<Domain, Apex>,
+}
+
+/// The zones of one name and view, taken together.
+#[derive(Clone, Debug, Default)]
+struct Apex {
+    /// The last of them, as a position in the list.
+    zone: usize,
+    /// The records of each owner, as positions: zone, record.
+    records: HashMap<Owner, Vec<(usize, usize)>>,
+    /// Every name that owns a record, or that one lies below (RFC 2308: an empty non-terminal exists;
+    /// RFC 4592 §2.2.2: so does the parent of a wildcard).
+    names: HashSet<Domain>,
+}
+
+impl Apex {
+    fn add(&mut self, position: usize, zone: &Zone) {
+        self.zone = position;
+        for (index, record) in zone.records.iter().enumerate() {
+            let own = self.records.entry(record.owner.clone()).or_default();
+            own.push((position, index));
+            let mut name = Some(record.owner.domain.clone());
+            while let Some(next) = name.filter(|next| !self.names.contains(next)) {
+                name = next.parent();
+                self.names.insert(next);
+            }
+        }
+    }
 }
 
 impl Zones {
     /// Collects zones; several with the same name and view count as one.
     #[must_use]
     pub fn new(zones: Vec<Zone>) -> Self {
+        let (mut internal, mut public) = (HashMap::new(), HashMap::new());
+        for (position, zone) in zones.iter().enumerate() {
+            let view = match zone.view {
+                View::Internal => &mut internal,
+                View::Public => &mut public,
+            };
+            let apex: &mut Apex = view.entry(zone.name.clone()).or_default();
+            apex.add(position, zone);
+        }
         Self {
             zones,
             faults: Vec::new(),
+            internal,
+            public,
         }
     }
 
@@ -211,21 +253,21 @@ impl Zones {
     /// unless it delegates them with NS records.
     #[must_use]
     pub fn zone_of(&self, view: View, name: &Domain) -> Option<&Zone> {
-        let enclosing = |wanted: View| {
-            self.zones
-                .iter()
-                .filter(move |zone| zone.view == wanted && name.is_within(&zone.name))
-                .max_by_key(|zone| zone.name.as_str().len())
+        let apex = self.apex_of(view, name)?;
+        Some(&self.zones[apex.zone])
+    }
+
+    /// What is found at the apex of the zone that answers for a name.
+    fn apex_of(&self, view: View, name: &Domain) -> Option<&Apex> {
+        let public = enclosing(&self.public, name);
+        let internal = enclosing(&self.internal, name).filter(|_| view == View::Internal);
+        let Some((inside, apex)) = internal else {
+            return public.map(|(_, apex)| apex);
         };
-        let public = enclosing(View::Public);
-        let Some(internal) = enclosing(View::Internal).filter(|_| view == View::Internal) else {
-            return public;
-        };
-        public
-            .filter(|public| {
-                public.name.is_below(&internal.name) && delegates(internal, &public.name)
-            })
-            .or(Some(internal))
+        let delegated = public.filter(|(outside, _)| {
+            outside.is_below(&inside) && delegates(&self.zones[apex.zone], outside)
+        });
+        Some(delegated.map_or(apex, |(_, public)| public))
     }
 
     /// What goes wrong with a query of a view, whatever the zones say. Where several faults are stated
@@ -252,26 +294,23 @@ impl Zones {
             if let Some(fault) = self.fault(view, &name, kind) {
                 return Answer::Failed(Failure::ServerFailure(fault));
             }
-            let Some(zone) = self.zone_of(view, &name) else {
+            let Some(apex) = self.apex_of(view, &name) else {
                 return Answer::Failed(Failure::Unknown(name));
             };
-            let (apex, seen) = (&zone.name, zone.view);
-            let records: Vec<&Record> = self
-                .zones
-                .iter()
-                .filter(|other| other.name == *apex && other.view == seen)
-                .flat_map(|other| &other.records)
-                .collect();
-            let at = |owner: &Domain, wildcard: bool| -> Vec<&Record> {
-                let own = |record: &&&Record| {
-                    record.owner.wildcard == wildcard && record.owner.domain == *owner
+            let at = |domain: &Domain, wildcard: bool| -> Vec<&Record> {
+                let owner = Owner {
+                    wildcard,
+                    domain: domain.clone(),
                 };
-                records.iter().filter(own).copied().collect()
+                let places = apex.records.get(&owner).into_iter().flatten();
+                let record = |(zone, record): &(usize, usize)| &self.zones[*zone].records[*record];
+                places.map(record).collect()
             };
-            let found = if exists(&records, &name) || name == *apex {
+            let top = &self.zones[apex.zone].name;
+            let found = if apex.names.contains(&name) || name == *top {
                 at(&name, false)
             } else {
-                match closest_wildcard(&records, &name, apex) {
+                match closest_wildcard(apex, &name, top) {
                     Some(parent) => at(&parent, true),
                     None => return Answer::Failed(Failure::NameError),
                 }
@@ -308,29 +347,34 @@ fn delegates(zone: &Zone, child: &Domain) -> bool {
     })
 }
 
-/// Whether a name, or one below it, owns a record (RFC 2308: an empty non-terminal exists; RFC 4592
-/// §2.2.2: so does the parent of a wildcard).
-fn exists(records: &[&Record], name: &Domain) -> bool {
-    records
-        .iter()
-        .any(|record| record.owner.domain.is_within(name))
+/// The zone whose apex is the longest one around a name.
+fn enclosing<'a>(view: &'a HashMap<Domain, Apex>, name: &Domain) -> Option<(Domain, &'a Apex)> {
+    let mut candidate = Some(name.clone());
+    while let Some(name) = candidate {
+        if let Some(apex) = view.get(&name) {
+            return Some((name, apex));
+        }
+        candidate = name.parent();
+    }
+    None
 }
 
 /// The wildcard that covers a name which does not exist: the one at its closest encloser (RFC 4592
 /// §3.3.1).
-fn closest_wildcard(records: &[&Record], name: &Domain, apex: &Domain) -> Option<Domain> {
+fn closest_wildcard(apex: &Apex, name: &Domain, top: &Domain) -> Option<Domain> {
     let mut encloser = name.parent();
-    while let Some(parent) = encloser {
-        if records
-            .iter()
-            .any(|record| record.owner.wildcard && record.owner.domain == parent)
-        {
-            return Some(parent);
+    while let Some(domain) = encloser {
+        let owner = Owner {
+            wildcard: true,
+            domain,
+        };
+        if apex.records.contains_key(&owner) {
+            return Some(owner.domain);
         }
-        if exists(records, &parent) || parent == *apex {
+        if apex.names.contains(&owner.domain) || owner.domain == *top {
             return None;
         }
-        encloser = parent.parent();
+        encloser = owner.domain.parent();
     }
     None
 }

@@ -9,6 +9,7 @@
 //! Sources: Exchange Server, "Accepted domains", "Send connectors", "Receive connectors",
 //! "Recipients"; Exchange Online, "Configure mail flow using connectors".
 
+mod addresses;
 mod certificate;
 mod connector;
 mod directory;
@@ -28,6 +29,7 @@ mod topology;
 mod transport;
 mod ways;
 
+pub use addresses::AddressIndex;
 pub use certificate::Certificate;
 pub use connector::{
     AdPermission, ErrorPolicy, ExtendedRight, Matcher, PartnerRestriction, PermissionGroup,

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use jiff::Timestamp;
 
+use super::addresses::AddressIndex;
 use super::certificate::Certificate;
 use super::connector::{ReceiveConnector, SendConnector};
 use super::directory::{Recipient, RecipientKind};
@@ -56,7 +57,7 @@ pub struct Parts {
 #[derive(Clone, Debug)]
 pub struct Topology {
     parts: Parts,
-    addresses: HashMap<(OrganizationId, Mailbox), Vec<RecipientId>>,
+    addresses: AddressIndex,
     domains: HashMap<(OrganizationId, Domain, bool), AcceptedDomainId>,
     servers_by_address: HashMap<IpAddr, ServerId>,
     send_connectors_of: Vec<Vec<SendConnectorId>>,
@@ -72,18 +73,7 @@ impl Topology {
     /// Indexes the objects.
     #[must_use]
     pub fn new(parts: Parts) -> Self {
-        let mut addresses: HashMap<_, Vec<RecipientId>> = HashMap::new();
-        for (index, recipient) in parts.recipients.iter().enumerate() {
-            for address in &recipient.addresses {
-                let holders = addresses
-                    .entry((recipient.organization, address.clone()))
-                    .or_default();
-                let id = RecipientId::new(index);
-                if !holders.contains(&id) {
-                    holders.push(id);
-                }
-            }
-        }
+        let addresses = AddressIndex::new(&parts.recipients, 0);
         let mut domains = HashMap::new();
         let mut open = HashMap::new();
         for (index, accepted) in parts.accepted_domains.iter().enumerate() {
@@ -293,11 +283,19 @@ impl Topology {
     /// The recipients of an organization that hold an address: none, one, or several by mistake.
     #[must_use]
     pub fn recipients_at(&self, organization: OrganizationId, address: &Mailbox) -> &[RecipientId] {
-        // The key is cloned because a tuple of borrowed parts cannot be looked up; both parts are
-        // reference-counted, so this copies two pointers.
-        self.addresses
-            .get(&(organization, address.clone()))
-            .map_or(&[], Vec::as_slice)
+        let recipients = &self.parts.recipients;
+        self.addresses.holders_in(recipients, organization, address)
+    }
+
+    /// The recipients of all organizations that hold an address, by organization.
+    #[must_use]
+    pub fn holders(&self, address: &Mailbox) -> &[RecipientId] {
+        self.addresses.holders(&self.parts.recipients, address)
+    }
+
+    /// Every address that recipients hold, once, with its holders; the order says nothing.
+    pub fn addresses(&self) -> impl Iterator<Item = (&Mailbox, &[RecipientId])> {
+        self.addresses.addresses(&self.parts.recipients)
     }
 
     /// The accepted domain that covers a domain: its own entry, else the longest parent entry with

@@ -22,12 +22,11 @@ pub(super) const RULES: &[Rule] = &[Rule::new(Stage::Outcome, check)];
 fn check(context: &Context<'_>) -> Vec<Found> {
     let topology = context.topology;
     let mut shared: BTreeMap<(OrganizationId, &Mailbox), &[RecipientId]> = BTreeMap::new();
-    for (_, recipient) in topology.recipients() {
-        for address in &recipient.addresses {
-            let holders = topology.recipients_at(recipient.organization, address);
-            if holders.len() > 1 {
-                shared.insert((recipient.organization, address), holders);
-            }
+    let organization = |id: &RecipientId| topology.recipient(*id).organization;
+    for (address, holders) in topology.addresses() {
+        let by_organization = holders.chunk_by(|a, b| organization(a) == organization(b));
+        for holders in by_organization.filter(|holders| holders.len() > 1) {
+            shared.insert((organization(&holders[0]), address), holders);
         }
     }
     let found = shared
@@ -59,9 +58,9 @@ fn ambiguous(context: &Context<'_>, address: &Mailbox, holders: &[RecipientId]) 
     if let Some((script, edits)) = taken_from(topology, loser, address) {
         draft = draft.fix(hybrid::side(topology, loser.organization), script, edits);
     }
+    let class = context.survey.recipient_class(address);
     draft.explains(context, |asked| {
-        let asked_for = &context.survey.recipients[asked.to].members;
-        asked_for.contains(address) || is_refused_as_ambiguous(asked)
+        Some(asked.to) == class || is_refused_as_ambiguous(asked)
     })
 }
 

@@ -10,8 +10,8 @@ use super::questions::survey;
 use super::stage::Rule;
 use super::{
     addresses, ambiguous, attribution, autodiscover, builds, centralized, chain, directory, edge,
-    edge_servers, exposure, forwarding, group_domain, hops, hybrid_connectors, inbound, intent,
-    limits, mail_flow_rules, members, mx, one_sided, outbound, outcomes, presented, reach,
+    edge_servers, edit, exposure, forwarding, group_domain, hops, hybrid_connectors, inbound,
+    intent, limits, mail_flow_rules, members, mx, one_sided, outbound, outcomes, presented, reach,
     reception, refused, relay, relayed, send_as, shared_domain, smart_host, targetless, targets,
     unknown, unused, unused_receive, wildcard, writeback, written_back,
 };
@@ -79,7 +79,10 @@ pub fn check(topology: &Topology, zones: &Zones) -> Report {
     let mut context = Context::new(topology, zones, survey);
     let mut findings = Vec::new();
     for rule in rules() {
-        for found in (rule.check)(&context) {
+        for mut found in (rule.check)(&context) {
+            for fix in &mut found.finding.fix {
+                fix.edits.retain(|edit| edit::is_in_world(&edit.location));
+            }
             context.claim(&found.claims);
             findings.push(found.finding);
         }

@@ -10,6 +10,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use super::domains::Domains;
 use super::graph::holders;
 use super::hybrid;
 use super::marks::Marks;
@@ -78,9 +79,9 @@ pub(super) struct Classes {
 }
 
 /// Divides everybody who writes, and everything that is written to.
-pub(super) fn classes(topology: &Topology) -> Classes {
+pub(super) fn classes(topology: &Topology, alike: &Domains) -> Classes {
     let marks = Marks::new(topology);
-    let mut painter = Painter::new(topology, &marks);
+    let mut painter = Painter::new(topology, &marks, alike);
     let writing = senders(topology);
     let all = Senders::new(topology, &writing);
     let numbers = sender_classes(&all, &mut painter);
@@ -387,13 +388,11 @@ fn unique_names<'a>(
             ]
         })
         .collect();
-    let alone = |form: &[String; 5], level: usize| {
-        forms
-            .iter()
-            .filter(|other| other[level] == form[level])
-            .count()
-            == 1
-    };
+    let mut met: HashMap<(usize, &str), usize> = HashMap::new();
+    for (level, name) in forms.iter().flat_map(|form| form.iter().enumerate()) {
+        *met.entry((level, name)).or_default() += 1;
+    }
+    let alone = |form: &[String; 5], level: usize| met[&(level, form[level].as_str())] == 1;
     forms
         .iter()
         .map(|form| form[(0..4).find(|level| alone(form, *level)).unwrap_or(4)].clone())

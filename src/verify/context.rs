@@ -1,6 +1,6 @@
 //! What rules look at and give: the survey of a world, and findings with the flows they explain.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 use super::finding::{Finding, Fix};
 use super::questions::{Asked, Survey};
@@ -92,14 +92,20 @@ impl<'a> Context<'a> {
     pub(super) fn affected(&self, claims: &[usize]) -> usize {
         let all = || claims.iter().map(|index| &self.survey.asked[*index]);
         let any = all().any(|asked| self.is_amiss(asked));
-        let addresses = all()
-            .filter(|asked| !any || self.is_amiss(asked))
-            .flat_map(|asked| {
-                self.senders(asked)
-                    .iter()
-                    .chain(&self.survey.recipients[asked.to].members)
-            });
-        addresses.collect::<BTreeSet<&Mailbox>>().len()
+        let counted = || all().filter(|asked| !any || self.is_amiss(asked));
+        // Each class once: a class may have a million addresses, and be asked about a thousand times.
+        let senders: BTreeSet<usize> = counted().map(|asked| asked.from).collect();
+        let recipients: BTreeSet<usize> = counted().map(|asked| asked.to).collect();
+        let from = senders
+            .iter()
+            .map(|class| &self.survey.senders[*class].members);
+        let to = recipients
+            .iter()
+            .map(|class| &self.survey.recipients[*class].members);
+        from.chain(to)
+            .flatten()
+            .collect::<HashSet<&Mailbox>>()
+            .len()
     }
 
     /// Ends a finding: it explains these questions, and the flow that shows it best is its witness.
@@ -138,10 +144,6 @@ impl<'a> Context<'a> {
             },
             claims,
         }
-    }
-
-    fn senders(&self, asked: &Asked) -> &[Mailbox] {
-        &self.survey.senders[asked.from].members
     }
 
     /// The flow that shows best what is wrong: one that is not meant to end as it does, of a mailbox

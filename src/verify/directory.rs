@@ -61,11 +61,8 @@ fn secondary_address(
     address: &Mailbox,
 ) -> Found {
     let topology = context.topology;
-    let claims = context.open_where(|asked| {
-        context.survey.recipients[asked.to]
-            .members
-            .contains(address)
-    });
+    let class = context.survey.recipient_class(address);
+    let claims = context.open_where(|asked| Some(asked.to) == class);
     let fails = claims
         .iter()
         .map(|index| &context.survey.asked[*index])

@@ -5,6 +5,15 @@ use crate::diag::Location;
 use crate::mail::Mailbox;
 use crate::model::Settings;
 
+/// Whether a place is in a world's own file, in whose syntax edits are written.
+///
+/// Choice: side files are exports, which are made anew once the script has run; they are not edited.
+pub(super) fn is_in_world(location: &Location) -> bool {
+    let ending = location.file.rsplit('.').next().unwrap_or_default();
+    let is_ending = |other: &&str| ending.eq_ignore_ascii_case(other);
+    !["csv", "jsonl", "ndjson"].iter().any(is_ending)
+}
+
 /// Texts quoted as TOML and JSON both quote them, in brackets.
 pub(super) fn list(items: impl IntoIterator<Item = String>) -> String {
     let items: Vec<String> = items.into_iter().map(|item| quoted(&item)).collect();

@@ -5,6 +5,7 @@
 
 use std::fmt::Write as _;
 
+use super::domains::Domains;
 use crate::mail::Mailbox;
 use crate::model::{Member, Moderation, Recipient, RecipientId, RecipientKind, Topology};
 
@@ -109,13 +110,13 @@ pub(super) fn wants_echo(recipient: &Recipient) -> bool {
 }
 
 /// What routing reads of a recipient, but for those it names and for what it is to a sender.
-pub(super) fn describe(recipient: &Recipient, text: &mut String) {
+pub(super) fn describe(recipient: &Recipient, alike: &Domains, text: &mut String) {
     let _ = write!(
         text,
         "{}:{}:{}:{}",
         recipient.organization.index(),
         recipient.type_details(),
-        recipient.primary().domain,
+        alike.of(&recipient.primary().domain),
         recipient.require_sender_authentication,
     );
     if let Some(policy) = recipient.exceptions.as_deref() {

@@ -23,6 +23,7 @@ mod classes;
 mod context;
 mod crossing;
 mod directory;
+mod domains;
 mod draft;
 mod edge;
 mod edge_servers;

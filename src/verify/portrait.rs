@@ -13,6 +13,7 @@ use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
+use super::domains::Domains;
 use super::graph::{Edge, List, Point, Way, describe, edges, holders, lists, wants_echo};
 use super::marks::{self, Marks};
 use crate::mail::{Domain, Mailbox};
@@ -63,6 +64,8 @@ pub(super) struct Painter<'a> {
     marks: &'a Marks,
     words: HashMap<String, u32>,
     domains: HashMap<&'a Domain, u32>,
+    /// Which domains are alike.
+    alike: &'a Domains,
     /// What routing reads of each recipient, as a word.
     looks: Vec<Option<u32>>,
     colours: Vec<Option<u64>>,
@@ -73,13 +76,14 @@ pub(super) struct Painter<'a> {
 
 impl<'a> Painter<'a> {
     /// Begins with what mail-flow rules bring in: it may be met on every way.
-    pub(super) fn new(topology: &'a Topology, marks: &'a Marks) -> Self {
+    pub(super) fn new(topology: &'a Topology, marks: &'a Marks, alike: &'a Domains) -> Self {
         let recipients = topology.parts().recipients.len();
         let mut painter = Self {
             topology,
             marks,
             words: HashMap::new(),
             domains: HashMap::new(),
+            alike,
             looks: vec![None; recipients],
             colours: vec![None; recipients],
             ruled: HashMap::new(),
@@ -255,7 +259,7 @@ impl<'a> Painter<'a> {
                 }
                 let recipient = self.topology.recipient(id);
                 let mut text = String::new();
-                describe(recipient, &mut text);
+                describe(recipient, self.alike, &mut text);
                 self.marks.write(recipient.primary(), &mut text);
                 if let Some(word) = self.ruled.get(&point) {
                     let _ = write!(text, "|{word}");
@@ -271,7 +275,7 @@ impl<'a> Painter<'a> {
         let domain = match self.domains.get(&address.domain) {
             Some(known) => *known,
             None => {
-                let word = self.word(format!("@{}", address.domain));
+                let word = self.word(format!("@{}", self.alike.of(&address.domain)));
                 self.domains.insert(&address.domain, word);
                 word
             }

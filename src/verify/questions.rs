@@ -1,9 +1,10 @@
 //! Which questions a world poses: one for each pair of classes and each range of sizes that a limit
 //! sets apart.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 use super::classes::{RecipientClass, SenderClass, classes};
+use super::domains::Domains;
 use super::marks;
 use super::pairs::Pairs;
 use super::relation::Relation;
@@ -63,11 +64,17 @@ impl Survey {
     }
 
     /// Every address that the classes stand for.
-    pub(super) fn addresses(&self) -> BTreeSet<&Mailbox> {
+    pub(super) fn addresses(&self) -> HashSet<&Mailbox> {
         let senders = self.senders.iter().flat_map(|class| &class.members);
         senders
             .chain(self.recipients.iter().flat_map(|class| &class.members))
             .collect()
+    }
+
+    /// The class of an address as a recipient.
+    pub(super) fn recipient_class(&self, address: &Mailbox) -> Option<usize> {
+        let mut classes = self.recipients.iter();
+        classes.position(|class| class.members.contains(address))
     }
 }
 
@@ -100,7 +107,7 @@ pub fn flows(topology: &Topology, zones: &Zones) -> Vec<Row> {
 
 /// Asks every question.
 pub(super) fn survey(topology: &Topology, zones: &Zones) -> Survey {
-    let classes = classes(topology);
+    let classes = classes(topology, &Domains::new(topology, zones));
     let sizes = size_limits(topology);
     let mut asked: Vec<Asked> = Vec::new();
     for pairs in &classes.pairs {
@@ -213,24 +220,81 @@ fn answers(
             },
         )
     };
+    let ranges = ranges(limits);
+    let mut flows = vec![None; ranges.len()];
+    for at in apart(topology, &ranges) {
+        flows[at] = Some(ask(ranges[at].1));
+    }
+    for (from, to) in apart(topology, &ranges)
+        .windows(2)
+        .map(|pair| (pair[0], pair[1]))
+    {
+        settle(&mut flows, (from, to), &|at| ask(ranges[at].1), topology);
+    }
     let mut answers: Vec<(SizeBucket, Flow)> = Vec::new();
-    let mut min = ByteSize(0);
-    for limit in limits.iter().map(|limit| Some(*limit)).chain([None]) {
-        let size = if min.0 == 0 {
-            limit.map_or(ORDINARY, |limit| limit.min(ORDINARY))
-        } else {
-            min
-        };
-        let flow = ask(size);
-        match answers.last_mut() {
-            Some((bucket, same)) if ends_alike(topology, same, &flow) => bucket.max = limit,
-            Some(_) | None => answers.push((SizeBucket { min, max: limit }, flow)),
-        }
-        if let Some(limit) = limit {
-            min = ByteSize(limit.0.saturating_add(1));
+    for ((bucket, _), flow) in ranges.into_iter().zip(flows) {
+        match (answers.last_mut(), flow) {
+            (Some((last, same)), Some(flow)) if ends_alike(topology, same, &flow) => {
+                last.max = bucket.max;
+            }
+            (_, Some(flow)) => answers.push((bucket, flow)),
+            (Some((last, _)), None) => last.max = bucket.max,
+            (None, None) => unreachable!("the smallest size is asked about"),
         }
     }
     answers
+}
+
+/// The ranges of sizes between limits, smallest first, and the size to ask about in each.
+fn ranges(limits: &BTreeSet<ByteSize>) -> Vec<(SizeBucket, ByteSize)> {
+    let mut ranges = Vec::new();
+    let mut min = ByteSize(0);
+    for max in limits.iter().map(|limit| Some(*limit)).chain([None]) {
+        let size = if min.0 == 0 {
+            max.map_or(ORDINARY, |limit| limit.min(ORDINARY))
+        } else {
+            min
+        };
+        ranges.push((SizeBucket { min, max }, size));
+        if let Some(limit) = max {
+            min = ByteSize(limit.0.saturating_add(1));
+        }
+    }
+    ranges
+}
+
+/// The ranges that are asked about in any case: the first, the last, and those on both sides of a size
+/// that a mail-flow rule asks for, because a rule may do something to large messages, and an exception
+/// of it undo that for larger ones.
+fn apart(topology: &Topology, ranges: &[(SizeBucket, ByteSize)]) -> Vec<usize> {
+    let ruled: BTreeSet<ByteSize> = marks::sizes(topology).collect();
+    let ends = |at: &usize| ranges[*at].0.max.is_some_and(|max| ruled.contains(&max));
+    let ruled = (0..ranges.len()).filter(ends);
+    let mut all: BTreeSet<usize> = ruled.flat_map(|at| [at, at + 1]).collect();
+    all.extend([0, ranges.len() - 1]);
+    all.into_iter().collect()
+}
+
+/// Asks about the ranges between two that have been asked about, where these end differently. A limit
+/// takes ways away as messages grow and gives none back: what goes the same way at both ends goes it in
+/// between.
+fn settle(
+    flows: &mut [Option<Flow>],
+    (from, to): (usize, usize),
+    ask: &dyn Fn(usize) -> Flow,
+    topology: &Topology,
+) {
+    let alike = match (&flows[from], &flows[to]) {
+        (Some(a), Some(b)) => ends_alike(topology, a, b),
+        _ => false,
+    };
+    if alike || to - from < 2 {
+        return;
+    }
+    let middle = from.midpoint(to);
+    flows[middle] = Some(ask(middle));
+    settle(flows, (from, middle), ask, topology);
+    settle(flows, (middle, to), ask, topology);
 }
 
 /// Whether two flows differ in nothing that a row of the table shows.

@@ -147,7 +147,8 @@ fn lead_home(recipient: &Recipient) -> Fix {
 }
 
 /// The recipient that a target address leads to: another one of the same organization, else one of an
-/// organization that it forms a hybrid deployment with.
+/// organization that it forms a hybrid deployment with. A contact whom both sides list leads to neither:
+/// mail for a domain that nobody accepts leaves for good.
 fn next(topology: &Topology, id: RecipientId) -> Option<RecipientId> {
     let recipient = topology.recipient(id);
     let target = target_of(recipient)?;
@@ -157,7 +158,13 @@ fn next(topology: &Topology, id: RecipientId) -> Option<RecipientId> {
         holders.iter().copied().find(|other| *other != id)
     };
     let partners = &topology.organization(own).partners;
-    at(own).or_else(|| partners.iter().find_map(|partner| at(*partner)))
+    let accepts = |partner: &&OrganizationId| {
+        topology
+            .accepted_domain_for(**partner, &target.domain)
+            .is_some()
+    };
+    let mut partners = partners.iter().filter(accepts);
+    at(own).or_else(|| partners.find_map(|partner| at(*partner)))
 }
 
 /// The ring that a recipient is in, from its first member on.

@@ -27,9 +27,14 @@ pub(crate) fn is_file(path: &Path) -> bool {
 }
 
 /// Writes a file into a test's own folder, which nobody else can read.
-#[expect(clippy::disallowed_methods, reason = "programs under test read files")]
 pub(crate) fn write(path: &Path, text: &str) {
-    std::fs::write(path, text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    write_bytes(path, text.as_bytes());
+}
+
+/// The same for what need not be text.
+#[expect(clippy::disallowed_methods, reason = "programs under test read files")]
+pub(crate) fn write_bytes(path: &Path, bytes: &[u8]) {
+    std::fs::write(path, bytes).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     set_mode(path, 0o600);
 }
 

@@ -5,6 +5,7 @@
 //!
 //! `SEED=n` runs the one seed `n` instead of all; a disagreement prints the seed to give.
 
+pub(crate) mod large;
 pub(crate) mod order;
 pub(crate) mod question;
 pub(crate) mod world;

@@ -6,72 +6,80 @@ use crate::config::directory::{self, target_address};
 use crate::config::keys::timestamp;
 use crate::config::object::{Object, Word};
 use crate::config::policy::{self, Directory, Written};
+use crate::config::rows;
 use crate::diag::Diagnostic;
 use crate::model::{
-    DistributionGroup, MailUserFlavour, Member, MemberSince, RecipientKind, UnifiedGroup,
+    AddressIndex, DistributionGroup, MailUserFlavour, Member, MemberSince, RecipientId,
+    RecipientKind, UnifiedGroup,
 };
+
+/// The lists of recipients, in the order in which they are lowered.
+const LISTS: [&str; 6] = [
+    "Mailboxes",
+    "MailUsers",
+    "MailContacts",
+    "DistributionGroups",
+    "DynamicDistributionGroups",
+    "UnifiedGroups",
+];
 
 /// Adds the recipients of a tenant, then what names others.
 pub(super) fn lower(build: &mut Build, tenant: &Tenant<'_>) {
     let first = build.parts.recipients.len();
     let mut written = Written::new();
-    let mut add = |object, kind| {
-        let authenticated = Object::flag(object, "RequireSenderAuthenticationEnabled");
-        let id = directory::lower(build, tenant.organization, object, kind, authenticated);
+    for object in LISTS.iter().flat_map(|key| tenant.object.objects(key)) {
+        let id = one(build, tenant, object);
         written.extend(id.map(|id| (object, id)));
-        id
-    };
-    for object in tenant.object.objects("Mailboxes") {
-        let kind = RecipientKind::Mailbox {
-            server: tenant.hub,
-            echo: object.flag("EchoGroupMessageBackToSubscribedSender"),
-        };
-        add(object, kind);
     }
-    for (key, flavour) in [
-        ("MailUsers", MailUserFlavour::MailUser),
-        ("MailContacts", MailUserFlavour::Contact),
-    ] {
-        for object in tenant.object.objects(key) {
-            let echo = "EchoGroupMessageBackToSubscribedSender";
-            let kind = RecipientKind::MailUser {
-                flavour,
-                target_address: target_address(object, "ExternalEmailAddress"),
-                echo: object.knows(echo) && object.flag(echo),
-            };
-            add(object, kind);
-        }
-    }
-    for key in ["DistributionGroups", "DynamicDistributionGroups"] {
-        for object in tenant.object.objects(key) {
-            let group = DistributionGroup {
-                dynamic: object.knows("RecipientFilter"),
-                ..DistributionGroup::default()
-            };
-            add(object, RecipientKind::DistributionGroup(Box::new(group)));
-        }
-    }
-    let mut groups = Vec::new();
-    for object in tenant.object.objects("UnifiedGroups") {
-        let kind = RecipientKind::Group {
-            members: Vec::new(),
-            subscribers: Vec::new(),
-            details: Box::default(),
-        };
-        groups.extend(add(object, kind).map(|id| (object, id)));
-    }
-    policy::connect(build, first, &written);
-    let directory = Directory::of(build, first);
-    for (object, id) in groups {
+    let mut rows = Vec::new();
+    rows::each(build, tenant.object, &mut |build, row| {
+        let id = one(build, tenant, &row);
+        policy::keep(build, id, row, &mut rows);
+    });
+    written.extend(rows.iter().map(|(object, id)| (object, *id)));
+    let index = AddressIndex::new(&build.parts.recipients, first);
+    policy::connect_with(build, &index, &written);
+    let is_group = |(object, _): &&(&Object, RecipientId)| object.kind.name() == "UnifiedGroups";
+    for (object, id) in written.iter().filter(is_group) {
+        let directory = Directory::new(&index, &build.parts.recipients);
         let (kind, diagnostics) = group(&directory, build, object);
         build.parts.recipients[id.index()].kind = kind;
         build.diagnostics.extend(diagnostics);
     }
 }
 
+/// Adds one recipient; what it names follows when all are known.
+fn one(build: &mut Build, tenant: &Tenant<'_>, object: &Object) -> Option<RecipientId> {
+    let echo = "EchoGroupMessageBackToSubscribedSender";
+    let mail_user = |flavour| RecipientKind::MailUser {
+        flavour,
+        target_address: target_address(object, "ExternalEmailAddress"),
+        echo: object.knows(echo) && object.flag(echo),
+    };
+    let kind = match object.kind.name() {
+        "Mailboxes" => RecipientKind::Mailbox {
+            server: tenant.hub,
+            echo: object.flag(echo),
+        },
+        "MailContacts" => mail_user(MailUserFlavour::Contact),
+        "MailUsers" => mail_user(MailUserFlavour::MailUser),
+        "UnifiedGroups" => RecipientKind::Group {
+            members: Vec::new(),
+            subscribers: Vec::new(),
+            details: Box::default(),
+        },
+        _ => RecipientKind::DistributionGroup(Box::new(DistributionGroup {
+            dynamic: object.knows("RecipientFilter"),
+            ..DistributionGroup::default()
+        })),
+    };
+    let authenticated = object.flag("RequireSenderAuthenticationEnabled");
+    directory::lower(build, tenant.organization, object, kind, authenticated)
+}
+
 /// A group with its members and subscribers.
 fn group(
-    directory: &Directory,
+    directory: &Directory<'_>,
     build: &Build,
     object: &Object,
 ) -> (RecipientKind, Vec<Diagnostic>) {
@@ -95,7 +103,7 @@ fn group(
 }
 
 /// What a group has beside members and subscribers.
-fn details(directory: &Directory, object: &Object) -> UnifiedGroup {
+fn details(directory: &Directory<'_>, object: &Object) -> UnifiedGroup {
     let since = |entry: &Object| {
         Some(MemberSince {
             member: directory.member(&entry.word("Member")?)?,
@@ -121,7 +129,11 @@ fn details(directory: &Directory, object: &Object) -> UnifiedGroup {
 }
 
 /// Says of every subscriber that is no member.
-fn strangers(directory: &Directory, subscribers: &[Word], members: &[Member]) -> Vec<Diagnostic> {
+fn strangers(
+    directory: &Directory<'_>,
+    subscribers: &[Word],
+    members: &[Member],
+) -> Vec<Diagnostic> {
     let is_stranger = |word: &&Word| {
         directory
             .member(word)

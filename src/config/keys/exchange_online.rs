@@ -8,8 +8,8 @@ use super::kind::{Key, Kind, boolean, choice, moment, object, objects, one_or_ma
 use super::recipient::{
     AUTHENTICATED, BROKEN, DELIVER_AND_FORWARD, EXTERNAL_ADDRESS, FORWARDING_ADDRESS,
     FORWARDING_SMTP_ADDRESS, GROUP_AUTHENTICATED, INBOX_RULE_KEYS, MAILBOX_TYPES, MANAGED_BY,
-    MEMBERS, MOVED_AT, RECIPIENT_FILTER, RECIPIENT_LIMITS, REPORT_TO_MANAGER, REPORT_TO_ORIGINATOR,
-    SEND_AS_KEYS, recipient_keys,
+    MEMBERS, MOVED_AT, RECIPIENT_FILTER, RECIPIENT_LIMITS, RECIPIENTS_FILE, REPORT_TO_MANAGER,
+    REPORT_TO_ORIGINATOR, SEND_AS_KEYS, recipient_keys,
 };
 use super::remote::{
     REMOTE_AUTO_FORWARD, REMOTE_DELIVERY_REPORT, REMOTE_IS_INTERNAL, REMOTE_NDR, REMOTE_OOF,
@@ -41,6 +41,7 @@ pub(super) static TENANT: Kind = Kind {
         objects(&ACCEPTED_DOMAINS, "AcceptedDomains"),
         objects(&INBOUND_CONNECTORS, "InboundConnectors"),
         objects(&OUTBOUND_CONNECTORS, "OutboundConnectors"),
+        RECIPIENTS_FILE,
         objects(&MAILBOXES, "Mailboxes"),
         objects(&MAIL_USERS, "MailUsers"),
         objects(&UNIFIED_GROUPS, "UnifiedGroups"),

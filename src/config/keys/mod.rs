@@ -2,7 +2,7 @@
 //! where it is not written, and a sentence on it.
 //!
 //! One table drives the reader, its messages and the JSON Schema. Keys and values are spelled as
-//! the properties of Exchange's cmdlets; ours are `AsOf`, `IPAddress`, `EdgeSubscriptions` with
+//! the properties of Exchange's cmdlets; ours are `AsOf`, `RecipientsFile`, `IPAddress`, `EdgeSubscriptions` with
 //! its keys, `ADPermissions`, `WrittenBackGroups`, `Members` and `Subscribers`, `EventSubscribers`,
 //! `MemberSince`, `InboxRules`, `MovedAt`, `Licensed`, `Guest`, `Broken`, `Blocked`,
 //! `HasMailLicense`, `SendAsPermissions`, `MailFlowRegion` of an organization, `LastEdgeSynchronization`,

@@ -166,6 +166,13 @@ pub(super) const RECIPIENT_FILTER: Key = text(
     "The query that gives its members; Members says what it gives.",
 );
 
+/// The key of an organization that names its side files.
+pub(super) const RECIPIENTS_FILE: Key = one_or_many(
+    "RecipientsFile",
+    &NAME,
+    "Files with more recipients, beside the world's own: CSV, or JSON lines, with a column RecipientTypeDetails.",
+);
+
 /// The keys of an Inbox rule.
 pub(super) const INBOX_RULE_KEYS: &[Key] = &[
     text(

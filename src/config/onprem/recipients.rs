@@ -4,53 +4,65 @@ use crate::config::build::Build;
 use crate::config::directory::{self, target_address};
 use crate::config::object::Object;
 use crate::config::policy::{self, Written};
+use crate::config::rows;
 use crate::model::{
-    DistributionGroup, MailUserFlavour, OrganizationId, RecipientKind, Server, ServerId, ServerRole,
+    DistributionGroup, MailUserFlavour, OrganizationId, RecipientId, RecipientKind, Server,
+    ServerId, ServerRole,
 };
+
+/// The lists of recipients, in the order in which they are lowered.
+const LISTS: [&str; 7] = [
+    "Mailboxes",
+    "RemoteMailboxes",
+    "MailUsers",
+    "MailContacts",
+    "DistributionGroups",
+    "DynamicDistributionGroups",
+    "WrittenBackGroups",
+];
 
 /// Adds every recipient, then what names others.
 pub(super) fn lower(build: &mut Build, organization: OrganizationId, object: &Object) {
     let first = build.parts.recipients.len();
     let mut written = Written::new();
-    mailboxes(build, organization, object, &mut written);
-    for (key, flavour) in [
-        ("RemoteMailboxes", MailUserFlavour::RemoteMailbox),
-        ("MailUsers", MailUserFlavour::MailUser),
-        ("MailContacts", MailUserFlavour::Contact),
-    ] {
-        mail_users(
-            build,
-            organization,
-            object.objects(key),
-            flavour,
-            &mut written,
-        );
+    for object in LISTS.iter().flat_map(|key| object.objects(key)) {
+        let id = one(build, organization, object);
+        written.extend(id.map(|id| (object, id)));
     }
-    for key in ["DistributionGroups", "DynamicDistributionGroups"] {
-        groups(build, organization, object.objects(key), &mut written);
-    }
-    written_back_groups(build, organization, object, &mut written);
+    let mut rows = Vec::new();
+    rows::each(build, object, &mut |build, row| {
+        let id = one(build, organization, &row);
+        policy::keep(build, id, row, &mut rows);
+    });
+    written.extend(rows.iter().map(|(object, id)| (object, *id)));
     policy::connect(build, first, &written);
 }
 
-fn mailboxes<'a>(
+/// Adds one recipient; what it names follows when all are known.
+fn one(build: &mut Build, organization: OrganizationId, object: &Object) -> Option<RecipientId> {
+    let authenticated = || object.flag("RequireSenderAuthenticationEnabled");
+    let (kind, authenticated) = match object.kind.name() {
+        "Mailboxes" => (mailbox(build, organization, object)?, authenticated()),
+        "DistributionGroups" | "DynamicDistributionGroups" => {
+            (group(build, organization, object), authenticated())
+        }
+        // Choice: a group that is written back takes mail from authenticated senders only, as the
+        // object of directory synchronization says.
+        "WrittenBackGroups" => (written_back_group(object), true),
+        _ => (mail_user(object), authenticated()),
+    };
+    directory::lower(build, organization, object, kind, authenticated)
+}
+
+fn mailbox(
     build: &mut Build,
     organization: OrganizationId,
-    object: &'a Object,
-    written: &mut Written<'a>,
-) {
-    for object in object.objects("Mailboxes") {
-        let Some(server) = mailbox_server(build, organization, object) else {
-            continue;
-        };
-        let kind = RecipientKind::Mailbox {
-            server,
-            echo: false,
-        };
-        let authenticated = object.flag("RequireSenderAuthenticationEnabled");
-        let id = directory::lower(build, organization, object, kind, authenticated);
-        written.extend(id.map(|id| (object, id)));
-    }
+    object: &Object,
+) -> Option<RecipientKind> {
+    Some(RecipientKind::Mailbox {
+        server: mailbox_server(build, organization, object)?,
+        echo: false,
+    })
 }
 
 /// The server that holds a mailbox.
@@ -79,65 +91,33 @@ fn mailbox_server(
     first
 }
 
-fn mail_users<'a>(
-    build: &mut Build,
-    organization: OrganizationId,
-    objects: &'a [Object],
-    flavour: MailUserFlavour,
-    written: &mut Written<'a>,
-) {
-    let key = match flavour {
-        MailUserFlavour::Contact | MailUserFlavour::MailUser => "ExternalEmailAddress",
-        MailUserFlavour::RemoteMailbox => "RemoteRoutingAddress",
+fn mail_user(object: &Object) -> RecipientKind {
+    let (key, flavour) = match object.kind.name() {
+        "RemoteMailboxes" => ("RemoteRoutingAddress", MailUserFlavour::RemoteMailbox),
+        "MailContacts" => ("ExternalEmailAddress", MailUserFlavour::Contact),
+        _ => ("ExternalEmailAddress", MailUserFlavour::MailUser),
     };
-    for object in objects {
-        let kind = RecipientKind::MailUser {
-            flavour,
-            target_address: target_address(object, key),
-            echo: false,
-        };
-        let authenticated = object.flag("RequireSenderAuthenticationEnabled");
-        let id = directory::lower(build, organization, object, kind, authenticated);
-        written.extend(id.map(|id| (object, id)));
+    RecipientKind::MailUser {
+        flavour,
+        target_address: target_address(object, key),
+        echo: false,
     }
 }
 
-fn groups<'a>(
-    build: &mut Build,
-    organization: OrganizationId,
-    objects: &'a [Object],
-    written: &mut Written<'a>,
-) {
-    for object in objects {
-        let ours = |server: &Server| server.organization == organization;
-        let server = object.word("ExpansionServer");
-        let group = DistributionGroup {
-            dynamic: object.knows("RecipientFilter"),
-            expansion_server: server.and_then(|word| build.server_named(&word, ours)),
-            ..DistributionGroup::default()
-        };
-        let kind = RecipientKind::DistributionGroup(Box::new(group));
-        let authenticated = object.flag("RequireSenderAuthenticationEnabled");
-        let id = directory::lower(build, organization, object, kind, authenticated);
-        written.extend(id.map(|id| (object, id)));
-    }
+fn group(build: &mut Build, organization: OrganizationId, object: &Object) -> RecipientKind {
+    let ours = |server: &Server| server.organization == organization;
+    let server = object.word("ExpansionServer");
+    RecipientKind::DistributionGroup(Box::new(DistributionGroup {
+        dynamic: object.knows("RecipientFilter"),
+        expansion_server: server.and_then(|word| build.server_named(&word, ours)),
+        ..DistributionGroup::default()
+    }))
 }
 
-fn written_back_groups<'a>(
-    build: &mut Build,
-    organization: OrganizationId,
-    object: &'a Object,
-    written: &mut Written<'a>,
-) {
-    for object in object.objects("WrittenBackGroups") {
-        let kind = RecipientKind::RemoteGroup {
-            target_address: target_address(object, "ExternalEmailAddress"),
-            mail_enabled: object.flag("MailEnabled"),
-            members: Vec::new(),
-        };
-        // Choice: a group that is written back takes mail from authenticated senders only, as the
-        // object of directory synchronization says.
-        let id = directory::lower(build, organization, object, kind, true);
-        written.extend(id.map(|id| (object, id)));
+fn written_back_group(object: &Object) -> RecipientKind {
+    RecipientKind::RemoteGroup {
+        target_address: target_address(object, "ExternalEmailAddress"),
+        mail_enabled: object.flag("MailEnabled"),
+        members: Vec::new(),
     }
 }
