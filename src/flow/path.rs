@@ -16,6 +16,8 @@ pub(super) struct Path {
     pub(super) flags: Vec<Flag>,
     /// The group the recipient was expanded from first.
     pub(super) group: Option<RecipientId>,
+    /// Whether a mail-flow rule did something to it.
+    pub(super) ruled: bool,
     /// Every group it was expanded from.
     pub(super) expanded: Vec<RecipientId>,
     /// The connector by which the holder sent it on.
@@ -46,6 +48,7 @@ impl Path {
             trust: None,
             flags: Vec::new(),
             group: None,
+            ruled: false,
             expanded: Vec::new(),
             leaving: None,
             told,

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use crate::dns::{self, Failure, NoHost, Target, Targets, View, Zones};
 use crate::mail::Domain;
-use crate::model::{DnsView, SendConnectorId, ServerId, SmartHost, Topology};
+use crate::model::{DnsView, Matcher, SendConnectorId, ServerId, SmartHost, Topology};
 use crate::route::{Happened, Reason};
 
 /// A next hop with an address.
@@ -60,6 +60,16 @@ pub(super) fn view(
     }
 }
 
+/// Whether any Receive connector of a server listens on a port.
+pub(super) fn listens(topology: &Topology, server: ServerId, port: u16) -> bool {
+    topology.receive_connectors_on(server).iter().any(|id| {
+        match &topology.receive_connector(*id).matcher {
+            Matcher::Endpoint { bindings, .. } => bindings.iter().any(|at| at.port() == port),
+            Matcher::Peer { .. } => false,
+        }
+    })
+}
+
 /// The first host that has an address, unless it is the sending server itself.
 pub(super) fn best(
     topology: &Topology,
@@ -97,7 +107,7 @@ pub(super) fn smart_host(
     zones: &Zones,
     server: ServerId,
     hosts: &[SmartHost],
-    connector: SendConnectorId,
+    connector: Option<SendConnectorId>,
 ) -> Result<Reached, (Domain, Miss)> {
     let mut miss = None;
     for host in hosts {
@@ -111,7 +121,7 @@ pub(super) fn smart_host(
                 });
             }
             SmartHost::Name(name) => {
-                let targets = dns::targets(zones, view(topology, server, Some(connector)), name);
+                let targets = dns::targets(zones, view(topology, server, connector), name);
                 match best(topology, server, targets, true) {
                     Ok(reached) => return Ok(reached),
                     Err(why @ Miss::Unknown(_)) => return Err((name.clone(), why)),

@@ -34,16 +34,17 @@ pub fn walk(topology: &Topology, zones: &Zones, question: &Question) -> Flow {
         topology,
         zones,
         sender,
+        addressed: &question.to,
         delivered: HashSet::new(),
         forks: Vec::new(),
     };
-    for (index, recipient) in question.to.iter().enumerate() {
-        // The same address twice in one transaction is one recipient.
-        if !question.to[..index].contains(recipient) {
-            let from = walk.forks.len();
-            walk.submit(question, recipient);
-            walk.flag_duplicates(from);
-        }
+    // The same address twice in one transaction is one recipient.
+    let mut met = HashSet::new();
+    let to = question.to.iter().filter(|to| met.insert(*to));
+    let to: Vec<Mailbox> = to.cloned().collect();
+    if !to.is_empty() {
+        walk.submit(question, to);
+        walk.flag_duplicates();
     }
     Flow {
         question: question.clone(),
@@ -56,32 +57,35 @@ struct Walk<'a> {
     zones: &'a Zones,
     /// The organization of the user who sent it.
     sender: Option<OrganizationId>,
+    /// Whom the sender wrote to.
+    addressed: &'a [Mailbox],
     /// The mailboxes that have it.
     delivered: HashSet<RecipientId>,
     forks: Vec<Fork>,
 }
 
 impl Walk<'_> {
-    fn submit(&mut self, question: &Question, recipient: &Mailbox) {
+    /// One message for all of its recipients, each of them once.
+    fn submit(&mut self, question: &Question, to: Vec<Mailbox>) {
         match question.submission {
             Submission::User(server) | Submission::Host(server) => {
                 let mut path = Path::begin(server, question.from.clone());
                 let user = matches!(question.submission, Submission::User(_));
                 path.holder = user.then_some(server);
-                let item = self.submitted(question, recipient, server);
                 let who = if user {
                     Reason::AuthenticatedUser
                 } else {
                     Reason::AnonymousSession
                 };
-                path.record([Step::new(Event::Submit, recipient).because(who)]);
+                path.record([Step::new(Event::Submit, &to[0]).because(who)]);
+                let item = self.submitted(question, to, server);
                 path.trust = user.then_some(item.auth_as);
                 self.visit(&item, path);
             }
             Submission::Anonymous { server, address } => {
                 let transfer = Transfer {
                     reverse_path: question.from.clone(),
-                    recipients: vec![recipient.clone()],
+                    recipients: to,
                     size: question.size,
                     organization: None,
                     cross_premises: None,
@@ -104,7 +108,7 @@ impl Walk<'_> {
                     server,
                     &connection,
                     &transfer,
-                    Path::begin(server, question.from.clone()),
+                    &Path::begin(server, question.from.clone()),
                     Hand::First,
                 );
             }
@@ -112,7 +116,7 @@ impl Walk<'_> {
     }
 
     /// The message as the sender's own server has it.
-    fn submitted(&self, question: &Question, recipient: &Mailbox, server: ServerId) -> MailItem {
+    fn submitted(&self, question: &Question, to: Vec<Mailbox>, server: ServerId) -> MailItem {
         let this = self.topology.server(server);
         // The submission leaves a Received field of its own ("with mapi").
         let trace = Trace {
@@ -121,7 +125,7 @@ impl Walk<'_> {
         };
         MailItem {
             reverse_path: question.from.clone(),
-            recipients: vec![recipient.clone()],
+            recipients: to,
             size: question.size,
             auth_as: AuthAs::Internal,
             directionality: Directionality::Originating,
@@ -148,7 +152,14 @@ impl Walk<'_> {
         for copy in once_around(categorized.copies, &path.expanded) {
             let mut path = path.clone();
             path.record(copy.steps.iter().cloned());
+            if self.is_unknown(&copy.transfer.recipients[0], &copy.steps, &path) {
+                continue;
+            }
             path.group = path.group.or(copy.expanded_from);
+            path.ruled |= copy
+                .steps
+                .iter()
+                .any(|step| matches!(step.chosen, Some(Subject::Rule(_))));
             path.expanded.extend(copy.expanded_from);
             path.told = copy.transfer.reverse_path.clone();
             path.notify_never = copy.transfer.properties.notify_never;
@@ -160,7 +171,10 @@ impl Walk<'_> {
                 path.told = *told;
             }
             path.notify_never |= failure.notify_never;
-            path.record(failure.steps);
+            path.record(failure.steps.iter().cloned());
+            if self.is_unknown(&failure.recipient, &failure.steps, &path) {
+                continue;
+            }
             match failure.looped {
                 Some(looped) => {
                     let kind = looped.kind.as_str();
@@ -172,13 +186,34 @@ impl Walk<'_> {
         }
         for suppressed in categorized.suppressed {
             let mut path = path.clone();
-            path.record(suppressed.steps);
+            path.record(suppressed.steps.iter().cloned());
+            if self.is_unknown(&suppressed.recipient, &suppressed.steps, &path) {
+                continue;
+            }
             let status = Some(replies::QUEUED.clone());
             self.end(
                 path,
                 End::new(suppressed.recipient, Disposition::Suppressed, status),
             );
         }
+    }
+
+    /// Ends a fork of which a mail-flow rule may make something else: whether it does is a matter of
+    /// the content, which no question has.
+    fn is_unknown(&mut self, recipient: &Mailbox, steps: &[Step], path: &Path) -> bool {
+        let unknown = |step: &Step| {
+            step.event == Event::AgentInfo
+                && step
+                    .because
+                    .iter()
+                    .any(|reason| matches!(reason, Reason::UnknownFact(_)))
+        };
+        let is_unknown = steps.iter().any(unknown);
+        if is_unknown {
+            let end = End::new(recipient.clone(), Disposition::Unknown, None);
+            self.end(path.clone(), end);
+        }
+        is_unknown
     }
 
     /// One copy to its next hop.
@@ -206,23 +241,29 @@ impl Walk<'_> {
                 }
                 None => self.fall_short(recipient, &Happened::NoConnection, path),
             },
-            NextHop::Dns { domain, connector } => {
+            NextHop::Dns {
+                domain,
+                connector,
+                port,
+            } => {
                 let targets = dns::targets(
                     self.zones,
                     reach::view(self.topology, server, *connector),
                     domain,
                 );
                 match reach::best(self.topology, server, targets, false) {
-                    Ok(hop) => self.transmit(copy, &hop, 25, path),
+                    Ok(hop) => self.transmit(copy, &hop, *port, path),
                     Err(miss) => self.miss(copy, domain, miss, path),
                 }
             }
-            NextHop::SmartHosts { hosts, connector } => {
-                match reach::smart_host(self.topology, self.zones, server, hosts, *connector) {
-                    Ok(hop) => self.transmit(copy, &hop, 25, path),
-                    Err((name, miss)) => self.miss(copy, &name, miss, path),
-                }
-            }
+            NextHop::SmartHosts {
+                hosts,
+                connector,
+                port,
+            } => match reach::smart_host(self.topology, self.zones, server, hosts, *connector) {
+                Ok(hop) => self.transmit(copy, &hop, *port, path),
+                Err((name, miss)) => self.miss(copy, &name, miss, path),
+            },
         }
     }
 
@@ -273,6 +314,12 @@ impl Walk<'_> {
             );
             return self.end(path, end);
         };
+        if !reach::listens(self.topology, next, port) {
+            let why = Reason::NoConnection(format!("port {port} of {}", hop.name));
+            let step = Step::new(Event::Defer, recipient).because(why);
+            path.record([step.chosen(Subject::Server(next))]);
+            return self.fall_short(recipient, &Happened::NoConnection, path);
+        }
         let mut connection = self.connection(from, next, hop.address, port);
         match self.session(copy, from, next, &connection) {
             Ok(peer) => connection.peer = peer,
@@ -302,7 +349,7 @@ impl Walk<'_> {
             next,
             &connection,
             &copy.transfer_to(connection.peer),
-            path,
+            &path,
             Hand::Next(copy.next_hop.connector()),
         );
     }
@@ -386,60 +433,85 @@ impl Walk<'_> {
         route::judge(&copy.tls, offered, certificate, self.topology.as_of())
     }
 
-    /// RCPT TO and the end of DATA at the next server.
+    /// RCPT TO for every recipient, and the end of DATA for those who are accepted alike.
     fn hand_over(
         &mut self,
         next: ServerId,
         connection: &Connection,
         transfer: &Transfer,
+        path: &Path,
+        hand: Hand,
+    ) {
+        let mut accepted: Vec<(Admission, Step, Vec<Mailbox>)> = Vec::new();
+        for recipient in &transfer.recipients {
+            let from = &transfer.reverse_path;
+            let verdict = route::accept(self.topology, next, connection, from, recipient);
+            match verdict.decision {
+                Ok(admission) => match accepted.iter_mut().find(|(same, ..)| *same == admission) {
+                    Some((.., recipients)) => recipients.push(recipient.clone()),
+                    None => accepted.push((admission, verdict.step, vec![recipient.clone()])),
+                },
+                Err(status) => {
+                    let mut path = path.clone();
+                    hand.arrive(&mut path, next, connection.tls, vec![verdict.step]);
+                    self.refuse(recipient, status, path);
+                }
+            }
+        }
+        for (admission, received, recipients) in accepted {
+            let transfer = Transfer {
+                recipients,
+                ..transfer.clone()
+            };
+            let path = path.clone();
+            self.take(
+                next, connection, &admission, received, &transfer, path, hand,
+            );
+        }
+    }
+
+    /// The end of DATA at the next server, for recipients that it accepts.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "what RCPT TO decided, and what it was about"
+    )]
+    fn take(
+        &mut self,
+        next: ServerId,
+        connection: &Connection,
+        admission: &Admission,
+        mut received: Step,
+        transfer: &Transfer,
         mut path: Path,
         hand: Hand,
     ) {
-        let recipient = &transfer.recipients[0];
-        let verdict = route::accept(
-            self.topology,
-            next,
-            connection,
-            &transfer.reverse_path,
-            recipient,
-        );
-        let hop = |steps| Hop {
-            server: next,
-            connector: hand.connector(),
-            tls: connection.tls,
-            steps,
-        };
-        let arrive = |path: &mut Path, steps: Vec<Step>| match hand {
-            Hand::First => path.record(steps),
-            Hand::Next(_) => path.hops.push(hop(steps)),
-        };
-        let admission: Admission = match verdict.decision {
-            Ok(admission) => admission,
-            Err(status) => {
-                arrive(&mut path, vec![verdict.step]);
-                return self.refuse(recipient, status, path);
-            }
-        };
-        let again = path.comes_again(next, recipient, admission.directionality);
-        match route::admit(self.topology, next, connection, &admission, transfer) {
+        let recipients = transfer.recipients.iter();
+        // All of them are noted, whichever comes again.
+        let again = recipients
+            .filter(|recipient| path.comes_again(next, recipient, admission.directionality))
+            .count()
+            > 0;
+        match route::admit(self.topology, next, connection, admission, transfer) {
             Ok((item, step)) => {
-                let mut received = verdict.step;
                 received.because.extend(step.because);
-                arrive(&mut path, vec![received]);
+                hand.arrive(&mut path, next, connection.tls, vec![received]);
                 path.trust = Some(item.auth_as);
-                self.flag_trust(&item, &admission, next, &mut path);
+                self.flag_trust(&item, admission, next, &mut path);
                 self.visit(&item, path);
             }
             Err(refusal) => {
                 let route::Refusal { status, step } = *refusal;
-                let kind = loop_detector(&step);
-                arrive(&mut path, vec![verdict.step, step]);
-                match kind.filter(|_| again) {
-                    Some(kind) => {
-                        let cycle = minimal_cycle(&path.hops);
-                        self.looped(recipient, status, kind, cycle, path);
+                let kind = loop_detector(&step).filter(|_| again);
+                hand.arrive(&mut path, next, connection.tls, vec![received, step]);
+                for recipient in &transfer.recipients {
+                    let (status, path) = (status.clone(), path.clone());
+                    match kind {
+                        Some(kind) => {
+                            let cycle = minimal_cycle(&path.hops);
+                            self.looped(recipient, status, kind, cycle, path);
+                        }
+                        None => self.refuse(recipient, status, path),
                     }
-                    None => self.refuse(recipient, status, path),
                 }
             }
         }
@@ -447,7 +519,6 @@ impl Walk<'_> {
 
     fn deliver(&mut self, id: Option<RecipientId>, copy: &Copy, mut path: Path) {
         let recipient = copy.transfer.recipients[0].clone();
-        let server = path.server();
         // Exchange Server 2007, "How to Configure Duplicate Message Detection": a mailbox takes a
         // message once. A host outside has no store that would see to it.
         // Choice: whichever copy comes first is delivered; a prediction takes the order of the walk.
@@ -456,20 +527,7 @@ impl Walk<'_> {
             let status = Some(replies::QUEUED.clone());
             return self.end(path, End::new(recipient, Disposition::Suppressed, status));
         }
-        if let (Some(id), Some(group)) = (id, path.group)
-            && let Some(sender) = copy.transfer.reverse_path.mailbox()
-            && self.topology.recipient(id).addresses.contains(sender)
-            // A distribution group always sends its members their own posts.
-            && matches!(self.topology.recipient(group).kind, RecipientKind::Group { .. })
-        {
-            let expected = self.asked_for_echo(group, sender);
-            path.raise(
-                FlagKind::EchoBack,
-                expected,
-                server,
-                if expected { "true" } else { "false" },
-            );
-        }
+        self.flag_echo(id, copy, &mut path);
         if id.is_none() {
             path.trust = None;
         }
@@ -481,6 +539,30 @@ impl Walk<'_> {
                 Some(replies::QUEUED.clone()),
             ),
         );
+    }
+
+    /// A sender's own message that comes back, by way of a group or of a mail-flow rule.
+    fn flag_echo(&self, id: Option<RecipientId>, copy: &Copy, path: &mut Path) {
+        let (Some(id), Some(sender)) = (id, copy.transfer.reverse_path.mailbox()) else {
+            return;
+        };
+        let addresses = &self.topology.recipient(id).addresses;
+        if !addresses.contains(sender) {
+            return;
+        }
+        let to_oneself = || self.addressed.iter().any(|to| addresses.contains(to));
+        let expected = match path.group {
+            Some(group) => match self.topology.recipient(group).kind {
+                // A distribution group always sends its members their own posts.
+                RecipientKind::DistributionGroup(_) => return,
+                _ => self.asked_for_echo(group, sender),
+            },
+            // Choice: the administrator who wrote the rule asked for it.
+            None if path.ruled && !to_oneself() => true,
+            None => return,
+        };
+        let reason = if expected { "true" } else { "false" };
+        path.raise(FlagKind::EchoBack, expected, path.server(), reason);
     }
 
     /// Whether the sender, as the group's organization knows it, wants its own posts back.
@@ -576,6 +658,7 @@ impl Walk<'_> {
             topology: self.topology,
             zones: self.zones,
             sender: Some(self.topology.server(server).organization),
+            addressed: std::slice::from_ref(to),
             delivered: HashSet::new(),
             forks: Vec::new(),
         };
@@ -636,7 +719,7 @@ impl Walk<'_> {
                         .organization(own)
                         .partners
                         .contains(&item.organization);
-                if family && item.auth_as != AuthAs::Internal {
+                if family && item.auth_as != AuthAs::Internal && item.is_for_own(self.topology) {
                     path.raise(
                         FlagKind::WrongTrust,
                         false,
@@ -678,10 +761,16 @@ impl Walk<'_> {
     }
 
     /// A recipient that gets the same message twice although it was addressed once: on a host outside,
-    /// because mailboxes drop the second copy.
-    fn flag_duplicates(&mut self, from: usize) {
+    /// because mailboxes drop the second copy. Somebody who was written to besides others has one copy
+    /// for that, and another from a group.
+    fn flag_duplicates(&mut self) {
         let mut delivered = HashSet::new();
-        for fork in &mut self.forks[from..] {
+        let besides = |to: &Mailbox| self.addressed.len() > 1 && self.addressed.contains(to);
+        for fork in self
+            .forks
+            .iter_mut()
+            .filter(|fork| !besides(&fork.recipient))
+        {
             let Some(hop) = fork.hops.last() else {
                 continue;
             };
@@ -739,10 +828,16 @@ enum Hand {
 }
 
 impl Hand {
-    fn connector(self) -> Option<SendConnectorId> {
+    /// Notes what the server that gets it decided.
+    fn arrive(self, path: &mut Path, server: ServerId, tls: bool, steps: Vec<Step>) {
         match self {
-            Self::First => None,
-            Self::Next(connector) => connector,
+            Self::First => path.record(steps),
+            Self::Next(connector) => path.hops.push(Hop {
+                server,
+                connector,
+                tls,
+                steps,
+            }),
         }
     }
 }

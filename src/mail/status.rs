@@ -98,10 +98,23 @@ impl Status {
         }
     }
 
+    /// Whether the peer has taken it. The reply code decides here and below, not the enhanced status
+    /// (RFC 5321 §4.2.1): Exchange says `451 5.7.3`.
+    #[must_use]
+    pub const fn is_success(&self) -> bool {
+        self.code / 100 == 2
+    }
+
     /// Whether the peer is to try again later.
     #[must_use]
-    pub fn is_transient(&self) -> bool {
-        self.enhanced.class == 4
+    pub const fn is_transient(&self) -> bool {
+        self.code / 100 == 4
+    }
+
+    /// Whether it is refused for good.
+    #[must_use]
+    pub const fn is_permanent(&self) -> bool {
+        self.code / 100 == 5
     }
 }
 
@@ -660,6 +673,14 @@ const EXPLANATIONS: &[Explanation] = &[
         meaning: "the group takes mail from certain senders only, or rejects this one",
         look_at: "AcceptMessagesOnlyFromSendersOrMembers and RejectMessagesFromSendersOrMembers of the group",
         source: ON_PREMISES_NDR,
+    },
+    Explanation {
+        enhanced: EnhancedStatus::new(5, 7, 128),
+        reply: "550 5.7.128 TRANSPORT.RULES.RejectMessage; Transport rules loop count exceeded and message rejected.",
+        said_by: "Exchange Online",
+        meaning: "a mail-flow rule that redirects or adds recipients has worked on the message before: it came back, for example by centralized transport",
+        look_at: "the rule: except messages that come back from the organization's own servers, or let it apply on one side only",
+        source: ONLINE_NDR,
     },
     Explanation {
         enhanced: EnhancedStatus::new(5, 7, 129),

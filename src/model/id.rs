@@ -40,4 +40,6 @@ id! {
     RecipientId;
     /// A certificate.
     CertificateId;
+    /// A mail-flow rule.
+    RuleId;
 }

@@ -26,6 +26,7 @@ mod site;
 mod space;
 mod topology;
 mod transport;
+mod ways;
 
 pub use certificate::Certificate;
 pub use connector::{
@@ -37,7 +38,7 @@ pub use directory::{MailUserFlavour, Recipient, RecipientKind};
 pub use entra::{EntraConnect, SignInMethod};
 pub use hybrid::{EmailAddressPolicy, HybridConfiguration, SendAsPermission};
 pub use id::{
-    AcceptedDomainId, CertificateId, OrganizationId, ReceiveConnectorId, RecipientId,
+    AcceptedDomainId, CertificateId, OrganizationId, ReceiveConnectorId, RecipientId, RuleId,
     SendConnectorId, ServerId,
 };
 pub use intent::Expectation;
@@ -59,3 +60,4 @@ pub use site::{Site, SiteLink};
 pub use space::{AddressSpace, AddressSpaceError, DomainPattern, SmartHost};
 pub use topology::{Parts, Topology};
 pub use transport::{AutoForwarding, TenantPolicy, TransportConfig};
+pub use ways::Way;

@@ -247,6 +247,9 @@ pub struct Profile {
     pub forwards_to_undescribed: bool,
     /// Whether a mailbox that forwarded a message before does not forward it again.
     pub stops_forwarding_again: bool,
+    /// How often mail-flow rules may change the recipients of a message
+    /// (`X-MS-Exchange-Transport-Rules-Loop`); `None`: not counted.
+    pub rules_loops_max: Option<u32>,
 }
 
 /// Exchange Server 2016 and later (Exchange Server, "DSNs and NDRs in Exchange Server").
@@ -290,6 +293,7 @@ pub static EXCHANGE_SERVER: Profile = Profile {
     // Exchange PowerShell, "Set-RemoteDomain": AutoForwardEnabled of `Default` is false.
     forwards_to_undescribed: false,
     stops_forwarding_again: false,
+    rules_loops_max: None,
 };
 
 /// Exchange Server 2013 and earlier, whose replies are older.
@@ -323,6 +327,7 @@ pub static EXCHANGE_2013: Profile = Profile {
     forwarding_refused: None,
     forwards_to_undescribed: false,
     stops_forwarding_again: false,
+    rules_loops_max: None,
 };
 
 const AUTHENTICATION_REQUIRED: Status = Status::new(
@@ -392,6 +397,7 @@ pub static EXCHANGE_ONLINE: Profile = Profile {
     forwards_to_undescribed: true,
     // Exchange Online, "Loop detection": X-MS-Exchange-ForwardingLoop.
     stops_forwarding_again: true,
+    rules_loops_max: Some(1),
 };
 
 /// A mail host somewhere on the Internet, with plain RFC 5321 manners.
@@ -418,6 +424,7 @@ pub static INTERNET: Profile = Profile {
     forwarding_refused: None,
     forwards_to_undescribed: true,
     stops_forwarding_again: false,
+    rules_loops_max: None,
 };
 
 const NO_CONNECTION: Status = Status::new(
@@ -534,6 +541,20 @@ pub mod replies {
         550,
         (5, 7, 136),
         "RESOLVER.RST.SenderNotAuthenticatedForMailUser; authentication required",
+    );
+    /// No connector carries addresses of the recipient's type.
+    pub static NO_CONNECTOR_FOR_TYPE: Status = Status::new(
+        550,
+        (5, 4, 4),
+        "ROUTING.NoConnectorForAddressType; unable to route for address type",
+    );
+    /// A mail-flow rule rejects a message; a rule may give another status and text.
+    pub static RULE_REJECTS: Status = Status::new(550, (5, 7, 1), "TRANSPORT.RULES.RejectMessage");
+    /// Mail-flow rules changed the recipients of a message too often.
+    pub static RULES_LOOP: Status = Status::new(
+        550,
+        (5, 7, 128),
+        "TRANSPORT.RULES.RejectMessage; Transport rules loop count exceeded and message rejected.",
     );
     /// A size above the limit.
     pub static TOO_LARGE: Status = Status::new(

@@ -11,7 +11,7 @@ use super::directory::{Recipient, RecipientKind};
 use super::entra::EntraConnect;
 use super::hybrid::{EmailAddressPolicy, HybridConfiguration, SendAsPermission};
 use super::id::{
-    AcceptedDomainId, CertificateId, OrganizationId, ReceiveConnectorId, RecipientId,
+    AcceptedDomainId, CertificateId, OrganizationId, ReceiveConnectorId, RecipientId, RuleId,
     SendConnectorId, ServerId,
 };
 use super::intent::Expectation;
@@ -20,6 +20,7 @@ use super::rule::TransportRule;
 use super::server::Server;
 use super::site::{Site, SiteLink};
 use super::space::DomainPattern;
+use super::ways::{Way, Ways};
 use crate::mail::{Domain, Mailbox};
 
 /// The objects of a world as lists; ids are positions in them.
@@ -63,6 +64,8 @@ pub struct Topology {
     /// The accepted domains `*`.
     open: HashMap<OrganizationId, AcceptedDomainId>,
     group_domains: BTreeMap<Domain, OrganizationId>,
+    ways: Ways,
+    rules_of: Vec<Vec<RuleId>>,
 }
 
 impl Topology {
@@ -114,6 +117,8 @@ impl Topology {
             receive_connectors_on[connector.server.index()].push(ReceiveConnectorId::new(index));
         }
         let group_domains = group_domains(&parts);
+        let rules_of = rules_of(&parts);
+        let ways = Ways::new(&parts.servers, &parts.sites, &parts.site_links);
         Self {
             parts,
             addresses,
@@ -123,6 +128,8 @@ impl Topology {
             receive_connectors_on,
             open,
             group_domains,
+            ways,
+            rules_of,
         }
     }
 
@@ -192,6 +199,18 @@ impl Topology {
     #[must_use]
     pub fn certificate(&self, id: CertificateId) -> &Certificate {
         &self.parts.certificates[id.index()]
+    }
+
+    /// A mail-flow rule.
+    #[must_use]
+    pub fn rule(&self, id: RuleId) -> &TransportRule {
+        &self.parts.rules[id.index()]
+    }
+
+    /// The mail-flow rules of an organization, by priority.
+    #[must_use]
+    pub fn rules_of(&self, organization: OrganizationId) -> &[RuleId] {
+        &self.rules_of[organization.index()]
     }
 
     /// Every server with its id.
@@ -324,6 +343,36 @@ impl Topology {
             .map(|(_, remote)| remote)
     }
 
+    /// The least-cost way from one server's site to another's, of the same organization.
+    #[must_use]
+    pub fn way(&self, from: ServerId, to: ServerId) -> &Way {
+        self.ways.between(from, to)
+    }
+
+    /// Whether two servers of one organization are in one site.
+    #[must_use]
+    pub fn are_in_one_site(&self, one: ServerId, other: ServerId) -> bool {
+        self.ways.are_together(one, other)
+    }
+
+    /// The transport servers with the directory in a server's site, itself included.
+    #[must_use]
+    pub fn servers_beside(&self, server: ServerId) -> &[ServerId] {
+        self.ways.beside(server)
+    }
+
+    /// The transport servers of the hub site at which messages stop on a way; none where they do not.
+    #[must_use]
+    pub fn hub_on(&self, way: &Way) -> &[ServerId] {
+        way.hub.map_or(&[], |hub| self.ways.at(hub))
+    }
+
+    /// The link of a way that lets the least through, where one has a limit.
+    #[must_use]
+    pub fn narrowest_link(&self, way: &Way) -> Option<&SiteLink> {
+        way.narrowest.map(|link| &self.parts.site_links[link])
+    }
+
     /// The server that has an address.
     #[must_use]
     pub fn server_at(&self, address: IpAddr) -> Option<ServerId> {
@@ -340,6 +389,21 @@ impl Topology {
             })
             .map(|(id, _)| id)
     }
+}
+
+/// The rules of each organization, by priority and, where that is the same, by name.
+fn rules_of(parts: &Parts) -> Vec<Vec<RuleId>> {
+    let mut rules = vec![Vec::new(); parts.organizations.len()];
+    for (index, rule) in parts.rules.iter().enumerate() {
+        rules[rule.organization.index()].push(RuleId::new(index));
+    }
+    for own in &mut rules {
+        own.sort_by_key(|id: &RuleId| {
+            let rule = &parts.rules[id.index()];
+            (rule.priority, rule.name.to_lowercase())
+        });
+    }
+    rules
 }
 
 /// How closely a pattern describes a domain; `None` where it does not.

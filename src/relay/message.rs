@@ -25,6 +25,7 @@ const ORIGINAL_SIZE: &str = "X-MS-Exchange-Organization-OriginalSize";
 /// Choice: Exchange keeps these two in properties that are not documented; the headers are ours.
 const ORCPT: &str = "X-MS-Exchange-Organization-Hybridmx-Orcpt";
 const NOTIFY_NEVER: &str = "X-MS-Exchange-Organization-Hybridmx-Notify-Never";
+const REQUIRE_TLS: &str = "X-MS-Exchange-Organization-Hybridmx-Require-Tls";
 const CONTENT_CLASS: &str = "Content-Class";
 const CALENDAR: &str = "urn:content-classes:calendarmessage";
 const FORWARDED: &str = "X-LD-Processed";
@@ -137,6 +138,8 @@ impl Message {
             orcpt: self.headers.all(ORCPT).filter_map(original).collect(),
             original_size: self.number(ORIGINAL_SIZE).map(ByteSize),
             notify_never: self.headers.get(NOTIFY_NEVER).is_some(),
+            require_tls: self.headers.get(REQUIRE_TLS).is_some(),
+            passing: None,
         }
     }
 
@@ -172,10 +175,7 @@ impl Message {
                 headers.prepend(FORWARDED, &topology.organization(*tenant).name);
             }
         }
-        headers.remove(INBOX_RULES_LOOP);
-        for mailbox in &item.trace.forwarded_for {
-            headers.prepend(INBOX_RULES_LOOP, &mailbox.to_string());
-        }
+        set_forwarded(headers, &item.trace.forwarded_for);
         if item.trace.rules_loop > 0 {
             headers.set(RULES_LOOP, &item.trace.rules_loop.to_string());
         } else {
@@ -201,7 +201,8 @@ impl Message {
                 headers.set(PROMOTED, server);
             }
         } else {
-            if headers.remove_prefix(CROSS_PREMISES_PREFIX) > 0 {
+            if item.properties.passing.is_none() && headers.remove_prefix(CROSS_PREMISES_PREFIX) > 0
+            {
                 headers.set(FILTERED, server);
             }
             if !item.is_from_inside() {
@@ -233,7 +234,27 @@ impl Message {
         by_connector: bool,
     ) -> HeaderSection {
         let mut headers = self.headers.clone();
-        headers.remove_prefix(CROSS_PREMISES_PREFIX);
+        // Only a gateway that leaves headers alone keeps such ones when it takes a message.
+        let passing = transfer.cross_premises.is_some() && headers.get(CROSS_AUTH_AS).is_some();
+        if !passing {
+            headers.remove_prefix(CROSS_PREMISES_PREFIX);
+        }
+        // The front end by which the session leaves is named as it will be.
+        let named = headers
+            .all("Received")
+            .filter_map(|field| received_by(&field));
+        for by in transfer.trace.received_by.iter().skip(named.count()) {
+            let now = clock::rfc5322(clock::now());
+            headers.prepend(
+                "Received",
+                &format!("from {server} by {by} with SMTP; {now}"),
+            );
+        }
+        // Who sent it on here, and what rules did, counts for everybody who takes it.
+        set_forwarded(&mut headers, &transfer.trace.forwarded_for);
+        if transfer.trace.rules_loop > 0 {
+            headers.set(RULES_LOOP, &transfer.trace.rules_loop.to_string());
+        }
         if transfer.organization.is_some() {
             if transfer.resolved {
                 headers.set(RESOLVED, "1");
@@ -245,13 +266,23 @@ impl Message {
         }
         headers.remove(RESOLVED);
         headers.remove_prefix(FOREST_PREFIX);
-        if transfer.cross_premises.is_some() {
+        if passing {
+            headers.remove_prefix(ORGANIZATION_PREFIX);
+        } else if transfer.cross_premises.is_some() {
             headers.rename_prefix(ORGANIZATION_PREFIX, CROSS_PREMISES_PREFIX);
             headers.set(PRESERVED, server);
         } else if headers.remove_prefix(ORGANIZATION_PREFIX) > 0 && by_connector {
             headers.set(FILTERED_BY_CONNECTOR, server);
         }
         headers
+    }
+}
+
+/// The mailboxes that sent a message on, a header each.
+fn set_forwarded(headers: &mut HeaderSection, mailboxes: &[Mailbox]) {
+    headers.remove(INBOX_RULES_LOOP);
+    for mailbox in mailboxes {
+        headers.prepend(INBOX_RULES_LOOP, &mailbox.to_string());
     }
 }
 
@@ -268,6 +299,10 @@ fn set_properties(headers: &mut HeaderSection, properties: &Properties) {
     match properties.notify_never {
         true => headers.set(NOTIFY_NEVER, "1"),
         false => headers.remove(NOTIFY_NEVER),
+    }
+    match properties.require_tls {
+        true => headers.set(REQUIRE_TLS, "1"),
+        false => headers.remove(REQUIRE_TLS),
     }
 }
 

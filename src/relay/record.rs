@@ -38,6 +38,10 @@ pub(super) struct Record {
     original_size: Option<u64>,
     #[serde(default)]
     notify_never: bool,
+    #[serde(default)]
+    require_tls: bool,
+    #[serde(default)]
+    passing: Option<String>,
     /// When the server took it.
     pub(super) arrived: Timestamp,
     /// Recipients, as rewritten, that are over: delivered, reported or dropped.
@@ -146,6 +150,8 @@ impl Record {
                 .collect(),
             original_size: item.properties.original_size.map(|size| size.0),
             notify_never: item.properties.notify_never,
+            require_tls: item.properties.require_tls,
+            passing: item.properties.passing.map(|auth_as| auth_as.to_string()),
             arrived,
             done: Vec::new(),
             failed: Vec::new(),
@@ -216,6 +222,8 @@ impl Record {
             orcpt: self.orcpt.iter().filter_map(known).collect(),
             original_size: self.original_size.map(ByteSize),
             notify_never: self.notify_never,
+            require_tls: self.require_tls,
+            passing: self.passing.as_ref().and_then(|text| text.parse().ok()),
         }
     }
 

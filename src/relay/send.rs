@@ -157,13 +157,13 @@ async fn find(shared: &Shared, copy: &Copy) -> Result<Vec<Reached>, Happened> {
             .iter()
             .filter_map(|id| at_server(shared, *id, *port))
             .collect()),
-        NextHop::Dns { domain, .. } => {
+        NextHop::Dns { domain, port, .. } => {
             let began = Instant::now();
             let targets = resolver(shared, copy).targets(domain).await;
             count_lookup(shared, "MX", &targets, began);
-            hosts(shared, targets, false)
+            hosts(shared, targets, false, *port)
         }
-        NextHop::SmartHosts { hosts, .. } => smart_hosts(shared, copy, hosts).await,
+        NextHop::SmartHosts { hosts, port, .. } => smart_hosts(shared, copy, hosts, *port).await,
         NextHop::Mailbox(_) | NextHop::NoDatabase | NextHop::Unreachable => {
             Err(Happened::Unreachable)
         }
@@ -210,7 +210,12 @@ fn count_lookup(shared: &Shared, kind: &str, targets: &Targets, began: Instant) 
 }
 
 /// The addresses to try, best first.
-fn hosts(shared: &Shared, targets: Targets, smart_host: bool) -> Result<Vec<Reached>, Happened> {
+fn hosts(
+    shared: &Shared,
+    targets: Targets,
+    smart_host: bool,
+    port: u16,
+) -> Result<Vec<Reached>, Happened> {
     let world = |address: &IpAddr| shared.addresses.world(*address);
     let own = |host: &Target| {
         host.addresses
@@ -230,14 +235,14 @@ fn hosts(shared: &Shared, targets: Targets, smart_host: bool) -> Result<Vec<Reac
             let real = shared
                 .addresses
                 .named(host.host.as_str())
-                .unwrap_or_else(|| shared.addresses.real(world, 25));
+                .unwrap_or_else(|| shared.addresses.real(world, port));
             let server = shared.topology.server_at(world);
             reached.push(Reached {
                 name: host.host.to_string(),
                 address: real,
                 server,
                 world: Some(world),
-                port: 25,
+                port,
             });
         }
     }
@@ -248,6 +253,7 @@ async fn smart_hosts(
     shared: &Shared,
     copy: &Copy,
     wanted: &[SmartHost],
+    port: u16,
 ) -> Result<Vec<Reached>, Happened> {
     let mut reached = Vec::new();
     let mut why = Happened::NoAnswer;
@@ -255,10 +261,10 @@ async fn smart_hosts(
         match host {
             SmartHost::Address(address) => reached.push(Reached {
                 name: format!("[{address}]"),
-                address: shared.addresses.real(*address, 25),
+                address: shared.addresses.real(*address, port),
                 server: shared.topology.server_at(*address),
                 world: Some(*address),
-                port: 25,
+                port,
             }),
             SmartHost::Name(name) => {
                 if let Some(address) = shared.addresses.named(name.as_str()) {
@@ -270,14 +276,14 @@ async fn smart_hosts(
                         address,
                         server,
                         world: Some(world),
-                        port: 25,
+                        port,
                     });
                     continue;
                 }
                 let began = Instant::now();
                 let targets = resolver(shared, copy).targets(name).await;
                 count_lookup(shared, "A", &targets, began);
-                match hosts(shared, targets, true) {
+                match hosts(shared, targets, true, port) {
                     Ok(mut found) => reached.append(&mut found),
                     Err(happened) => why = happened,
                 }
@@ -342,7 +348,7 @@ struct Answers {
 impl Answers {
     /// Whether nothing that may follow changes what becomes of any recipient.
     fn are_final(&self, recipients: usize) -> bool {
-        let refused = |status: &Status| status.enhanced.class != 2;
+        let refused = |status: &Status| !status.is_success();
         let all_refused =
             self.recipients.len() == recipients && self.recipients.values().all(refused);
         self.message.is_some() || all_refused
@@ -351,7 +357,7 @@ impl Answers {
     /// What they say to one recipient: the refusal of its RCPT TO, else what was said to the message.
     fn to(&self, index: usize) -> Status {
         let refused = self.recipients.get(&index);
-        let refused = refused.filter(|status| status.enhanced.class != 2);
+        let refused = refused.filter(|status| !status.is_success());
         refused
             .or(self.message.as_ref())
             .cloned()
@@ -613,7 +619,7 @@ impl Session {
         let recipients = std::mem::take(&mut delivery.recipients);
         for (index, recipient) in recipients.into_iter().enumerate() {
             let status = answers.to(index);
-            if status.enhanced.class == 2 {
+            if status.is_success() {
                 self.sent(shared, &delivery, &recipient);
                 continue;
             }
@@ -755,7 +761,12 @@ fn config(shared: &Shared, copy: &Copy) -> ClientConfig {
         .unwrap_or_else(|| unreachable!("a domain is a name for EHLO"));
     // Whether TLS is demanded is judged here, so that its failure has the words of the rule.
     ClientConfig {
-        tls: TlsUse::IfOffered,
+        tls: if copy.tls.avoided {
+            TlsUse::Never
+        } else {
+            TlsUse::IfOffered
+        },
+        helo_only: connector.is_some_and(|connector| connector.force_helo),
         ..ClientConfig::new(name)
     }
 }
@@ -856,7 +867,7 @@ impl Session {
             Err(status) => return status,
         };
         let answers = self.offer(envelope, &outgoing).await;
-        let refused = |status: &Status| status.enhanced.class != 2;
+        let refused = |status: &Status| !status.is_success();
         let refusal = answers.recipients.into_values().rfind(refused);
         match (answers.message, refusal) {
             // Where only some recipients were taken, the client must try again for all: twice is

@@ -40,6 +40,7 @@ impl<'a> Onward<'a> {
                     | Subject::Mx(_)
                     | Subject::ReceiveConnector(_)
                     | Subject::Recipient(_)
+                    | Subject::Rule(_)
                     | Subject::UnreachableQueue,
                 )
                 | None => {}
@@ -53,7 +54,8 @@ impl<'a> Onward<'a> {
 fn leads_on(step: &Step) -> bool {
     match step.event {
         Event::Defer | Event::Fail | Event::Send | Event::SendExternal => true,
-        Event::Deliver
+        Event::AgentInfo
+        | Event::Deliver
         | Event::Drop
         | Event::Dsn
         | Event::DuplicateDeliver

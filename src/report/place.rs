@@ -23,6 +23,7 @@ pub(super) fn kind(topology: &Topology, subject: &Subject) -> &'static str {
                 OrganizationKind::Internet | OrganizationKind::OnPremises => "Send connector",
             }
         }
+        Subject::Rule(_) => "mail-flow rule",
         Subject::Server(_) => "server",
     }
 }
@@ -75,6 +76,7 @@ fn settings<'a>(topology: &'a Topology, subject: &Subject) -> Option<&'a Setting
         Subject::ReceiveConnector(id) => Some(&topology.receive_connector(*id).settings),
         Subject::Recipient(id) => Some(&topology.recipient(*id).settings),
         Subject::SendConnector(id) => Some(&topology.send_connector(*id).settings),
+        Subject::Rule(id) => Some(&topology.rule(*id).settings),
         Subject::Server(id) => Some(&topology.server(*id).settings),
         Subject::Host(_) | Subject::Mx(_) | Subject::UnreachableQueue => None,
     }
@@ -101,6 +103,7 @@ fn usual_keys(subject: &Subject) -> &'static [&'static str] {
         Subject::SendConnector(_) => &["AddressSpaces", "AllAcceptedDomains", "RecipientDomains"],
         Subject::Certificate(_)
         | Subject::Recipient(_)
+        | Subject::Rule(_)
         | Subject::Host(_)
         | Subject::Mx(_)
         | Subject::Server(_)
@@ -119,6 +122,10 @@ fn deciding_keys(reason: &Reason) -> &'static [&'static str] {
         | Reason::Attributed => &["TlsSenderCertificateName", "SenderIPAddresses"],
         Reason::AlreadyOnPremises => &["RouteAllMessagesViaOnPremises"],
         Reason::Disabled => &["Enabled"],
+        Reason::DeadSources(_) => &["SourceTransportServers"],
+        Reason::RuleOff(_) => &["State", "Mode"],
+        Reason::RuleRoutes(_) => &["RouteMessageOutboundConnector"],
+        Reason::RuleScoped => &["IsTransportRuleScoped"],
         Reason::DomainIs(..) => &["DomainType"],
         Reason::EchoOff | Reason::EchoOn => &["EchoGroupMessageBackToSubscribedSender"],
         Reason::ExternallySecured => &["AuthMechanism"],

@@ -1,20 +1,23 @@
 //! Where does each recipient go next, and why? The stages in their order: resolution and expansion,
-//! connector selection, what the copy carries.
+//! mail-flow rules, connector selection, what the copy carries.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
 
 use super::centralized::{self, Course};
 use super::firewall;
+use super::foreign;
 use super::item::{Categorized, Copy, Failure, MailItem, NextHop, Presented, TlsDemand, Transfer};
 use super::resolve::{self, Changes, Place, Resolution, Resolved};
+use super::rules::{self, Orders, Ruling};
 use super::select::{self, NoWinner, Selection};
-use super::sites::{SMTP_PORT, by_way_of_the_site, nearest, port_between};
-use super::step::{Event, Reason, Step, Subject};
+use super::sites::{SMTP_PORT, Towards, nearest, port_between, towards};
+use super::step::{Event, Reason, Rejected, Step, Subject};
 use super::tls;
-use crate::mail::Mailbox;
+use crate::mail::{Domain, Mailbox};
 use crate::model::{
-    Fallback, RecipientId, Routing, SendConnector, SendConnectorId, ServerId, Topology, replies,
+    Fallback, RecipientId, Routing, SendConnector, SendConnectorId, Server, ServerId, Topology,
+    TransportRole, replies,
 };
 
 /// Decides what a server makes of a message it has taken: recipients are resolved, each one resolved
@@ -24,15 +27,20 @@ pub fn categorize(topology: &Topology, server: ServerId, item: &MailItem) -> Cat
     let mut categorized = Categorized::default();
     let left = before_resolution(topology, server, item, &mut categorized);
     let item = &*left;
-    let Resolution {
-        resolved,
+    let resolution = resolve_envelope(topology, server, item);
+    let Ruling {
+        ruled,
         failures,
         suppressed,
-    } = resolve_envelope(topology, server, item);
+    } = rules::apply(topology, server, item, resolution);
     categorized.failures.extend(failures);
     categorized.suppressed.extend(suppressed);
-    for resolved in resolved {
-        route(topology, server, item, resolved, &mut categorized);
+    for (resolved, orders) in ruled {
+        if orders == Orders::default() {
+            route(topology, server, item, resolved, &mut categorized);
+        } else {
+            route_by_orders(topology, server, item, resolved, orders, &mut categorized);
+        }
     }
     categorized
 }
@@ -153,17 +161,12 @@ fn route(
     topology: &Topology,
     server: ServerId,
     item: &MailItem,
-    resolved: Resolved,
+    mut resolved: Resolved,
     into: &mut Categorized,
 ) {
-    let Resolved {
-        recipient,
-        place,
-        expanded_from,
-        changes,
-        mut steps,
-    } = resolved;
-    let next = match place {
+    let recipient = resolved.recipient.clone();
+    let steps = &mut resolved.steps;
+    let next = match resolved.place {
         Place::AnyoneHere => {
             steps.push(Step::new(Event::Deliver, &recipient).because(Reason::AnyoneHere));
             Ok(inside(
@@ -174,23 +177,74 @@ fn route(
                 NextHop::Mailbox(None),
             ))
         }
-        Place::Mailbox(holder, id) => Ok(to_mailbox(
-            topology, server, item, recipient, holder, id, &mut steps,
-        )),
-        Place::Elsewhere => elsewhere(topology, server, item, recipient, &mut steps),
-        Place::ExpansionServer(expands) => Ok(to_expansion_server(
+        Place::Mailbox(holder, id) => {
+            to_mailbox(topology, server, item, recipient, holder, id, steps)
+        }
+        Place::Elsewhere => elsewhere(topology, server, item, recipient, steps),
+        Place::Foreign(id) => to_foreign(topology, server, item, recipient, id, steps),
+        Place::ExpansionServer(expands, _) => Ok(to_expansion_server(
             topology, server, item, recipient, expands,
         )),
-        Place::NoDatabase => {
+        Place::NoDatabase(_) => {
             steps.push(Step::new(Event::Defer, &recipient).because(Reason::NoDatabase));
             let hop = NextHop::NoDatabase;
             Ok(inside(topology, server, item, recipient, hop))
         }
     };
+    settle(topology, server, item, next, resolved, into);
+}
+
+/// Routes a recipient for which mail-flow rules ordered something.
+fn route_by_orders(
+    topology: &Topology,
+    server: ServerId,
+    item: &MailItem,
+    mut resolved: Resolved,
+    orders: Orders,
+    into: &mut Categorized,
+) {
+    let mut item = item.clone();
+    item.properties.require_tls |= orders.require_tls;
+    if orders.counted {
+        item.trace.rules_loop += 1;
+    }
+    // Choice: a connector that is disabled by now is not chosen, and routing goes its usual way.
+    let connector = orders
+        .connector
+        .filter(|(_, id)| topology.send_connector(*id).enabled);
+    let Some((rule, id)) = connector else {
+        return route(topology, server, &item, resolved, into);
+    };
+    // Exchange PowerShell, "New-TransportRule", RouteMessageOutboundConnector: exactly that one,
+    // whoever the recipient is.
+    let choice = Step::new(Event::SendExternal, &resolved.recipient)
+        .chosen(Subject::SendConnector(id))
+        .because(Reason::RuleRoutes(topology.rule(rule).name.clone()));
+    let (recipient, steps) = (resolved.recipient.clone(), &mut resolved.steps);
+    let next = by_connector(topology, server, &item, recipient, id, choice, steps);
+    settle(topology, server, &item, next, resolved, into);
+}
+
+/// Puts what was decided about a recipient with the rest.
+fn settle(
+    topology: &Topology,
+    server: ServerId,
+    item: &MailItem,
+    next: Result<Copy, Failure>,
+    resolved: Resolved,
+    into: &mut Categorized,
+) {
+    let Resolved {
+        recipient,
+        expanded_from,
+        changes,
+        mut steps,
+        ..
+    } = resolved;
     match next {
         Ok(mut copy) => {
             copy.expanded_from = expanded_from;
-            change(topology, server, item, &mut copy, changes);
+            change(topology, server, item, &recipient, &mut copy, changes);
             steps.append(&mut copy.steps);
             copy.steps = steps;
             into.copies.push(copy);
@@ -234,6 +288,7 @@ fn change(
     topology: &Topology,
     server: ServerId,
     item: &MailItem,
+    resolved: &Mailbox,
     copy: &mut Copy,
     changes: Changes,
 ) {
@@ -249,10 +304,14 @@ fn change(
     let properties = &mut transfer.properties;
     properties.notify_never |= changes.notify_never;
     let recipient = transfer.recipients.first();
-    let before = recipient.and_then(|recipient| item.properties.orcpt.get(recipient).cloned());
+    let before = changes
+        .original
+        .or_else(|| item.properties.orcpt.get(resolved).cloned());
+    // An encapsulated address takes the place of the one that was resolved.
+    let rewritten = (recipient != Some(resolved)).then(|| resolved.clone());
     properties.orcpt = recipient
         .cloned()
-        .zip(changes.original.or(before))
+        .zip(before.or(rewritten))
         .into_iter()
         .collect();
     if topology.server(server).directory && !topology.server(server).is_front_end() {
@@ -268,30 +327,66 @@ fn to_mailbox(
     holder: ServerId,
     id: RecipientId,
     steps: &mut Vec<Step>,
-) -> Copy {
+) -> Result<Copy, Failure> {
     if holder == server {
         let step = Step::new(Event::Deliver, &recipient)
             .chosen(Subject::Recipient(id))
             .because(Reason::LocalMailbox);
         steps.push(step);
-        return inside(
+        return Ok(inside(
             topology,
             server,
             item,
             recipient,
             NextHop::Mailbox(Some(id)),
-        );
+        ));
     }
-    let step = Step::new(Event::Send, &recipient)
+    let choice = Step::new(Event::Send, &recipient)
         .chosen(Subject::Server(holder))
         .because(Reason::MailboxElsewhere);
-    steps.push(step);
-    let next_hop = NextHop::Servers {
-        servers: vec![holder],
-        port: port_between(topology, holder),
-        connector: None,
+    match towards(topology, server, &[holder], item.size) {
+        Ok(way) => {
+            let next_hop = on_the_way(topology, way, None, choice, steps);
+            Ok(inside(topology, server, item, recipient, next_hop))
+        }
+        Err(reason) => Err(too_large(recipient, choice, reason)),
+    }
+}
+
+/// The next hop on a way inside the organization, and the step that says so.
+fn on_the_way(
+    topology: &Topology,
+    way: Towards,
+    connector: Option<SendConnectorId>,
+    choice: Step,
+    steps: &mut Vec<Step>,
+) -> NextHop {
+    let Towards { servers, stop } = way;
+    steps.push(match stop {
+        Some(reason) => choice.because(reason),
+        None => choice,
+    });
+    let port = servers
+        .first()
+        .map_or(SMTP_PORT, |first| port_between(topology, *first));
+    NextHop::Servers {
+        servers,
+        port,
+        connector,
+    }
+}
+
+/// A message that a limit on its way does not let through.
+fn too_large(recipient: Mailbox, choice: Step, reason: Reason) -> Failure {
+    let step = Step {
+        event: Event::Fail,
+        because: vec![reason],
+        ..choice
     };
-    inside(topology, server, item, recipient, next_hop)
+    Failure {
+        steps: vec![step],
+        ..Failure::new(recipient, replies::TOO_LARGE.clone())
+    }
 }
 
 /// The stage of connectors, for a recipient that is not here: by the one that its domain chooses.
@@ -302,30 +397,30 @@ fn elsewhere(
     recipient: Mailbox,
     steps: &mut Vec<Step>,
 ) -> Result<Copy, Failure> {
-    let domain = &recipient.domain;
-    let selection = if topology.server(server).directory {
-        select::select_for(topology, server, item, domain)
+    if !topology.server(server).relays_to.is_empty() {
+        return Ok(by_gateway(topology, server, item, recipient, steps));
+    }
+    let select = if topology.server(server).directory {
+        select::select_for
     } else {
-        select::select_on_edge(topology, server, item, domain)
+        select::select_on_edge
     };
-    let organization = topology.organization(topology.server(server).organization);
     let Selection {
         winner,
         because,
         rejected,
-    } = selection;
-    match (winner, organization.fallback) {
-        (Ok(id), _) => {
-            let choice = Step::new(Event::SendExternal, &recipient)
+    } = select(topology, server, item, &recipient.domain);
+    let step = |event| Step::new(event, &recipient);
+    match winner {
+        Ok(id) => {
+            let choice = step(Event::SendExternal)
                 .chosen(Subject::SendConnector(id))
                 .because(because)
                 .rejected(rejected);
-            Ok(by_connector(
-                topology, server, item, recipient, id, choice, steps,
-            ))
+            by_connector(topology, server, item, recipient, id, choice, steps)
         }
-        (Err(NoWinner::TooLarge), _) => {
-            let step = Step::new(Event::Fail, &recipient)
+        Err(NoWinner::TooLarge) => {
+            let step = step(Event::Fail)
                 .because(Reason::NoConnector)
                 .rejected(rejected);
             Err(Failure {
@@ -333,33 +428,111 @@ fn elsewhere(
                 ..Failure::new(recipient, replies::TOO_LARGE.clone())
             })
         }
-        (Err(NoWinner::Uncovered), Fallback::Mx) => {
-            let step = Step::new(Event::SendExternal, &recipient)
-                .chosen(Subject::Mx(domain.clone()))
-                .because(Reason::NoConnector)
-                .rejected(rejected);
-            steps.push(step);
+        Err(NoWinner::Uncovered) => Ok(uncovered(
+            topology, server, item, recipient, rejected, steps,
+        )),
+    }
+}
+
+/// A recipient whose domain no connector covers: where the organization falls back to.
+fn uncovered(
+    topology: &Topology,
+    server: ServerId,
+    item: &MailItem,
+    recipient: Mailbox,
+    rejected: Vec<Rejected>,
+    steps: &mut Vec<Step>,
+) -> Copy {
+    let organization = topology.organization(topology.server(server).organization);
+    let step = |event, chosen| {
+        Step::new(event, &recipient)
+            .chosen(chosen)
+            .because(Reason::NoConnector)
+            .rejected(rejected)
+    };
+    match organization.fallback {
+        Fallback::Mx => {
+            let domain = recipient.domain.clone();
+            steps.push(step(Event::SendExternal, Subject::Mx(domain.clone())));
             let next_hop = NextHop::Dns {
-                domain: domain.clone(),
+                domain,
                 connector: None,
+                port: SMTP_PORT,
             };
-            Ok(outside(topology, server, item, recipient, next_hop, None))
+            outside(topology, server, item, recipient, next_hop, None)
         }
-        (Err(NoWinner::Uncovered), Fallback::Unreachable) => {
-            let step = Step::new(Event::Defer, &recipient)
-                .chosen(Subject::UnreachableQueue)
-                .because(Reason::NoConnector)
-                .rejected(rejected);
-            steps.push(step);
-            Ok(inside(
-                topology,
-                server,
-                item,
-                recipient,
-                NextHop::Unreachable,
-            ))
+        Fallback::Unreachable => {
+            steps.push(step(Event::Defer, Subject::UnreachableQueue));
+            inside(topology, server, item, recipient, NextHop::Unreachable)
         }
     }
+}
+
+/// A recipient at an address of another type than SMTP: by a connector of that type, else nowhere.
+fn to_foreign(
+    topology: &Topology,
+    server: ServerId,
+    item: &MailItem,
+    recipient: Mailbox,
+    id: RecipientId,
+    steps: &mut Vec<Step>,
+) -> Result<Copy, Failure> {
+    let address = foreign::foreign_address(topology, id)
+        .unwrap_or_else(|| unreachable!("it was found by that address"));
+    let Selection {
+        winner,
+        because,
+        rejected,
+    } = select::select_foreign(topology, server, address, item.size);
+    let choice = Step::new(Event::SendExternal, &recipient).rejected(rejected);
+    let status = match winner {
+        Ok(id) => {
+            let choice = choice.chosen(Subject::SendConnector(id)).because(because);
+            let source = topology.send_connector(id).sources.contains(&server);
+            let organization = topology.server(server).organization;
+            // The source server says the encapsulated address; servers before it, the recipient's.
+            let wire = source
+                .then(|| foreign::encapsulated(topology, organization, address))
+                .flatten()
+                .unwrap_or(recipient);
+            return by_connector(topology, server, item, wire, id, choice, steps);
+        }
+        Err(NoWinner::TooLarge) => &replies::TOO_LARGE,
+        Err(NoWinner::Uncovered) => &replies::NO_CONNECTOR_FOR_TYPE,
+    };
+    let step = Step {
+        event: Event::Fail,
+        ..choice
+    };
+    Err(Failure {
+        steps: vec![
+            step.chosen(Subject::Recipient(id))
+                .because(Reason::ForeignAddress(address.kind.clone())),
+        ],
+        ..Failure::new(recipient, status.clone())
+    })
+}
+
+/// A gateway of a third party sends on what it takes for domains that are not its own.
+fn by_gateway(
+    topology: &Topology,
+    server: ServerId,
+    item: &MailItem,
+    recipient: Mailbox,
+    steps: &mut Vec<Step>,
+) -> Copy {
+    let hosts = topology.server(server).relays_to.clone();
+    let step = Step::new(Event::SendExternal, &recipient).because(Reason::GatewayRelays);
+    steps.push(match hosts.first() {
+        Some(first) => step.chosen(Subject::Host(first.to_string())),
+        None => step,
+    });
+    let next_hop = NextHop::SmartHosts {
+        hosts,
+        connector: None,
+        port: SMTP_PORT,
+    };
+    outside(topology, server, item, recipient, next_hop, None)
 }
 
 /// The copy that a chosen connector makes; `choice` says why it was chosen.
@@ -371,31 +544,42 @@ fn by_connector(
     id: SendConnectorId,
     choice: Step,
     steps: &mut Vec<Step>,
-) -> Copy {
+) -> Result<Copy, Failure> {
     let connector = topology.send_connector(id);
     if !connector.sources.contains(&server) {
-        let servers = by_way_of_the_site(
-            topology,
-            server,
-            nearest(topology, server, &connector.sources),
-        );
-        steps.push(
-            Step {
-                event: Event::Send,
-                ..choice
-            }
-            .because(Reason::SourceServer),
-        );
-        let port = servers
-            .first()
-            .map_or(SMTP_PORT, |first| port_between(topology, *first));
-        let next_hop = NextHop::Servers {
-            servers,
-            port,
-            connector: Some(id),
+        let why = if connector.sources.is_empty() {
+            Reason::DeadSources(connector.missing_sources.join(", "))
+        } else {
+            Reason::SourceServer
         };
-        return inside(topology, server, item, recipient, next_hop);
+        let choice = Step {
+            event: Event::Send,
+            ..choice
+        }
+        .because(why);
+        // Choice: a connector without a live source keeps its mail; no other takes its place.
+        return match towards(topology, server, &connector.sources, item.size) {
+            Ok(way) => {
+                let next_hop = on_the_way(topology, way, Some(id), choice, steps);
+                Ok(inside(topology, server, item, recipient, next_hop))
+            }
+            Err(reason) => Err(too_large(recipient, choice, reason)),
+        };
     }
+    Ok(out_by(topology, server, item, recipient, id, choice, steps))
+}
+
+/// The copy that a source server of a connector makes.
+fn out_by(
+    topology: &Topology,
+    server: ServerId,
+    item: &MailItem,
+    recipient: Mailbox,
+    id: SendConnectorId,
+    choice: Step,
+    steps: &mut Vec<Step>,
+) -> Copy {
+    let connector = topology.send_connector(id);
     match &connector.routing {
         Routing::Servers(servers) => {
             steps.push(Step {
@@ -406,7 +590,7 @@ fn by_connector(
             // The Edge server reaches the front end of a Mailbox server (port 25).
             let next_hop = NextHop::Servers {
                 servers,
-                port: SMTP_PORT,
+                port: connector.port,
                 connector: Some(id),
             };
             inside(topology, server, item, recipient, next_hop)
@@ -418,6 +602,7 @@ fn by_connector(
             let next_hop = NextHop::Dns {
                 domain: recipient.domain.clone(),
                 connector: Some(id),
+                port: connector.port,
             };
             outside(topology, server, item, recipient, next_hop, Some(connector))
         }
@@ -427,7 +612,8 @@ fn by_connector(
             ));
             let next_hop = NextHop::SmartHosts {
                 hosts: hosts.clone(),
-                connector: id,
+                connector: Some(id),
+                port: connector.port,
             };
             outside(topology, server, item, recipient, next_hop, Some(connector))
         }
@@ -502,22 +688,29 @@ fn outside(
 ) -> Copy {
     let organization = topology.server(server).organization;
     let crosses = firewall::carries(topology, organization, connector, &recipient.domain).is_ok();
-    let tls = connector.map_or(TlsDemand::OPPORTUNISTIC, |connector| {
-        tls::demand(connector, &recipient.domain)
+    let mut tls = connector.map_or(TlsDemand::OPPORTUNISTIC, |connector| {
+        tls::demand(topology, connector, &recipient.domain)
     });
-    let contest = connector.filter(|connector| !connector.ignore_starttls);
+    let contest = connector.filter(|_| !tls.avoided);
     let contest = contest.and_then(|each| tls::contest(topology, server, each, &recipient));
     let steps = contest.into_iter().collect();
+    tls.required |= item.properties.require_tls;
+    let mut trace = item.trace.clone();
+    if connector.is_some_and(|connector| connector.front_end_proxy) {
+        trace
+            .received_by
+            .extend(front_end(topology.server(server)).cloned());
+    }
     let transfer = Transfer {
         reverse_path: item.reverse_path.clone(),
         recipients: vec![recipient],
         size: item.size,
         organization: Some(item.auth_as),
-        cross_premises: crosses.then_some(item.auth_as),
+        cross_premises: crosses.then_some(item.auth_as).or(item.properties.passing),
         directionality: Some(item.directionality),
         resolved: false,
         properties: item.properties.clone(),
-        trace: item.trace.clone(),
+        trace,
     };
     Copy {
         next_hop,
@@ -528,4 +721,16 @@ fn outside(
         expanded_from: None,
         steps,
     }
+}
+
+/// The front end of a server, by which a session with `FrontendProxyEnabled` leaves: it adds a
+/// Received field.
+///
+/// Choice: Exchange takes the front end of any server in the site; a prediction takes the source's own.
+fn front_end(server: &Server) -> impl Iterator<Item = &Domain> {
+    server
+        .services
+        .iter()
+        .filter(|service| service.transport_role == TransportRole::FrontendTransport)
+        .map(|service| &service.received_by)
 }

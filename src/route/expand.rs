@@ -81,9 +81,9 @@ impl Resolver<'_> {
         let primary = self.topology.recipient(id).primary();
         if let Some(server) = group
             .expansion_server
-            .filter(|server| *server != self.server)
+            .filter(|server| *server != self.server && !self.expands_all)
         {
-            return self.go_on(primary, Place::ExpansionServer(server), way);
+            return self.go_on(primary, Place::ExpansionServer(server, id), way);
         }
         if group.broken {
             let step = Step::new(Event::Fail, address)

@@ -6,7 +6,7 @@ use super::item::LoopKind;
 use super::resolve::{By, Link, Resolver, Way, holders, mailbox_place};
 use super::step::{Event, Reason, Step, Subject};
 use crate::mail::{AuthAs, Domain, Mailbox, ReversePath};
-use crate::model::{AutoForwarding, InboxRule, Member, RecipientId, ServerId, replies};
+use crate::model::{AutoForwarding, InboxRule, Member, Recipient, RecipientId, ServerId, replies};
 
 /// What holds automatic forwarding back.
 enum Held {
@@ -58,8 +58,7 @@ impl Resolver<'_> {
         let recipient = self.topology.recipient(id);
         let forwarding = &recipient.policy().forwarding;
         let forwards = forwarding.address.is_some() || forwarding.smtp_address.is_some();
-        let again = self.organization().profile.stops_forwarding_again
-            && self.forwarded_before(recipient.primary());
+        let again = self.keeps(recipient, &way);
         if forwards && again {
             way.steps.push(
                 Step::new(Event::DuplicateRedirect, address)
@@ -90,8 +89,16 @@ impl Resolver<'_> {
         }
     }
 
-    fn forwarded_before(&self, primary: &Mailbox) -> bool {
+    /// Whether a mailbox has its own mail back and does not forward it once more.
+    pub(super) fn keeps(&self, recipient: &Recipient, way: &Way) -> bool {
+        self.organization().profile.stops_forwarding_again
+            && self.forwarded_before(recipient.primary(), way)
+    }
+
+    /// Whether a mailbox has sent the message on already: on another server, or on the way here.
+    fn forwarded_before(&self, primary: &Mailbox, way: &Way) -> bool {
         self.item.trace.forwarded_for.contains(primary)
+            || way.changes.forwarded_for.contains(primary)
     }
 
     /// `ForwardingAddress`, else `ForwardingSmtpAddress`.
@@ -133,7 +140,7 @@ impl Resolver<'_> {
     /// though `X-MS-Exchange-Inbox-Rules-Loop` would let it pass three times on premises.
     fn inbox_rule(&mut self, id: RecipientId, rule: &InboxRule, mut way: Way) {
         let primary = self.topology.recipient(id).primary().clone();
-        if self.forwarded_before(&primary) {
+        if self.forwarded_before(&primary, &way) {
             return;
         }
         way.steps.push(

@@ -39,6 +39,16 @@ pub(super) fn decapsulate(
     })
 }
 
+/// Whether an address of another type is meant, in the form that it has on the wire.
+#[must_use]
+pub fn is_encapsulated(
+    topology: &Topology,
+    organization: OrganizationId,
+    address: &Mailbox,
+) -> bool {
+    decapsulate(topology, organization, address).is_some()
+}
+
 /// `_` stands for `/`, `+XX` for the octet of that hexadecimal number.
 fn decode(text: &str) -> String {
     let mut octets = Vec::with_capacity(text.len());

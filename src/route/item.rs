@@ -10,7 +10,7 @@ use crate::mail::{
 };
 use crate::model::{
     OrganizationId, ReceiveConnectorId, RecipientId, SendConnectorId, ServerId, SmartHost,
-    TlsAuthLevel,
+    TlsAuthLevel, Topology,
 };
 
 /// Who is at the other end of a session.
@@ -63,6 +63,10 @@ pub struct Properties {
     pub original_size: Option<ByteSize>,
     /// Whether nobody is told of failures (NOTIFY=NEVER, RFC 3461 §4.1).
     pub notify_never: bool,
+    /// Whether a mail-flow rule demands TLS on the way out of the organization.
+    pub require_tls: bool,
+    /// The cross-premises headers that a gateway passes on as it found them.
+    pub passing: Option<AuthAs>,
 }
 
 impl Properties {
@@ -164,6 +168,17 @@ impl MailItem {
     pub fn has_been_on_premises(&self) -> bool {
         self.arrival == Arrival::Internal && self.directionality == Directionality::Originating
     }
+
+    /// Whether it is for a domain of the organization that has it. Headers cross between the accepted
+    /// domains of two organizations only, so nobody vouches for a message that passes on its way out.
+    #[must_use]
+    pub fn is_for_own(&self, topology: &Topology) -> bool {
+        self.recipients.iter().any(|recipient| {
+            topology
+                .accepted_domain_for(self.organization, &recipient.domain)
+                .is_some()
+        })
+    }
 }
 
 /// TLS as a Send connector demands it of the next hop.
@@ -175,6 +190,8 @@ pub struct TlsDemand {
     pub level: Option<TlsAuthLevel>,
     /// The name it must have under domain validation.
     pub name: Option<NamePattern>,
+    /// Whether TLS is not even tried (`IgnoreSTARTTLS`, `ForceHELO`).
+    pub avoided: bool,
 }
 
 impl TlsDemand {
@@ -183,6 +200,7 @@ impl TlsDemand {
         required: false,
         level: None,
         name: None,
+        avoided: false,
     };
 }
 
@@ -206,6 +224,8 @@ pub enum NextHop {
         domain: Domain,
         /// The connector; `None` where an organization sends without one.
         connector: Option<SendConnectorId>,
+        /// The port of the hosts.
+        port: u16,
     },
     /// A mailbox of this server; `None` where the host takes every address.
     Mailbox(Option<RecipientId>),
@@ -222,8 +242,10 @@ pub enum NextHop {
     SmartHosts {
         /// The hosts.
         hosts: Vec<SmartHost>,
-        /// The connector.
-        connector: SendConnectorId,
+        /// The connector; `None` where a gateway sends without one.
+        connector: Option<SendConnectorId>,
+        /// The port of the hosts.
+        port: u16,
     },
     /// A mailbox without a database: the recipient waits for one.
     NoDatabase,
@@ -236,8 +258,9 @@ impl NextHop {
     #[must_use]
     pub fn connector(&self) -> Option<SendConnectorId> {
         match self {
-            Self::Dns { connector, .. } | Self::Servers { connector, .. } => *connector,
-            Self::SmartHosts { connector, .. } => Some(*connector),
+            Self::Dns { connector, .. }
+            | Self::Servers { connector, .. }
+            | Self::SmartHosts { connector, .. } => *connector,
             Self::Mailbox(_) | Self::NoDatabase | Self::Unreachable => None,
         }
     }

@@ -18,8 +18,9 @@
 //! Bugs: the history of an expansion does not travel, so groups that contain each other and have two
 //! expansion servers go round until a hop count ends it.
 //!
-//! Sources: Exchange Server, "Mail routing in Exchange Server", "Recipient resolution", "Connector
-//! selection in external message routing", "Receive connectors", "Header firewall".
+//! Sources: Exchange Server, "Mail routing in Exchange Server", "Recipient resolution", "Mail flow rules
+//! in Exchange Server", "Connector selection in external message routing", "Receive connectors", "Header
+//! firewall".
 
 mod accept;
 mod attribute;
@@ -27,6 +28,7 @@ mod categorize;
 mod centralized;
 mod expand;
 mod firewall;
+mod foreign;
 mod forwarding;
 mod imcea;
 mod item;
@@ -37,6 +39,8 @@ mod permissions;
 mod report;
 mod resolve;
 mod restrict;
+mod rules;
+mod scope;
 mod select;
 mod sender;
 mod sites;
@@ -47,6 +51,7 @@ pub use accept::{
     accept, admit, certified, endpoint, is_own, is_size_limited, may_begin, peer, recognises,
 };
 pub use categorize::categorize;
+pub use imcea::is_encapsulated;
 pub use item::{
     Admission, Arrival, Categorized, ClientCertificate, Connection, Copy, Failure, LoopKind,
     Looped, MailItem, NextHop, Peer, Presented, Properties, Refusal, Suppressed, TlsDemand, Trace,

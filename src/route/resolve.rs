@@ -4,6 +4,7 @@
 
 use std::collections::HashSet;
 
+use super::foreign::foreign_address;
 use super::imcea::{self, Encapsulated};
 use super::item::{Failure, LoopKind, Looped, MailItem, Suppressed};
 use super::step::{Event, Reason, Step, Subject};
@@ -19,12 +20,14 @@ pub(super) enum Place {
     Mailbox(ServerId, RecipientId),
     /// Elsewhere: to be routed by its domain.
     Elsewhere,
+    /// Elsewhere, at an address that is not of type SMTP.
+    Foreign(RecipientId),
     /// On this host, which takes every address of its domains.
     AnyoneHere,
     /// A group that this server alone expands.
-    ExpansionServer(ServerId),
+    ExpansionServer(ServerId, RecipientId),
     /// In a mailbox that has no database.
-    NoDatabase,
+    NoDatabase(RecipientId),
 }
 
 /// What a copy has that its message has not.
@@ -72,15 +75,7 @@ pub(super) struct Resolution {
 /// its recipients, in their order, each address once.
 #[must_use]
 pub(super) fn resolve(topology: &Topology, server: ServerId, item: &MailItem) -> Resolution {
-    let mut resolver = Resolver {
-        topology,
-        server,
-        item,
-        sender: sender(topology, item),
-        seen: HashSet::new(),
-        chain: Vec::new(),
-        resolution: Resolution::default(),
-    };
+    let mut resolver = Resolver::new(topology, server, item);
     let mut met = HashSet::new();
     let envelope: Vec<&Mailbox> = item
         .recipients
@@ -104,6 +99,33 @@ pub(super) fn resolve(topology: &Topology, server: ServerId, item: &MailItem) ->
     resolver.resolution
 }
 
+/// Resolves an address that a mail-flow rule adds to a message, on behalf of a recipient whose copy has
+/// these changes.
+///
+/// Choice: groups are expanded where the rule runs, whichever server should: rules would be asked again
+/// there, and could bring in the same group for ever.
+#[must_use]
+pub(super) fn resolve_added(
+    topology: &Topology,
+    server: ServerId,
+    item: &MailItem,
+    address: &Mailbox,
+    changes: &Changes,
+) -> Resolution {
+    let mut resolver = Resolver::new(topology, server, item);
+    resolver.expands_all = true;
+    let way = Way {
+        original: Some(address.clone()),
+        changes: Changes {
+            original: None,
+            ..changes.clone()
+        },
+        ..Way::default()
+    };
+    resolver.resolve(address, way);
+    resolver.resolution
+}
+
 /// The sender as a recipient of the organization: only one who is vouched for is looked up.
 fn sender(topology: &Topology, item: &MailItem) -> Option<RecipientId> {
     let address = item
@@ -122,6 +144,10 @@ pub(super) fn locate(topology: &Topology, item: &MailItem, recipient: &Mailbox) 
     let place = match holders(topology, item, recipient).as_slice() {
         [id] => match topology.recipient(*id).kind {
             RecipientKind::Mailbox { server, .. } => mailbox_place(topology, *id, server),
+            RecipientKind::MailUser {
+                target_address: None,
+                ..
+            } if foreign_address(topology, *id).is_some() => Place::Foreign(*id),
             RecipientKind::MailUser { .. }
             | RecipientKind::DistributionGroup(_)
             | RecipientKind::Group { .. }
@@ -170,7 +196,7 @@ pub(super) fn mailbox_place(topology: &Topology, id: RecipientId, server: Server
     if topology.recipient(id).policy().has_database {
         Place::Mailbox(server, id)
     } else {
-        Place::NoDatabase
+        Place::NoDatabase(id)
     }
 }
 
@@ -237,7 +263,24 @@ pub(super) struct Resolver<'a> {
     pub(super) seen: HashSet<RecipientId>,
     /// Recipients whose mail goes on to the present one alone.
     pub(super) chain: Vec<Link>,
+    /// Whether groups are expanded that another server should expand.
+    pub(super) expands_all: bool,
     pub(super) resolution: Resolution,
+}
+
+impl<'a> Resolver<'a> {
+    fn new(topology: &'a Topology, server: ServerId, item: &'a MailItem) -> Self {
+        Self {
+            topology,
+            server,
+            item,
+            sender: sender(topology, item),
+            seen: HashSet::new(),
+            chain: Vec::new(),
+            expands_all: false,
+            resolution: Resolution::default(),
+        }
+    }
 }
 
 impl Resolver<'_> {
@@ -283,8 +326,8 @@ impl Resolver<'_> {
                     found => self.held_by(found, address, way),
                 }
             }
-            // Choice: nothing here holds addresses of other types, so the address is looked for as it
-            // stands.
+            // Choice: an address of another type is looked for as it stands, and not as the address of
+            // a recipient that has no other.
             _ => self.held_by(&holders(self.topology, self.item, address), address, way),
         }
     }
@@ -340,7 +383,12 @@ impl Resolver<'_> {
     pub(super) fn known(&mut self, id: RecipientId, address: &Mailbox, mut way: Way) {
         let recipient = self.topology.recipient(id);
         if let Some(at) = self.chain.iter().position(|link| link.id == id) {
-            return self.round(at, address, way);
+            return match recipient.kind {
+                RecipientKind::Mailbox { server, .. } if self.keeps(recipient, &way) => {
+                    self.mailbox(id, server, address, way);
+                }
+                _ => self.round(at, address, way),
+            };
         }
         if self.seen.contains(&id) {
             return self.again(id, address, way);
@@ -409,6 +457,9 @@ impl Resolver<'_> {
             RecipientKind::Mailbox { server, .. } => self.mailbox(id, *server, address, way),
             RecipientKind::MailUser { target_address, .. } => match target_address {
                 Some(target) => self.redirect(id, target, address, way),
+                None if foreign_address(self.topology, id).is_some() => {
+                    self.go_on(recipient.primary(), Place::Foreign(id), way);
+                }
                 // Choice: an object without a target address is no recipient.
                 None => {
                     let step = Step::new(Event::Fail, address)

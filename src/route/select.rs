@@ -6,14 +6,16 @@
 //! specific address space wins; the lowest aggregate cost; the nearest source server; the connector's
 //! rank; the lowest name. Cost never outweighs specificity.
 
-use std::cmp::Reverse;
+use std::cmp::{Ordering, Reverse};
 
+use super::foreign;
 use super::item::{Arrival, MailItem};
+use super::sites::{Distance, distance};
 use super::step::{Reason, Rejected, Subject};
 use crate::mail::{ByteSize, Domain};
 use crate::model::{
-    AddressSpace, DomainPattern, DomainType, OrganizationId, SendConnector, SendConnectorId,
-    ServerId, Topology,
+    AddressSpace, DomainPattern, DomainType, ForeignAddress, OrganizationId, SendConnector,
+    SendConnectorId, ServerId, Topology,
 };
 
 /// What selection gives for one recipient domain.
@@ -43,7 +45,30 @@ struct Merit<'a> {
     cost: Reverse<u32>,
     distance: Reverse<u8>,
     rank: Reverse<u8>,
-    name: Reverse<&'a str>,
+    name: Reverse<Name<'a>>,
+}
+
+/// A name as it is sorted: case does not matter, but where nothing else tells two apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Name<'a>(&'a str);
+
+impl Ord for Name<'_> {
+    fn cmp(&self, other: &Self) -> Ordering {
+        let lower = |text: &'_ str| {
+            text.chars()
+                .flat_map(char::to_lowercase)
+                .collect::<String>()
+        };
+        lower(self.0)
+            .cmp(&lower(other.0))
+            .then_with(|| self.0.cmp(other.0))
+    }
+}
+
+impl PartialOrd for Name<'_> {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
 }
 
 struct Candidate<'a> {
@@ -55,7 +80,7 @@ struct Candidate<'a> {
 /// Chooses the connector for a recipient domain at a server.
 #[must_use]
 pub fn select(topology: &Topology, server: ServerId, domain: &Domain, size: ByteSize) -> Selection {
-    select_among(topology, server, domain, size, Past::Fresh)
+    select_among(topology, server, Target::Domain(domain), size, Past::Fresh)
 }
 
 /// Chooses the connector for a message: what has been on premises does not go there again by
@@ -72,7 +97,20 @@ pub(super) fn select_for(
     } else {
         Past::Fresh
     };
-    select_among(topology, server, domain, item.size, past)
+    select_among(topology, server, Target::Domain(domain), item.size, past)
+}
+
+/// Chooses the connector for an address that is not of type SMTP.
+#[must_use]
+pub(super) fn select_foreign(
+    topology: &Topology,
+    server: ServerId,
+    address: &ForeignAddress,
+    size: ByteSize,
+) -> Selection {
+    let target = Target::Foreign(address);
+    // No connector of centralized mail transport covers such an address.
+    select_among(topology, server, target, size, Past::Fresh)
 }
 
 /// Where a message has been.
@@ -82,10 +120,34 @@ enum Past {
     OnPremises,
 }
 
+/// What a connector is looked for.
+#[derive(Clone, Copy)]
+enum Target<'a> {
+    Domain(&'a Domain),
+    Foreign(&'a ForeignAddress),
+}
+
+impl Target<'_> {
+    fn is_covered(
+        self,
+        topology: &Topology,
+        organization: OrganizationId,
+        pattern: &DomainPattern,
+    ) -> bool {
+        match (self, pattern) {
+            (Self::Domain(domain), _) => covers(topology, organization, pattern, domain),
+            (Self::Foreign(address), DomainPattern::Foreign { kind, space }) => {
+                foreign::is_covered(kind, space, address)
+            }
+            (Self::Foreign(_), _) => false,
+        }
+    }
+}
+
 fn select_among(
     topology: &Topology,
     server: ServerId,
-    domain: &Domain,
+    target: Target<'_>,
     size: ByteSize,
     past: Past,
 ) -> Selection {
@@ -101,7 +163,7 @@ fn select_among(
     };
     for id in topology.send_connectors_of(organization) {
         let connector = topology.send_connector(*id);
-        let eligible = |size| eligible(topology, server, connector, domain, size, past);
+        let eligible = |size| eligible(topology, server, connector, target, size, past);
         let space = match eligible(size) {
             Ok(space) => space,
             Err(reason) => {
@@ -128,24 +190,17 @@ fn select_among(
             }
         });
     }
-    match best {
-        Some(Candidate { id, space, .. }) => Selection {
-            winner: Ok(id),
-            because: Reason::AddressSpace(space.pattern.to_string()),
-            rejected,
-        },
-        None => {
-            let winner = Err(if too_small {
-                NoWinner::TooLarge
-            } else {
-                NoWinner::Uncovered
-            });
-            Selection {
-                winner,
-                because: Reason::NoConnector,
-                rejected,
-            }
+    let (winner, because) = match best {
+        Some(Candidate { id, space, .. }) => {
+            (Ok(id), Reason::AddressSpace(space.pattern.to_string()))
         }
+        None if too_small => (Err(NoWinner::TooLarge), Reason::NoConnector),
+        None => (Err(NoWinner::Uncovered), Reason::NoConnector),
+    };
+    Selection {
+        winner,
+        because,
+        rejected,
     }
 }
 
@@ -154,7 +209,7 @@ fn eligible<'a>(
     topology: &Topology,
     server: ServerId,
     connector: &'a SendConnector,
-    domain: &Domain,
+    target: Target<'_>,
     size: ByteSize,
     past: Past,
 ) -> Result<&'a AddressSpace, Reason> {
@@ -172,16 +227,14 @@ fn eligible<'a>(
     if !connector.enabled {
         return Err(Reason::Disabled);
     }
+    if connector.rule_scoped {
+        return Err(Reason::RuleScoped);
+    }
     if connector.via_on_premises && past == Past::OnPremises {
         return Err(Reason::AlreadyOnPremises);
     }
-    let site = &topology.server(server).site;
-    if connector.scoped
-        && !connector
-            .sources
-            .iter()
-            .any(|source| topology.server(*source).site == *site)
-    {
+    let beside = |source: &ServerId| topology.are_in_one_site(server, *source);
+    if connector.scoped && !connector.sources.iter().any(beside) {
         return Err(Reason::OutOfScope);
     }
     connector
@@ -189,7 +242,7 @@ fn eligible<'a>(
         .iter()
         // `--` is for Edge servers: a Mailbox server never sends accepted domains out to come back.
         .filter(|space| edge || space.pattern != DomainPattern::InternalDomains)
-        .filter(|space| covers(topology, connector.organization, &space.pattern, domain))
+        .filter(|space| target.is_covered(topology, connector.organization, &space.pattern))
         .max_by_key(|space| (specificity(&space.pattern), Reverse(space.cost)))
         .ok_or(Reason::NoAddressSpace)
 }
@@ -238,6 +291,7 @@ fn specificity(pattern: &DomainPattern) -> (u8, usize) {
         DomainPattern::Exact(_) => (3, 0),
         DomainPattern::WithSubdomains(domain) => (2, domain.labels().count()),
         DomainPattern::AllAcceptedDomains | DomainPattern::InternalDomains => (1, 0),
+        DomainPattern::Foreign { space, .. } if space != "*" => (1, space.len()),
         DomainPattern::Any | DomainPattern::Foreign { .. } => (0, 0),
     }
 }
@@ -248,33 +302,14 @@ fn merit<'a>(
     connector: &'a SendConnector,
     space: &AddressSpace,
 ) -> Merit<'a> {
-    let distance = distance(topology, server, connector);
-    // Choice: one IP site link of the default cost joins any two sites, as in a new forest.
-    let link_cost = if distance == 2 {
-        DEFAULT_SITE_LINK_COST
-    } else {
-        0
-    };
+    let Distance { cost, proximity } = distance(topology, server, &connector.sources);
     Merit {
         specificity: specificity(&space.pattern),
-        cost: Reverse(u32::from(space.cost) + link_cost),
-        distance: Reverse(distance),
+        cost: Reverse(u32::from(space.cost).saturating_add(cost)),
+        distance: Reverse(proximity),
         rank: Reverse(connector.rank),
-        name: Reverse(connector.name.as_str()),
+        name: Reverse(Name(&connector.name)),
     }
-}
-
-const DEFAULT_SITE_LINK_COST: u32 = 100;
-
-/// How far the nearest source server is: 0 this server, 1 its site, 2 another site.
-fn distance(topology: &Topology, server: ServerId, connector: &SendConnector) -> u8 {
-    let site = &topology.server(server).site;
-    let of = |source: &ServerId| match () {
-        () if *source == server => 0,
-        () if topology.server(*source).site == *site => 1,
-        () => 2,
-    };
-    connector.sources.iter().map(of).min().unwrap_or(2)
 }
 
 fn why_lost(loser: &Candidate<'_>, winner: &Candidate<'_>) -> Reason {
@@ -397,12 +432,7 @@ fn is_target_delivery_domain(
     organization: OrganizationId,
     domain: &Domain,
 ) -> bool {
-    topology.parts().remote_domains.iter().any(|remote| {
-        remote.organization == organization
-            && remote.target_delivery_domain
-            && matches!(
-                &remote.pattern,
-                DomainPattern::Exact(own) | DomainPattern::WithSubdomains(own) if own == domain
-            )
-    })
+    topology
+        .remote_domain_for(organization, domain)
+        .is_some_and(|remote| remote.target_delivery_domain)
 }

@@ -4,14 +4,16 @@ use std::fmt;
 
 use crate::mail::{ByteSize, Domain, Limit, Mailbox};
 use crate::model::{
-    AcceptedDomainId, CertificateId, DomainType, ReceiveConnectorId, RecipientId, SendConnectorId,
-    ServerId, Topology,
+    AcceptedDomainId, CertificateId, DomainType, ReceiveConnectorId, RecipientId, RuleId,
+    SendConnectorId, ServerId, Topology,
 };
 
 /// What happened, in the words of Exchange's message tracking log (Exchange Server, "Message
 /// tracking").
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Event {
+    /// A mail-flow rule did something to the message.
+    AgentInfo,
     /// Delayed: to be tried again.
     Defer,
     /// Put into a local mailbox.
@@ -51,6 +53,7 @@ impl Event {
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
+            Self::AgentInfo => "AGENTINFO",
             Self::Defer => "DEFER",
             Self::Deliver => "DELIVER",
             Self::Drop => "DROP",
@@ -86,6 +89,8 @@ pub enum Subject {
     ReceiveConnector(ReceiveConnectorId),
     /// A recipient.
     Recipient(RecipientId),
+    /// A mail-flow rule.
+    Rule(RuleId),
     /// A Send connector.
     SendConnector(SendConnectorId),
     /// A server.
@@ -112,6 +117,7 @@ impl Subject {
                 )
             }
             Self::Recipient(id) => topology.recipient(*id).primary().to_string(),
+            Self::Rule(id) => topology.rule(*id).name.clone(),
             Self::SendConnector(id) => topology.send_connector(*id).name.clone(),
             Self::Server(id) => topology.server(*id).name.clone(),
             Self::UnreachableQueue => "Unreachable queue".to_owned(),
@@ -360,6 +366,37 @@ pub enum Reason {
     SourceServer,
     /// The next hop greets by the name of the sending server.
     OwnGreeting(Domain),
+    /// Names among its `SourceTransportServers` that no server has.
+    DeadSources(String),
+    /// A hub site on the least-cost way.
+    HubSite(String),
+    /// The site that the Edge server is subscribed to.
+    SubscribedSite(String),
+    /// A site link of the least-cost way does not let the message through.
+    SiteLinkTooSmall {
+        /// The link.
+        link: String,
+        /// The message.
+        size: ByteSize,
+        /// Its limit.
+        limit: Limit,
+    },
+    /// Only a mail-flow rule may choose the connector.
+    RuleScoped,
+    /// All conditions of the rule hold, and no exception.
+    RuleApplies,
+    /// An exception of the rule holds, by its key.
+    RuleExcepted(&'static str),
+    /// A condition of the rule does not hold, by its key.
+    RuleNotMet(&'static str),
+    /// The rule is switched off, by this key.
+    RuleOff(&'static str),
+    /// A mail-flow rule names the connector.
+    RuleRoutes(String),
+    /// A gateway passes everything on.
+    GatewayRelays,
+    /// The recipient's address is of another type than SMTP.
+    ForeignAddress(String),
 }
 
 impl fmt::Display for Reason {
@@ -604,6 +641,27 @@ impl fmt::Display for Reason {
                 write!(f, "the next hop greets as `{name}`, which is this server's own name")
             }
             Self::SourceServer => f.write_str("source server of the chosen connector"),
+            Self::DeadSources(names) => {
+                write!(f, "no server has the name of its source servers: {names}")
+            }
+            Self::HubSite(site) => write!(f, "hub site `{site}` is on the least-cost way"),
+            Self::SubscribedSite(site) => {
+                write!(f, "the Edge server is subscribed to site `{site}`")
+            }
+            Self::SiteLinkTooSmall { link, size, limit } => write!(
+                f,
+                "{size} is above the limit of {limit} of site link `{link}` on the least-cost way"
+            ),
+            Self::RuleApplies => f.write_str("its conditions hold"),
+            Self::RuleExcepted(key) => write!(f, "its exception `{key}` holds"),
+            Self::RuleNotMet(key) => write!(f, "its condition `{key}` does not hold"),
+            Self::RuleOff(key) => write!(f, "switched off by `{key}`"),
+            Self::RuleRoutes(rule) => write!(f, "the mail-flow rule `{rule}` names it"),
+            Self::ForeignAddress(kind) => write!(f, "its address is of type `{kind}`"),
+            Self::GatewayRelays => f.write_str("a gateway sends on what it takes for others"),
+            Self::RuleScoped => {
+                f.write_str("IsTransportRuleScoped: only a mail-flow rule may choose it")
+            }
         }
     }
 }

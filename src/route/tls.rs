@@ -7,12 +7,26 @@ use super::item::{ClientCertificate, Presented, TlsDemand};
 use super::step::{Event, Reason, Rejected, Step, Subject};
 use crate::mail::{Domain, Mailbox, NamePattern};
 use crate::model::{
-    Certificate, CertificateId, ReceiveConnector, SendConnector, ServerId, TlsAuthLevel, Topology,
+    Certificate, CertificateId, ReceiveConnector, Routing, SendConnector, ServerId, TlsAuthLevel,
+    Topology,
 };
 
 /// What a Send connector demands of the next hop for a recipient domain.
 #[must_use]
-pub(super) fn demand(connector: &SendConnector, recipient_domain: &Domain) -> TlsDemand {
+pub(super) fn demand(
+    topology: &Topology,
+    connector: &SendConnector,
+    recipient_domain: &Domain,
+) -> TlsDemand {
+    let avoided = connector.ignore_starttls || connector.force_helo;
+    if !avoided && is_domain_secure(topology, connector, recipient_domain) {
+        return TlsDemand {
+            required: true,
+            level: Some(TlsAuthLevel::DomainValidation),
+            name: NamePattern::parse(recipient_domain.as_str()).ok(),
+            avoided,
+        };
+    }
     let name = (connector.tls_auth_level == Some(TlsAuthLevel::DomainValidation)).then(|| {
         // Without TlsDomain the name is the recipient domain (Exchange Server, Set-SendConnector).
         connector
@@ -24,7 +38,20 @@ pub(super) fn demand(connector: &SendConnector, recipient_domain: &Domain) -> Tl
         required: connector.require_tls,
         level: connector.tls_auth_level,
         name: name.flatten(),
+        avoided,
     }
+}
+
+/// Whether a domain gets mutual TLS: on a `DomainSecureEnabled` connector that routes by DNS, for the
+/// domains of `TLSSendDomainSecureList` (Exchange PowerShell, "Set-SendConnector",
+/// "Set-TransportConfig").
+///
+/// Choice: a domain of the list is that domain alone, and the certificate must have its name.
+fn is_domain_secure(topology: &Topology, connector: &SendConnector, domain: &Domain) -> bool {
+    let transport = &topology.organization(connector.organization).transport;
+    connector.domain_secure
+        && connector.routing == Routing::Dns
+        && transport.send_domain_secure.contains(domain)
 }
 
 /// The certificate that a server shows when it sends through a connector.
@@ -34,7 +61,7 @@ pub fn presented(
     server: ServerId,
     connector: Option<&SendConnector>,
 ) -> Presented {
-    let name = connector.and_then(|c| c.tls_certificate_name.as_ref());
+    let name = certificate_name(topology, server, connector);
     match (chosen(topology, server, connector), name) {
         (Some(id), _) => Presented::Certificate(shown(topology, id)),
         (None, Some(name)) => Presented::Missing(name.clone()),
@@ -57,6 +84,22 @@ pub fn why_missing(topology: &Topology, server: ServerId, name: &str) -> String 
     }
 }
 
+/// The longest `TlsCertificateName` that EdgeSync takes to an Edge server.
+const SYNCHRONIZED_NAME_MAX: usize = 256;
+
+/// `TlsCertificateName` as a server knows it: EdgeSync leaves a name out that is too long.
+fn certificate_name<'a>(
+    topology: &Topology,
+    server: ServerId,
+    connector: Option<&'a SendConnector>,
+) -> Option<&'a String> {
+    let name = connector?.tls_certificate_name.as_ref()?;
+    let known = topology.server(server).directory
+        || topology.server(server).takes_every_address()
+        || name.len() <= SYNCHRONIZED_NAME_MAX;
+    known.then_some(name)
+}
+
 /// Which of its certificates a server chooses when it sends through a connector: the newest in date of
 /// those that are named, or the newest that covers the name said in EHLO. One that is named and out of
 /// date counts as one that is not there.
@@ -69,7 +112,7 @@ pub fn chosen(
     let fqdn = connector
         .and_then(|c| c.fqdn.as_ref())
         .unwrap_or(&topology.server(server).fqdn);
-    match connector.and_then(|c| c.tls_certificate_name.as_ref()) {
+    match certificate_name(topology, server, connector) {
         Some(name) => newest(topology, server, |certificate| {
             is_named(certificate, name) && certificate.is_valid_at(topology.as_of())
         }),
@@ -214,8 +257,10 @@ pub fn judge(
     certificate: Option<&Certificate>,
     now: Timestamp,
 ) -> Result<bool, String> {
-    if !offered {
-        return if demand.required {
+    if demand.avoided || !offered {
+        return if demand.required && demand.avoided {
+            Err("the connector does not try STARTTLS, and TLS is demanded".to_owned())
+        } else if demand.required {
             Err("the next hop does not offer STARTTLS".to_owned())
         } else {
             Ok(false)

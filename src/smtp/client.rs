@@ -339,6 +339,10 @@ impl ClientSession {
     }
 
     fn hello(&mut self) {
+        if self.config.helo_only {
+            let helo = Command::Helo(self.config.hello_name.clone());
+            return self.say(&helo, Expected::Helo);
+        }
         self.say(
             &Command::Ehlo(self.config.hello_name.clone()),
             Expected::Ehlo,

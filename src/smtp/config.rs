@@ -78,6 +78,8 @@ pub struct ClientConfig {
     pub hello_name: HelloName,
     /// Whether it uses TLS.
     pub tls: TlsUse,
+    /// Whether it says HELO at once, and so forgoes every extension.
+    pub helo_only: bool,
     /// Who it logs on as; without, it does not log on.
     pub credentials: Option<Credentials>,
     /// Octets of a line of a reply without CRLF. RFC 5321 §4.5.3.1.5 asks for 512.
@@ -91,6 +93,7 @@ impl ClientConfig {
         Self {
             hello_name,
             tls: TlsUse::IfOffered,
+            helo_only: false,
             credentials: None,
             reply_line_max: 2048,
         }

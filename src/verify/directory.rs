@@ -3,12 +3,12 @@
 
 use std::collections::BTreeMap;
 
+use super::classes::is_routing_address;
 use super::context::{Context, Found, in_words};
 use super::edit;
 use super::finding::{Edit, Finding, Fix, Side};
 use super::hybrid::{self, Pair};
 use super::powershell;
-use super::questions::is_routing_address;
 use super::stage::{Rule, Stage};
 use crate::diag::Diagnostic;
 use crate::flow::Fork;

@@ -91,7 +91,7 @@ fn examine(context: &Context<'_>, expectation: &Expectation) -> Option<Unmet> {
     let mut flows = flows_of(context, expectation);
     flows.retain(|flow| {
         let mut forks = flow.forks.iter();
-        let why = forks.find_map(|fork| breach(context.topology, expectation, fork));
+        let why = forks.find_map(|fork| breach(context.topology, expectation, flow, fork));
         let fails = why.is_some();
         first = first.take().or(why);
         fails
@@ -306,6 +306,7 @@ fn is_explained(context: &Context<'_>, sender: &Mailbox, recipient: &Mailbox) ->
 fn breach(
     topology: &Topology,
     expectation: &Expectation,
+    flow: &Flow,
     fork: &Fork,
 ) -> Option<(&'static str, String)> {
     let wanted = expectation.disposition.as_deref();
@@ -318,7 +319,7 @@ fn breach(
         ("Status", status(expectation, fork)),
         ("Through", through(topology, expectation, fork)),
         ("NotThrough", not_through(topology, expectation, fork)),
-        ("Trust", trust(expectation, fork)),
+        ("Trust", trust(expectation, flow, fork)),
         ("Flags", flags(expectation, fork)),
         ("Tls", tls(topology, expectation, fork)),
     ];
@@ -375,7 +376,12 @@ fn not_through(topology: &Topology, expectation: &Expectation, fork: &Fork) -> O
     Some(format!("it goes by `{unwanted}`"))
 }
 
-fn trust(expectation: &Expectation, fork: &Fork) -> Option<String> {
+/// A copy that somebody forwards to others outside arrives where nobody says who vouches for it.
+fn trust(expectation: &Expectation, flow: &Flow, fork: &Fork) -> Option<String> {
+    let asked = flow.question.to.contains(&fork.recipient);
+    if fork.disposition == Disposition::Delivered && fork.trust.is_none() && !asked {
+        return None;
+    }
     let wanted = expectation
         .trust
         .filter(|wanted| fork.trust != Some(*wanted))?;

@@ -285,6 +285,7 @@ fn place(context: &Context<'_>, flow: &Flow) -> Option<Location> {
             }
             Subject::Certificate(id) => topology.certificate(*id).settings.object.clone(),
             Subject::Recipient(id) => topology.recipient(*id).settings.object.clone(),
+            Subject::Rule(id) => topology.rule(*id).settings.object.clone(),
             Subject::Host(_) | Subject::Mx(_) | Subject::Server(_) | Subject::UnreachableQueue => {
                 None
             }

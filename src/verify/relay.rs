@@ -9,19 +9,21 @@ use super::stage::{Rule, Stage};
 use crate::flow::{Flow, Question, Submission, walk};
 use crate::mail::{ByteSize, MessageKind, ReversePath};
 use crate::model::{
-    AdPermission, ExtendedRight, IpRange, Matcher, PermissionGroup, ReceiveConnector, Trustee,
+    AdPermission, ExtendedRight, IpRange, Matcher, PermissionGroup, ReceiveConnector, ServerRole,
+    Trustee,
 };
 
 /// The rules of this file.
 pub(super) const RULES: &[Rule] = &[Rule::new(Stage::Notes, check)];
 
-/// Receive connectors that serve everyone and let everyone relay.
+/// Receive connectors that serve everyone and let everyone relay. A gateway of somebody else's does so by
+/// nature, and is nobody's to mend.
 fn check(context: &Context<'_>) -> Vec<Found> {
-    let open = context
-        .topology
+    let topology = context.topology;
+    let open = topology
         .receive_connectors()
         .map(|(_, connector)| connector)
-        .filter(|c| is_open(c));
+        .filter(|c| is_open(c) && topology.server(c.server).role != ServerRole::Host);
     open.map(|connector| open_relay(context, connector))
         .collect()
 }

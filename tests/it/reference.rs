@@ -14,7 +14,9 @@ mod laws;
 mod names;
 mod policies;
 mod recipients;
+mod rules;
 mod sessions;
+mod sites;
 mod tenants;
 mod words;
 

@@ -104,6 +104,9 @@ struct Case {
     to: OneOrMany,
     #[serde(default)]
     at: Option<String>,
+    /// Ten kilobytes where nothing is said.
+    #[serde(default)]
+    size: Option<String>,
     #[serde(default)]
     because: Vec<String>,
     forks: Vec<Expected>,
@@ -143,6 +146,18 @@ struct Expected {
     flags: Vec<String>,
     #[serde(default)]
     cycle: Vec<String>,
+    /// What becomes of the report, where that is said.
+    #[serde(default)]
+    report: Option<Reported>,
+}
+
+/// The report of a failure: a flow of its own, from the server that writes it.
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Reported {
+    disposition: String,
+    path: Vec<String>,
+    connectors: Vec<String>,
 }
 
 #[test]
@@ -151,7 +166,7 @@ fn messages_go_where_the_documents_say() {
     for path in worlds("") {
         let file = path.join("flows.toml");
         assert!(is_file(&file), "{} describes no message", path.display());
-        checked += check_flows(&load(&path), &file);
+        checked += messages_of(&path);
     }
     assert!(checked >= 100, "only {checked} messages are described");
 }
@@ -167,6 +182,11 @@ pub(crate) fn check_flows(world: &World, file: &Path) -> usize {
     cases.len()
 }
 
+/// Checks every message of a world's `flows.toml`; says how many there are.
+pub(crate) fn messages_of(folder: &Path) -> usize {
+    check_flows(&load(folder), &folder.join("flows.toml"))
+}
+
 fn check(world: &World, file: &Path, case: &Case) {
     let topology = &world.topology;
     assert!(
@@ -180,6 +200,8 @@ fn check(world: &World, file: &Path, case: &Case) {
         .as_ref()
         .map(|name| topology.server_named(name).expect("a server"));
     let submission = origin(topology, &from, at).expect("a sender");
+    let size = case.size.as_ref();
+    let size = size.map(|text| text.parse().expect("a size"));
     let to = case.to.addresses().iter();
     let to = to.map(|address| Mailbox::parse(address).expect("an address"));
     let to = to.collect();
@@ -189,7 +211,7 @@ fn check(world: &World, file: &Path, case: &Case) {
         &Question {
             from,
             to,
-            size: ByteSize(10_240),
+            size: size.unwrap_or(ByteSize(10_240)),
             kind: MessageKind::Message,
             submission,
         },
@@ -242,13 +264,16 @@ fn check_fork(world: &World, about: &str, fork: &Fork, expected: &Expected) {
         expected.trust,
         "{about}"
     );
-    let path: Vec<String> = fork.hops.iter().map(|hop| name(hop.server)).collect();
-    assert_eq!(path, expected.path, "{about}");
-    let connectors = fork.hops.iter().filter_map(|hop| hop.connector);
-    let connectors: Vec<&str> = connectors
-        .map(|id| topology.send_connector(id).name.as_str())
-        .collect();
-    assert_eq!(connectors, expected.connectors, "{about}");
+    check_way(world, &about, fork, &expected.path, &expected.connectors);
+    if let Some(expected) = &expected.report {
+        let report = fork.report.as_ref().expect("the sender is told");
+        let [end] = &report.forks[..] else {
+            panic!("{about}: a report has one recipient");
+        };
+        let about = format!("{about}, its report");
+        assert_eq!(end.disposition.as_str(), expected.disposition, "{about}");
+        check_way(world, &about, end, &expected.path, &expected.connectors);
+    }
     let flags = fork.flags.iter().map(|flag| {
         let expected = if flag.expected {
             "expected"
@@ -267,6 +292,19 @@ fn check_fork(world: &World, about: &str, fork: &Fork, expected: &Expected) {
         expected.cycle,
         "{about}"
     );
+}
+
+/// Server by server, connector by connector.
+fn check_way(world: &World, about: &str, fork: &Fork, path: &[String], connectors: &[String]) {
+    let topology = &world.topology;
+    let servers = fork.hops.iter().map(|hop| topology.server(hop.server));
+    let servers: Vec<&str> = servers.map(|server| server.name.as_str()).collect();
+    assert_eq!(servers, path, "{about}");
+    let used = fork.hops.iter().filter_map(|hop| hop.connector);
+    let used: Vec<&str> = used
+        .map(|id| topology.send_connector(id).name.as_str())
+        .collect();
+    assert_eq!(used, connectors, "{about}");
 }
 
 /// Every decision of every fork, a line each.

@@ -190,6 +190,10 @@ fn via_on_premises(build: &mut Build, object: &Object) -> bool {
 /// The domains of an outbound connector, which must name some or take all of the tenant's own.
 fn recipient_domains(build: &mut Build, object: &Object) -> Vec<AddressSpace> {
     let mut spaces = sending::address_spaces(object.list("RecipientDomains"));
+    // Exports write `smtp:contoso.com;1`, but outbound connectors have no cost.
+    for space in &mut spaces {
+        space.cost = 1;
+    }
     let all = object.flag("AllAcceptedDomains");
     if all && object.text("ConnectorType") == Some("Partner") {
         conflict(

@@ -78,6 +78,11 @@ pub(super) const LARGE: &[Large] = &[
         why: "the Edge server, its subscription and its address are new, without those of contoso-edge",
     },
     Large {
+        world: "broken-inbound-connector-matches-no-certificate-restricted",
+        lines: 12,
+        why: "the partner connector that turns the fault into a refusal is no fault itself",
+    },
+    Large {
         world: "broken-target-addresses-form-a-loop-inside",
         lines: 16,
         why: "two mail users on premises and two in the tenant",

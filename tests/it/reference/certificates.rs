@@ -1,7 +1,7 @@
 //! TLS with the next hop (Exchange Server, "Send connectors in Exchange Server"; New-SendConnector):
 //! which certificate is shown, and whether one that is shown will do.
 
-use hybridmx::model::{Certificate, Parts, SendConnector, ServerId, TlsAuthLevel};
+use hybridmx::model::{Certificate, Parts, SendConnector, ServerId, ServerRole, TlsAuthLevel};
 use hybridmx::route::TlsDemand;
 use jiff::Timestamp;
 
@@ -14,7 +14,7 @@ pub(crate) fn judge(
     certificate: Option<&Certificate>,
     now: Timestamp,
 ) -> Option<bool> {
-    if !offered {
+    if !offered || demand.avoided {
         return (!demand.required).then_some(false);
     }
     let valid =
@@ -56,7 +56,10 @@ pub(crate) fn presented(parts: &Parts, server: ServerId, connector: &SendConnect
         if !certificate.servers.contains(&server) {
             continue;
         }
-        let suits = match &connector.tls_certificate_name {
+        // A name that EdgeSync could not take is none to an Edge server.
+        let known = here.role != ServerRole::Edge;
+        let name = connector.tls_certificate_name.as_ref();
+        let suits = match name.filter(|name| known || name.len() <= 256) {
             Some(wanted) => {
                 in_date(certificate, parts.as_of)
                     && *wanted == format!("<I>{}<S>{}", certificate.issuer, certificate.subject)
@@ -75,7 +78,9 @@ pub(crate) fn presented(parts: &Parts, server: ServerId, connector: &SendConnect
         }
     }
     suitable.sort_by_key(|certificate| certificate.not_before);
-    match (suitable.last(), &connector.tls_certificate_name) {
+    let name = connector.tls_certificate_name.as_ref();
+    let name = name.filter(|name| here.role != ServerRole::Edge || name.len() <= 256);
+    match (suitable.last(), name) {
         (Some(newest), _) => format!(
             "{:?} trusted {}",
             newest.names,

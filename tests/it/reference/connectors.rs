@@ -3,10 +3,12 @@
 
 use hybridmx::mail::{ByteSize, Domain};
 use hybridmx::model::{
-    DomainPattern, DomainType, OrganizationId, Parts, SendConnector, ServerId, ServerRole,
+    DomainPattern, DomainType, ForeignAddress, OrganizationId, Parts, SendConnector, ServerId,
+    ServerRole,
 };
 
 use super::names::{accepted, within};
+use super::sites;
 
 /// What the documents give for one recipient domain.
 #[derive(Clone, Copy, Debug)]
@@ -30,8 +32,9 @@ impl Choice<'_> {
     }
 }
 
-/// The key that connectors are sorted by: how unspecific, how dear, how far, rank, name.
-type Key = ((u8, usize), u32, u8, u8, String);
+/// The key that connectors are sorted by: how unspecific, how dear, how far, rank, name in any case,
+/// name.
+type Key = ((u8, usize), u32, u8, u8, String, String);
 
 /// Chooses among all connectors of the server's organization.
 pub(crate) fn choose<'a>(
@@ -55,6 +58,8 @@ pub(crate) fn choose_among<'a>(
     for connector in &parts.send_connectors {
         if connector.organization == parts.servers[server.index()].organization
             && connector.enabled
+            // That one is for mail-flow rules.
+            && !connector.rule_scoped
             && visible(parts, server, connector)
             && condition(connector)
             && let Some(key) = best_key(parts, server, connector, domain)
@@ -80,22 +85,80 @@ fn visible(parts: &Parts, server: ServerId, connector: &SendConnector) -> bool {
     if here.role == ServerRole::Edge {
         return connector.sources.contains(&server);
     }
-    !connector.scoped || nearness(parts, server, connector) < 2
+    let site = sites::site(parts, server);
+    !connector.scoped
+        || connector
+            .sources
+            .iter()
+            .any(|source| sites::site(parts, *source) == site)
 }
 
-/// 0 if the server is a source, 1 if a source is in its site, 2 if all are elsewhere.
-fn nearness(parts: &Parts, server: ServerId, connector: &SendConnector) -> u8 {
-    let site = &parts.servers[server.index()].site;
-    if connector.sources.contains(&server) {
-        0
-    } else if connector
-        .sources
-        .iter()
-        .any(|source| parts.servers[source.index()].site == *site)
-    {
-        1
-    } else {
-        2
+/// The cost of the way to the nearest source, and how near it is: 0 if it is the server itself, 1 if
+/// it is in its site, 2 if it is elsewhere or nobody knows where.
+fn nearness(parts: &Parts, server: ServerId, connector: &SendConnector) -> (u32, u8) {
+    let mut ways: Vec<(u32, u8)> = Vec::new();
+    for source in &connector.sources {
+        let (cost, _) = sites::distance(parts, server, *source);
+        let near = match sites::site(parts, *source) == sites::site(parts, server) {
+            true if *source == server => 0,
+            true => 1,
+            false => 2,
+        };
+        ways.push((cost, near));
+    }
+    ways.sort_unstable();
+    match ways.first() {
+        Some(way) => *way,
+        None => (100, 2),
+    }
+}
+
+/// Chooses the connector for an address of another type than SMTP.
+pub(crate) fn choose_foreign<'a>(
+    parts: &'a Parts,
+    server: ServerId,
+    address: &ForeignAddress,
+    size: ByteSize,
+) -> Choice<'a> {
+    let mut covering: Vec<(Key, &SendConnector)> = Vec::new();
+    for connector in &parts.send_connectors {
+        let own = connector.organization == parts.servers[server.index()].organization;
+        if !own || !connector.enabled || connector.rule_scoped || !visible(parts, server, connector)
+        {
+            continue;
+        }
+        let (links, distance) = nearness(parts, server, connector);
+        for space in &connector.address_spaces {
+            let DomainPattern::Foreign { kind, space: text } = &space.pattern else {
+                continue;
+            };
+            let whole = address.address.to_lowercase();
+            if kind != &address.kind || text != "*" && !whole.starts_with(&text.to_lowercase()) {
+                continue;
+            }
+            let vagueness = match text.as_str() {
+                "*" => (1, 0),
+                _ => (0, usize::MAX - text.len()),
+            };
+            let key = (
+                vagueness,
+                u32::from(space.cost) + links,
+                distance,
+                connector.rank,
+                connector.name.to_lowercase(),
+                connector.name.clone(),
+            );
+            covering.push((key, connector));
+        }
+    }
+    if covering.is_empty() {
+        return Choice::Nothing;
+    }
+    covering.retain(|(_, connector)| connector.max_message_size.admits(size));
+    covering.sort_by(|(left, _), (right, _)| left.cmp(right));
+    match covering.first() {
+        Some((_, connector)) => Choice::Connector(connector),
+        None => Choice::TooLarge,
     }
 }
 
@@ -106,9 +169,7 @@ fn best_key(
     connector: &SendConnector,
     domain: &Domain,
 ) -> Option<Key> {
-    let distance = nearness(parts, server, connector);
-    // One IP site link of the default cost joins any two sites.
-    let link = if distance == 2 { 100 } else { 0 };
+    let (links, distance) = nearness(parts, server, connector);
     let mut keys: Vec<Key> = connector
         .address_spaces
         .iter()
@@ -124,9 +185,10 @@ fn best_key(
         .map(|space| {
             (
                 vagueness(&space.pattern),
-                u32::from(space.cost) + link,
+                u32::from(space.cost) + links,
                 distance,
                 connector.rank,
+                connector.name.to_lowercase(),
                 connector.name.clone(),
             )
         })
@@ -202,11 +264,7 @@ pub(crate) fn choose_on_edge<'a>(
     if matches!(inside, Choice::Nothing) {
         return choose(parts, server, domain, size);
     }
-    let target_delivery = parts.remote_domains.iter().any(|remote| {
-        remote.organization == organization
-            && remote.pattern == DomainPattern::Exact(domain.clone())
-            && remote.target_delivery_domain
-    });
+    let target_delivery = is_target_delivery(parts, organization, domain);
     match choose_among(parts, server, domain, size, explicit) {
         Choice::Connector(connector)
             if connector.cloud_services_mail_enabled && target_delivery && from_inside =>
@@ -215,4 +273,24 @@ pub(crate) fn choose_on_edge<'a>(
         }
         _ => inside,
     }
+}
+
+/// Whether the remote domain that describes a domain most closely is for target addresses.
+fn is_target_delivery(parts: &Parts, organization: OrganizationId, domain: &Domain) -> bool {
+    let mut best: Vec<((u8, usize), bool)> = Vec::new();
+    for remote in &parts.remote_domains {
+        let vague = match &remote.pattern {
+            DomainPattern::Exact(exact) if exact == domain => (0, 0),
+            DomainPattern::WithSubdomains(parent) if within(domain.as_str(), parent.as_str()) => {
+                (1, usize::MAX - parent.as_str().len())
+            }
+            DomainPattern::Any => (2, 0),
+            _ => continue,
+        };
+        if remote.organization == organization {
+            best.push((vague, remote.target_delivery_domain));
+        }
+    }
+    best.sort_unstable();
+    best.first().is_some_and(|(_, yes)| *yes)
 }

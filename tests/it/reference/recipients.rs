@@ -4,16 +4,18 @@
 
 use hybridmx::mail::{AuthAs, Directionality, Domain, Mailbox, MessageKind, ReversePath, Status};
 use hybridmx::model::{
-    DistributionGroup, DomainType, EXCHANGE_ONLINE, Fallback, InboxRule, Member, Moderation, Parts,
-    Recipient, RecipientKind, Routing, SendConnector, Server, ServerId, ServerRole, TlsAuthLevel,
-    UnifiedGroup, replies,
+    Action, DistributionGroup, DomainType, EXCHANGE_ONLINE, Fallback, InboxRule, Member,
+    Moderation, Parts, Recipient, RecipientKind, Routing, SendConnector, Server, ServerId,
+    ServerRole, TlsAuthLevel, UnifiedGroup, replies,
 };
 use hybridmx::route::{Arrival, MailItem};
 
 use super::certificates::presented;
-use super::connectors::{Choice, choose, choose_among, choose_on_edge};
+use super::connectors::{Choice, choose, choose_among, choose_foreign, choose_on_edge};
 use super::names::{accepted, domain_type};
 use super::policies::Policies;
+use super::rules::{self, Person};
+use super::sites;
 
 /// One message at one server, and what was said about it so far.
 struct Desk<'a> {
@@ -23,6 +25,8 @@ struct Desk<'a> {
     policies: Policies<'a>,
     /// Recipients met while the envelope is expanded, by position.
     met: Vec<usize>,
+    /// Whether no mail-flow rules are asked for now.
+    unruled: bool,
     lines: Vec<String>,
 }
 
@@ -43,6 +47,21 @@ struct Way {
     vouched: Option<AuthAs>,
     /// The mailboxes that forwarded it.
     forwarded: Vec<Mailbox>,
+    /// Who the recipient is here, where it is somebody without a mailbox.
+    object: Option<usize>,
+    /// What mail-flow rules made of it so far.
+    orders: Orders,
+    /// Whether a mail-flow rule brought it in: its groups are expanded here.
+    added: bool,
+}
+
+/// What mail-flow rules ordered for a recipient.
+#[derive(Clone, Default)]
+struct Orders {
+    /// How many rules were asked.
+    asked: usize,
+    require_tls: bool,
+    connector: Option<usize>,
 }
 
 /// What becomes of every recipient of a message, one line each, sorted.
@@ -57,6 +76,7 @@ pub(crate) fn fates(parts: &Parts, server: ServerId, item: &MailItem) -> Vec<Str
             sender: None,
         },
         met: Vec::new(),
+        unruled: false,
         lines: Vec::new(),
     };
     if let (AuthAs::Internal, Some(sender)) = (item.auth_as, item.reverse_path.mailbox())
@@ -90,15 +110,17 @@ impl Desk<'_> {
     }
 
     fn fail(&mut self, recipient: &Mailbox, status: &Status, way: &Way) {
+        let enhanced = status.enhanced.to_string();
+        self.fail_with(recipient, status.code, &enhanced, way);
+    }
+
+    fn fail_with(&mut self, recipient: &Mailbox, code: u16, enhanced: &str, way: &Way) {
         let told = match &way.told {
             None => String::new(),
             Some(ReversePath::Null) => " never".to_owned(),
             Some(told) => format!(" told {told}"),
         };
-        self.say(format!(
-            "failure {recipient} {} {}{told}",
-            status.code, status.enhanced
-        ));
+        self.say(format!("failure {recipient} {code} {enhanced}{told}"));
     }
 
     /// A failure that some servers answer in the open session.
@@ -146,6 +168,10 @@ impl Desk<'_> {
             let organization = self.here().organization;
             if accepted(self.parts, organization, &recipient.domain).is_some() {
                 let line = format!("any mailbox {}", self.trust(&plain));
+                self.copy(recipient, &line, &plain);
+            } else if !self.here().relays_to.is_empty() {
+                let hosts = &self.here().relays_to;
+                let line = format!("hosts {hosts:?} 25 None {:?}", self.item.properties.passing);
                 self.copy(recipient, &line, &plain);
             } else {
                 self.by_domain(recipient, &plain);
@@ -195,6 +221,8 @@ impl Desk<'_> {
             return false;
         }
         let before = std::mem::take(&mut self.lines);
+        // Rules are asked when it comes back.
+        self.unruled = true;
         self.written(recipient, 1);
         self.met.clear();
         let trial = std::mem::replace(&mut self.lines, before);
@@ -204,11 +232,17 @@ impl Desk<'_> {
         } else {
             self.by_domain(recipient, &Way::default());
         }
+        self.unruled = false;
         true
     }
 
     /// A line for a copy: what is said of it, and what it takes along.
     fn copy(&mut self, recipient: &Mailbox, line: &str, way: &Way) {
+        self.copy_as(recipient, recipient, line, way);
+    }
+
+    /// The same, where SMTP carries another address than the recipient's.
+    fn copy_as(&mut self, wire: &Mailbox, recipient: &Mailbox, line: &str, way: &Way) {
         let item = self.item;
         let told = match &way.told {
             None => format!(" <{}>", item.reverse_path),
@@ -221,6 +255,9 @@ impl Desk<'_> {
         if original.as_ref() == Some(recipient) || original.is_none() {
             original = before(recipient);
         }
+        if wire != recipient {
+            original = original.or(Some(recipient.clone()));
+        }
         let original = original.map_or(String::new(), |original| format!(" orcpt {original}"));
         let mut forwarded = item.trace.forwarded_for.clone();
         forwarded.extend(way.forwarded.clone());
@@ -229,9 +266,7 @@ impl Desk<'_> {
         } else {
             format!(" forwarded {forwarded:?}")
         };
-        self.say(format!(
-            "copy {recipient} {line}{told}{original}{forwarded}"
-        ));
+        self.say(format!("copy {wire} {line}{told}{original}{forwarded}"));
     }
 
     /// Something in the form of an SMTP address that is none: type and address.
@@ -290,6 +325,20 @@ impl Desk<'_> {
                 ) =>
             {
                 self.deliver(*only, recipient, &Way::default());
+            }
+            [only]
+                if matches!(
+                    self.parts.recipients[*only].kind,
+                    RecipientKind::MailUser {
+                        target_address: None,
+                        ..
+                    }
+                ) && self.parts.recipients[*only]
+                    .policy()
+                    .foreign_address
+                    .is_some() =>
+            {
+                self.foreign(*only, recipient, &Way::default());
             }
             _ => self.by_domain(recipient, &Way::default()),
         }
@@ -363,6 +412,9 @@ impl Desk<'_> {
     fn object(&mut self, index: usize, address: &Mailbox, way: &Way) {
         let recipient = &self.parts.recipients[index];
         if way.chain.contains(&index) {
+            if self.has_it_back(recipient, way) {
+                return self.mailbox(index, recipient, way);
+            }
             return self.fail(address, &replies::FORWARDING_LOOP, way);
         }
         if self.met.contains(&index) {
@@ -373,21 +425,28 @@ impl Desk<'_> {
         }
         self.met.push(index);
         if let Some(moderation) = self.policies.moderation(recipient) {
-            return self.moderate(moderation, address);
+            return self.moderate(moderation, address, way);
         }
         match &recipient.kind {
             RecipientKind::Mailbox { .. } => self.mailbox(index, recipient, way),
             RecipientKind::MailUser {
                 target_address: None,
                 ..
-            } => self.not_found(address, way),
+            } => match &recipient.policy().foreign_address {
+                Some(_) => self.foreign(index, recipient.primary(), way),
+                None => self.not_found(address, way),
+            },
             RecipientKind::MailUser {
                 target_address: Some(target),
                 ..
             } => self.redirect(index, target, way),
             RecipientKind::RemoteGroup { target_address, .. } => match target_address {
                 Some(target) => self.redirect(index, target, way),
-                None => self.by_domain(recipient.primary(), way),
+                None => {
+                    let mut further = way.clone();
+                    further.object = Some(index);
+                    self.by_domain(recipient.primary(), &further);
+                }
             },
             RecipientKind::Group {
                 subscribers,
@@ -401,7 +460,7 @@ impl Desk<'_> {
     }
 
     /// A message that waits for approval lies in the arbitration mailbox.
-    fn moderate(&mut self, moderation: &Moderation, address: &Mailbox) {
+    fn moderate(&mut self, moderation: &Moderation, address: &Mailbox, way: &Way) {
         self.suppress(address);
         let Some(arbitration) = &moderation.arbitration_mailbox else {
             return;
@@ -420,26 +479,47 @@ impl Desk<'_> {
         let recipient = &self.parts.recipients[keeper];
         if matches!(recipient.kind, RecipientKind::Mailbox { .. }) && !self.met.contains(&keeper) {
             self.met.push(keeper);
-            self.deliver(keeper, recipient.primary(), &Way::default());
+            let alone = Way {
+                orders: way.orders.clone(),
+                ..Way::default()
+            };
+            self.deliver(keeper, recipient.primary(), &alone);
         }
+    }
+
+    fn is_cloud(&self) -> bool {
+        std::ptr::eq(
+            self.parts.organizations[self.item.organization.index()].profile,
+            &raw const EXCHANGE_ONLINE,
+        )
+    }
+
+    fn sent_it_on(&self, recipient: &Recipient, way: &Way) -> bool {
+        let before = [&self.item.trace.forwarded_for, &way.forwarded];
+        before
+            .into_iter()
+            .any(|list| list.contains(recipient.primary()))
+    }
+
+    /// A mailbox of the cloud that its own mail comes back to.
+    fn has_it_back(&self, recipient: &Recipient, way: &Way) -> bool {
+        let mailbox = matches!(recipient.kind, RecipientKind::Mailbox { .. });
+        mailbox && self.is_cloud() && self.sent_it_on(recipient, way)
     }
 
     /// A mailbox, and whoever else gets its mail.
     fn mailbox(&mut self, index: usize, recipient: &Recipient, way: &Way) {
         let forwarding = &recipient.policy().forwarding;
-        let cloud = std::ptr::eq(
-            self.parts.organizations[self.item.organization.index()].profile,
-            &raw const EXCHANGE_ONLINE,
-        );
-        let before = self.item.trace.forwarded_for.contains(recipient.primary());
+        let before = self.sent_it_on(recipient, way);
         let forwards = (forwarding.address.is_some() || forwarding.smtp_address.is_some())
-            && !(cloud && before);
+            && !self.has_it_back(recipient, way);
         let keeps = forwarding.deliver_too || !forwards;
         if keeps {
             self.deliver(index, recipient.primary(), way);
         }
         let mut further = way.clone();
         further.targeted = false;
+        further.object = None;
         if keeps {
             further.chain.clear();
         } else {
@@ -447,7 +527,7 @@ impl Desk<'_> {
         }
         if forwards {
             let mut onward = further.clone();
-            if cloud {
+            if self.is_cloud() {
                 onward.forwarded.push(recipient.primary().clone());
             }
             match (&forwarding.address, &forwarding.smtp_address) {
@@ -486,10 +566,11 @@ impl Desk<'_> {
 
     /// Mail for somebody who is elsewhere. The target address may be another recipient's.
     fn redirect(&mut self, index: usize, target: &Mailbox, way: &Way) {
-        if self.holders(target) == [index] {
-            return self.by_domain(target, way);
-        }
         let mut further = way.clone();
+        further.object = Some(index);
+        if self.holders(target) == [index] {
+            return self.by_domain(target, &further);
+        }
         further.chain.push(index);
         further.targeted = true;
         self.address(target, &further);
@@ -558,7 +639,7 @@ impl Desk<'_> {
         });
         let manager = manager.filter(|_| group.report_to_manager);
         match group.expansion_server {
-            Some(server) if server != self.server => {
+            Some(server) if server != self.server && !way.added => {
                 let from = self.expanded(way);
                 let hop = self.inside(&[server], None);
                 let line = format!("{hop} {}{from}", self.trust(way));
@@ -572,6 +653,7 @@ impl Desk<'_> {
         if self.item.reverse_path == ReversePath::Null {
             let mut further = way.clone();
             further.targeted = false;
+            further.object = None;
             match manager {
                 Some(manager) => self.address(manager, &further),
                 None => self.suppress(address),
@@ -636,6 +718,12 @@ impl Desk<'_> {
     /// A mailbox of this organization, here or on another server.
     fn deliver(&mut self, index: usize, address: &Mailbox, way: &Way) {
         let recipient = &self.parts.recipients[index];
+        let Some(orders) = self.ruled(address, Some(index), way) else {
+            return;
+        };
+        if orders.connector.is_some() {
+            return self.ordered(address, &orders, way);
+        }
         let home = match recipient.kind {
             RecipientKind::Mailbox { server, .. } => server,
             // Group mailboxes are where the only transport of a tenant is.
@@ -651,7 +739,11 @@ impl Desk<'_> {
         } else if home == self.server {
             format!("mailbox {}", recipient.name)
         } else {
-            self.inside(&[home], None)
+            let next = sites::next_servers(self.parts, self.server, &[home], self.item.size);
+            match next {
+                Some(next) => self.inside(&next, None),
+                None => return self.fail(address, &replies::TOO_LARGE, way),
+            }
         };
         let from = self.expanded(way);
         let trust = self.trust(way);
@@ -660,6 +752,12 @@ impl Desk<'_> {
 
     /// Somebody who is not here: by the connector that the domain chooses.
     fn by_domain(&mut self, address: &Mailbox, way: &Way) {
+        let Some(orders) = self.ruled(address, way.object, way) else {
+            return;
+        };
+        if orders.connector.is_some() {
+            return self.ordered(address, &orders, way);
+        }
         let choice = if self.here().role == ServerRole::Edge {
             choose_on_edge(
                 self.parts,
@@ -680,15 +778,19 @@ impl Desk<'_> {
         };
         let from = self.expanded(way);
         match choice {
-            Choice::Connector(connector) => {
-                let place = self.through(connector, address, way);
-                self.copy(address, &format!("{place}{from}"), way);
-            }
+            Choice::Connector(connector) => match self.through(connector, address, &orders, way) {
+                Some(place) => self.copy(address, &format!("{place}{from}"), way),
+                None => self.fail(address, &replies::TOO_LARGE, way),
+            },
             Choice::TooLarge => self.fail(address, &replies::TOO_LARGE, way),
             Choice::Nothing => {
                 let organization = self.here().organization;
                 let place = match self.parts.organizations[organization.index()].fallback {
-                    Fallback::Mx => format!("mx of {} None None", address.domain),
+                    Fallback::Mx => {
+                        let tls = if orders.require_tls { " tls" } else { "" };
+                        let passing = self.item.properties.passing;
+                        format!("mx of {} None {passing:?}{tls}", address.domain)
+                    }
                     Fallback::Unreachable => "unreachable".to_owned(),
                 };
                 self.copy(address, &format!("{place}{from}"), way);
@@ -696,64 +798,175 @@ impl Desk<'_> {
         }
     }
 
-    /// The next hop of a connector from this server.
-    fn through(&self, connector: &SendConnector, address: &Mailbox, way: &Way) -> String {
-        if !connector.sources.contains(&self.server) {
-            let hop = self.inside(&self.towards(&connector.sources), Some(connector));
-            return format!("{hop} {}", self.trust(way));
+    /// Asks the mail-flow rules that were not asked yet; nothing where the recipient does not stay.
+    fn ruled(&mut self, address: &Mailbox, object: Option<usize>, way: &Way) -> Option<Orders> {
+        let mut orders = way.orders.clone();
+        if self.unruled || self.item.resolved || self.here().role == ServerRole::Edge {
+            return Some(orders);
         }
+        let person = Person {
+            address: address.clone(),
+            objects: object.into_iter().collect(),
+        };
+        let all = rules::in_order(self.parts, self.item);
+        for rule in all.iter().skip(way.orders.asked) {
+            orders.asked += 1;
+            if !rules::applies(self.parts, self.item, rule, &person) {
+                continue;
+            }
+            if rule.stops {
+                orders.asked = all.len();
+            }
+            let mut others: Vec<&Member> = Vec::new();
+            let mut stays = true;
+            let mut dropped = false;
+            for action in &rule.actions {
+                match action {
+                    Action::Reject { status, .. } => {
+                        self.fail_with(address, 550, status, way);
+                        return None;
+                    }
+                    Action::Delete => dropped = true,
+                    Action::RequireTls => orders.require_tls = true,
+                    Action::Route(id) => orders.connector = Some(id.index()),
+                    Action::Add(members) => others.extend(members),
+                    Action::Redirect(members) => {
+                        others.extend(members);
+                        stays = false;
+                    }
+                }
+            }
+            let changes = rule
+                .actions
+                .iter()
+                .any(|action| matches!(action, Action::Add(_) | Action::Redirect(_)));
+            let cloud = self.here().role == ServerRole::Hub;
+            if changes && cloud && self.item.trace.rules_loop > 0 {
+                self.fail(address, &replies::RULES_LOOP, way);
+                return None;
+            }
+            if dropped {
+                self.suppress(address);
+                return None;
+            }
+            for member in others {
+                self.bring_in(member, &orders, way);
+            }
+            if !stays {
+                return None;
+            }
+            if rule.stops {
+                break;
+            }
+        }
+        Some(orders)
+    }
+
+    /// Somebody at an address of another type: by a connector of that type, under an address that
+    /// SMTP can carry.
+    fn foreign(&mut self, index: usize, address: &Mailbox, way: &Way) {
+        let Some(orders) = self.ruled(address, Some(index), way) else {
+            return;
+        };
+        if orders.connector.is_some() {
+            return self.ordered(address, &orders, way);
+        }
+        let recipient = &self.parts.recipients[index];
+        let foreign = recipient.policy().foreign_address.clone();
+        let foreign = foreign.expect("it has one");
+        let from = self.expanded(way);
+        match choose_foreign(self.parts, self.server, &foreign, self.item.size) {
+            Choice::Connector(connector) => {
+                let mut wire = address.clone();
+                if connector.sources.contains(&self.server) {
+                    let default = self
+                        .parts
+                        .accepted_domains
+                        .iter()
+                        .find(|entry| entry.organization == connector.organization && entry.default)
+                        .expect("every organization has a default domain");
+                    let text = foreign.address.replace('/', "_").replace(' ', "+20");
+                    let text = format!("IMCEA{}-{text}@{}", foreign.kind, default.domain);
+                    wire = Mailbox::parse(&text).expect("an address");
+                }
+                match self.through(connector, &wire, &orders, way) {
+                    Some(place) => self.copy_as(&wire, address, &format!("{place}{from}"), way),
+                    None => self.fail(&wire, &replies::TOO_LARGE, way),
+                }
+            }
+            Choice::TooLarge => self.fail(address, &replies::TOO_LARGE, way),
+            Choice::Nothing => self.fail(address, &replies::NO_CONNECTOR_FOR_TYPE, way),
+        }
+    }
+
+    /// A recipient that a rule brings in.
+    fn bring_in(&mut self, member: &Member, orders: &Orders, cause: &Way) {
+        let address = match member {
+            Member::Nobody(address) => address,
+            Member::Recipient(id) => &self.parts.recipients[id.index()].addresses[0],
+        };
+        let way = Way {
+            orders: orders.clone(),
+            added: true,
+            written: Some(address.clone()),
+            told: cause.told.clone(),
+            vouched: cause.vouched,
+            forwarded: cause.forwarded.clone(),
+            ..Way::default()
+        };
+        let met = std::mem::take(&mut self.met);
+        self.address(&address.clone(), &way);
+        self.met = met;
+    }
+
+    /// A recipient for whom a rule names the connector.
+    fn ordered(&mut self, address: &Mailbox, orders: &Orders, way: &Way) {
+        let connector = &self.parts.send_connectors[orders.connector.expect("it is named")];
+        let from = self.expanded(way);
+        match self.through(connector, address, orders, way) {
+            Some(place) => self.copy(address, &format!("{place}{from}"), way),
+            None => self.fail(address, &replies::TOO_LARGE, way),
+        }
+    }
+
+    /// The next hop of a connector from this server; nothing where a site link is too narrow.
+    fn through(
+        &self,
+        connector: &SendConnector,
+        address: &Mailbox,
+        orders: &Orders,
+        way: &Way,
+    ) -> Option<String> {
+        if !connector.sources.contains(&self.server) {
+            let (sources, size) = (&connector.sources, self.item.size);
+            let next = sites::next_servers(self.parts, self.server, sources, size)?;
+            let hop = self.inside(&next, Some(connector));
+            return Some(format!("{hop} {}", self.trust(way)));
+        }
+        let port = connector.port;
         let hop = match &connector.routing {
-            Routing::Dns => format!("mx of {}", address.domain),
-            Routing::SmartHosts(hosts) => format!("hosts {hosts:?}"),
+            Routing::Dns => format!("mx of {} {port}", address.domain),
+            Routing::SmartHosts(hosts) => format!("hosts {hosts:?} {port}"),
             Routing::Servers(servers) => {
                 let names = self.nearest_first(servers);
-                return format!(
-                    "servers {names:?} 25 via {} {}",
+                return Some(format!(
+                    "servers {names:?} {port} via {} {}",
                     connector.name,
                     self.trust(way)
-                );
+                ));
             }
         };
         let in_scope = connector.via_on_premises
             || accepted(self.parts, connector.organization, &address.domain).is_some();
         let crosses = connector.cloud_services_mail_enabled && in_scope;
-        let cross_premises = crosses.then_some(way.vouched.unwrap_or(self.item.auth_as));
-        let tls = tls(connector, &address.domain);
+        let own = crosses.then_some(way.vouched.unwrap_or(self.item.auth_as));
+        let cross_premises = own.or(self.item.properties.passing);
+        let tls = tls(self.parts, connector, &address.domain, orders.require_tls);
         let shown = presented(self.parts, self.server, connector);
-        format!(
+        Some(format!(
             "{hop} via {} None {cross_premises:?}{tls} {shown}",
             connector.name
-        )
-    }
-
-    /// Source servers, or the Mailbox servers of the subscribed site where the nearest source is an
-    /// Edge server of another site (Exchange Server, "Edge Subscriptions in Exchange Server").
-    fn towards(&self, sources: &[ServerId]) -> Vec<ServerId> {
-        let nearest = self.nearest_first(sources);
-        let named = |name: &String| {
-            self.parts
-                .servers
-                .iter()
-                .find(|server| server.name == *name)
-        };
-        let Some(first) = nearest.first().and_then(named) else {
-            return sources.to_vec();
-        };
-        if first.role != ServerRole::Edge || first.site == self.here().site {
-            return sources.to_vec();
-        }
-        let mut beside = Vec::new();
-        for (index, server) in self.parts.servers.iter().enumerate() {
-            let own = server.organization == first.organization && server.site == first.site;
-            if own && server.role != ServerRole::Edge && server.directory {
-                beside.push(ServerId::new(index));
-            }
-        }
-        if beside.is_empty() {
-            sources.to_vec()
-        } else {
-            beside
-        }
+        ))
     }
 
     /// Other servers of the organization: a Mailbox server's transport service, an Edge server's
@@ -774,15 +987,9 @@ impl Desk<'_> {
     }
 
     fn nearest_first(&self, servers: &[ServerId]) -> Vec<String> {
-        let mut keyed: Vec<(bool, String)> = servers
-            .iter()
-            .map(|id| {
-                let server = &self.parts.servers[id.index()];
-                (server.site != self.here().site, server.name.clone())
-            })
-            .collect();
-        keyed.sort();
-        keyed.into_iter().map(|(_, name)| name).collect()
+        let name = |id: &ServerId| self.parts.servers[id.index()].name.clone();
+        let sorted = sites::nearest_first(self.parts, self.server, servers);
+        sorted.iter().map(name).collect()
     }
 
     /// The headers of a copy that stays in the organization.
@@ -804,12 +1011,25 @@ fn member_of(group: usize, way: &Way) -> Way {
         chain: Vec::new(),
         targeted: false,
         written: None,
+        object: None,
         ..way.clone()
     }
 }
 
 /// What a connector demands of the next hop; under domain validation also which name.
-fn tls(connector: &SendConnector, domain: &Domain) -> String {
+fn tls(parts: &Parts, connector: &SendConnector, domain: &Domain, ordered: bool) -> String {
+    let untried = connector.ignore_starttls || connector.force_helo;
+    let avoided = if untried { " untried" } else { "" };
+    let list = &parts.organizations[connector.organization.index()]
+        .transport
+        .send_domain_secure;
+    let by_dns = matches!(connector.routing, Routing::Dns);
+    if connector.domain_secure && by_dns && list.contains(domain) && !untried {
+        return format!(
+            " tls true {:?} {domain}",
+            Some(TlsAuthLevel::DomainValidation)
+        );
+    }
     let name = match connector.tls_auth_level {
         Some(TlsAuthLevel::DomainValidation) => connector
             .tls_domain
@@ -820,7 +1040,8 @@ fn tls(connector: &SendConnector, domain: &Domain) -> String {
         }
     };
     format!(
-        " tls {} {:?} {name}",
-        connector.require_tls, connector.tls_auth_level
+        " tls {} {:?} {name}{avoided}",
+        connector.require_tls || ordered,
+        connector.tls_auth_level
     )
 }

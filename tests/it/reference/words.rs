@@ -47,9 +47,15 @@ pub(crate) const KINDS: &[&str] = &[
     // Resolution, expansion and routing.
     "mailbox recipient",
     "any mailbox",
-    "25 via EdgeSync",
+    " via EdgeSync",
+    " untried",
+    "550 5.7.128",
+    "550 5.4.4",
+    "IMCEA",
+    "550 5.7.900",
     "2525 via",
     "mx of",
+    "servers [] 25 via",
     "hosts [",
     "unreachable",
     "Some(Internal) None",
@@ -221,10 +227,13 @@ fn copy(topology: &Topology, copy: &Copy) -> String {
             };
             let shown = presented(&copy.presented);
             format!(
-                " tls {} {:?} {name} {shown}",
-                copy.tls.required, copy.tls.level
+                " tls {} {:?} {name}{} {shown}",
+                copy.tls.required,
+                copy.tls.level,
+                if copy.tls.avoided { " untried" } else { "" }
             )
         }
+        (NextHop::Dns { .. }, None) if copy.tls.required => " tls".to_owned(),
         _ => String::new(),
     };
     format!(
@@ -257,7 +266,16 @@ fn hop(topology: &Topology, hop: &NextHop) -> String {
         })
     };
     match hop {
-        NextHop::Dns { domain, connector } => format!("mx of {domain}{}", via(connector)),
+        NextHop::Dns {
+            domain,
+            connector: None,
+            ..
+        } => format!("mx of {domain}"),
+        NextHop::Dns {
+            domain,
+            connector,
+            port,
+        } => format!("mx of {domain} {port}{}", via(connector)),
         NextHop::Mailbox(Some(id)) => format!("mailbox {}", recipient(topology, *id)),
         NextHop::Mailbox(None) => "any mailbox".to_owned(),
         NextHop::Servers {
@@ -271,9 +289,11 @@ fn hop(topology: &Topology, hop: &NextHop) -> String {
                 .collect();
             format!("servers {names:?} {port}{}", via(connector))
         }
-        NextHop::SmartHosts { hosts, connector } => {
-            format!("hosts {hosts:?}{}", via(&Some(*connector)))
-        }
+        NextHop::SmartHosts {
+            hosts,
+            connector,
+            port,
+        } => format!("hosts {hosts:?} {port}{}", via(connector)),
         NextHop::NoDatabase => "no database".to_owned(),
         NextHop::Unreachable => "unreachable".to_owned(),
     }
@@ -297,6 +317,9 @@ pub(crate) fn world(parts: &Parts) -> String {
     section("remote domains", debug(&parts.remote_domains));
     section("receive connectors", debug(&parts.receive_connectors));
     section("send connectors", debug(&parts.send_connectors));
+    section("rules", debug(&parts.rules));
+    section("sites", debug(&parts.sites));
+    section("site links", debug(&parts.site_links));
     section("recipients", debug(&parts.recipients));
     text
 }

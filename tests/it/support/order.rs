@@ -1,7 +1,8 @@
 //! The same world in another order: every list shuffled, every id renumbered.
 
 use hybridmx::model::{
-    Member, OrganizationId, Parts, RecipientId, RecipientKind, Routing, ServerId,
+    Action, Condition, Member, OrganizationId, Parts, RecipientId, RecipientKind, Routing,
+    SendConnectorId, ServerId,
 };
 use hybridmx::route::MailItem;
 
@@ -14,6 +15,7 @@ pub(crate) struct Reordered {
     organizations: Vec<usize>,
     servers: Vec<usize>,
     recipients: Vec<usize>,
+    send_connectors: Vec<usize>,
 }
 
 impl Reordered {
@@ -26,13 +28,17 @@ impl Reordered {
         shuffle(dice, &mut parts.accepted_domains);
         shuffle(dice, &mut parts.remote_domains);
         shuffle(dice, &mut parts.receive_connectors);
-        shuffle(dice, &mut parts.send_connectors);
+        let send_connectors = shuffle(dice, &mut parts.send_connectors);
+        shuffle(dice, &mut parts.rules);
         shuffle(dice, &mut parts.certificates);
+        shuffle(dice, &mut parts.sites);
+        shuffle(dice, &mut parts.site_links);
         let mut reordered = Self {
             parts: Parts::default(),
             organizations,
             servers,
             recipients,
+            send_connectors,
         };
         reordered.renumber(dice, &mut parts);
         reordered.parts = parts;
@@ -76,6 +82,40 @@ impl Reordered {
         }
         for domain in &mut parts.remote_domains {
             domain.organization = self.organization(domain.organization);
+        }
+        for rule in &mut parts.rules {
+            rule.organization = self.organization(rule.organization);
+            shuffle(dice, &mut rule.conditions);
+            for condition in rule.conditions.iter_mut().chain(&mut rule.exceptions) {
+                match condition {
+                    Condition::From(members)
+                    | Condition::FromMemberOf(members)
+                    | Condition::SentTo(members)
+                    | Condition::SentToMemberOf(members) => self.members(members),
+                    Condition::FromScope(_)
+                    | Condition::SenderDomainIs(_)
+                    | Condition::SentToScope(_)
+                    | Condition::RecipientDomainIs(_)
+                    | Condition::MessageSizeOver(_)
+                    | Condition::Content(_) => {}
+                }
+            }
+            for action in &mut rule.actions {
+                match action {
+                    Action::Add(members) | Action::Redirect(members) => self.members(members),
+                    Action::Route(id) => {
+                        *id = SendConnectorId::new(self.send_connectors[id.index()]);
+                    }
+                    Action::Delete | Action::Reject { .. } | Action::RequireTls => {}
+                }
+            }
+        }
+        for site in &mut parts.sites {
+            site.organization = self.organization(site.organization);
+        }
+        for link in &mut parts.site_links {
+            link.organization = self.organization(link.organization);
+            shuffle(dice, &mut link.sites);
         }
         for certificate in &mut parts.certificates {
             self.servers_in(dice, &mut certificate.servers);
@@ -139,6 +179,14 @@ impl Reordered {
             }
             RecipientKind::RemoteGroup { members, .. } => self.members_in(members.iter_mut()),
             RecipientKind::MailUser { .. } => {}
+        }
+    }
+
+    fn members(&self, members: &mut [Member]) {
+        for member in members {
+            if let Member::Recipient(id) = member {
+                *id = RecipientId::new(self.recipients[id.index()]);
+            }
         }
     }
 

@@ -162,7 +162,13 @@ pub(crate) fn item(dice: &mut Dice, parts: &Parts, server: ServerId) -> MailItem
         arrival: *dice.pick(&[Arrival::External, Arrival::Internal, Arrival::Submission]),
         organization,
         resolved: dice.percent(15),
-        properties: properties(dice, &recipients),
+        properties: Properties {
+            passing: match holder.takes_every_address() {
+                true => dice.maybe(50, auth_as),
+                false => None,
+            },
+            ..properties(dice, &recipients)
+        },
         recipients,
         trace,
     }
@@ -198,6 +204,7 @@ pub(crate) fn tls_demand(dice: &mut Dice) -> TlsDemand {
         required,
         level: level.filter(|_| required),
         name: Some(certificate_name(dice)),
+        avoided: dice.percent(10),
     }
 }
 
@@ -231,6 +238,7 @@ fn trace(dice: &mut Dice, parts: &Parts, server: ServerId) -> Trace {
                 (count > 0).then(|| (OrganizationId::new(index), count))
             })
             .collect(),
+        rules_loop: u32::from(dice.percent(30)),
         ..Trace::default()
     }
 }

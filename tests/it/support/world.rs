@@ -7,14 +7,15 @@ use std::sync::LazyLock;
 
 use hybridmx::mail::{ByteSize, Domain, Limit, LocalPart, Mailbox, NamePattern};
 use hybridmx::model::{
-    AcceptedDomain, AdPermission, AddressSpace, AutoForwarding, Certificate, CloudDomain,
-    DistributionGroup, DomainPattern, DomainType, EXCHANGE_ONLINE, EXCHANGE_SERVER, ExtendedRight,
-    Fallback, Forwarding, INTERNET, InboxRule, IpRange, MailUserFlavour, Matcher, Member,
-    Moderation, Organization, OrganizationId, OrganizationKind, PartnerRestriction, Parts,
-    PermissionGroup, Policy, ReceiveConnector, Recipient, RecipientDomainRules, RecipientFilter,
-    RecipientId, RecipientKind, RecipientValidation, RemoteDomain, Routing, SendConnector, Server,
-    ServerId, ServerRole, Service, Settings, SmartHost, TlsAuthLevel, TlsDomainCapability,
-    TransportRole, Trustee, UnifiedGroup,
+    AcceptedDomain, Action, AdPermission, AddressSpace, AutoForwarding, Certificate, CloudDomain,
+    Condition, DistributionGroup, DomainPattern, DomainType, EXCHANGE_ONLINE, EXCHANGE_SERVER,
+    ExtendedRight, Fallback, ForeignAddress, Forwarding, INTERNET, InboxRule, IpRange,
+    MailUserFlavour, Matcher, Member, Moderation, Organization, OrganizationId, OrganizationKind,
+    PartnerRestriction, Parts, PermissionGroup, Policy, ReceiveConnector, Recipient,
+    RecipientDomainRules, RecipientFilter, RecipientId, RecipientKind, RecipientValidation,
+    RemoteDomain, Routing, Scope, SendConnector, SendConnectorId, Server, ServerId, ServerRole,
+    Service, Settings, Site, SiteLink, SmartHost, TlsAuthLevel, TlsDomainCapability, TransportRole,
+    TransportRule, Trustee, UnifiedGroup,
 };
 use jiff::{SignedDuration, Timestamp};
 
@@ -121,6 +122,14 @@ const CONNECTOR_NAMES: [&str; 8] = [
     "alpha", "bravo", "charlie", "delta", "echo", "foxtrot", "golf", "hotel",
 ];
 
+/// Names of Send connectors, in an order that case would upset.
+const SEND_NAMES: [&str; 8] = [
+    "alpha", "Bravo", "charlie", "Delta", "echo", "Foxtrot", "golf", "Hotel",
+];
+
+/// Active Directory sites, as servers and links spell them.
+const SITES: [&str; 6] = ["east", "East", "west", "north", "South", "south"];
+
 /// The ports that Receive connectors listen on.
 pub(crate) const PORTS: [u16; 3] = [25, 587, 2525];
 
@@ -156,6 +165,7 @@ pub(crate) fn world(dice: &mut Dice) -> Parts {
     }
     builder.organizations(&shapes);
     builder.servers(&shapes);
+    builder.sites();
     builder.certificates();
     for (index, shape) in shapes.iter().enumerate() {
         builder.domains(OrganizationId::new(index), *shape);
@@ -165,6 +175,9 @@ pub(crate) fn world(dice: &mut Dice) -> Parts {
         builder.receive_connectors(organization, *shape);
         builder.send_connectors(organization, *shape);
         builder.recipients(organization, *shape);
+        if *shape != Shape::Outside && builder.dice.percent(40) {
+            builder.rules(organization, *shape);
+        }
     }
     builder.parts
 }
@@ -226,6 +239,7 @@ impl Builder<'_> {
             organization.tenant.reject_direct_send = self.dice.percent(30);
             organization.tenant.has_mail_license = self.dice.percent(90);
             organization.transport.receive_domain_secure = self.dice.subset(&DOMAINS, 0, 3);
+            organization.transport.send_domain_secure = self.dice.subset(&DOMAINS, 0, 4);
             self.parts.organizations.push(Organization {
                 fallback,
                 partners,
@@ -278,7 +292,7 @@ impl Builder<'_> {
             ServerRole::Edge | ServerRole::Host | ServerRole::Hub => vec![hub(&fqdn)],
         };
         let site = match role {
-            ServerRole::Mailbox | ServerRole::Edge => *self.dice.pick(&["east", "west"]),
+            ServerRole::Mailbox | ServerRole::Edge => *self.dice.pick(&SITES),
             ServerRole::FrontEnd | ServerRole::Host | ServerRole::Hub => "",
         };
         let recipient_validation = if self.dice.percent(50) {
@@ -287,7 +301,14 @@ impl Builder<'_> {
             RecipientValidation::Off
         };
         let profile = self.parts.organizations[organization.index()].profile;
+        let gateway = role == ServerRole::Host && self.dice.percent(40);
+        let relays_to = match gateway {
+            true => vec![SmartHost::Name(self.dice.pick(&DOMAINS).clone())],
+            false => Vec::new(),
+        };
         self.parts.servers.push(Server {
+            strips_headers: gateway && self.dice.percent(50),
+            relays_to,
             site: site.to_owned(),
             directory: matches!(
                 role,
@@ -305,6 +326,37 @@ impl Builder<'_> {
             ..Server::new(organization, name, fqdn, role, profile)
         });
         ServerId::new(index)
+    }
+
+    /// Sites of the forest, and links that often make several ways of one cost.
+    fn sites(&mut self) {
+        let organization = OrganizationId::new(0);
+        for name in ["EAST", "west", "north", "south"] {
+            let hub = self.dice.percent(25);
+            self.parts.sites.push(Site {
+                organization,
+                name: name.to_owned(),
+                hub,
+                settings: Settings::default(),
+            });
+        }
+        for index in 0..self.dice.below(6) {
+            let dice = &mut *self.dice;
+            let sites = dice.subset(&SITES, 2, 3);
+            let link = SiteLink {
+                organization,
+                name: format!("{}{index}", dice.pick(&["link", "Link"])),
+                sites: sites.iter().map(ToString::to_string).collect(),
+                cost: *dice.pick(&[1, 9, 10, 100]),
+                exchange_cost: dice.maybe(30, |dice| *dice.pick(&[1, 10, 90])),
+                max_message_size: match dice.below(4) {
+                    0 => Limit::Bytes(size_limit(dice)),
+                    _ => Limit::Unlimited,
+                },
+                settings: Settings::default(),
+            };
+            self.parts.site_links.push(link);
+        }
     }
 
     fn certificates(&mut self) {
@@ -384,6 +436,7 @@ impl Builder<'_> {
                 target_delivery_domain,
                 auto_forward,
                 trusted_inbound: self.dice.percent(25),
+                is_internal: self.dice.percent(20),
                 ..RemoteDomain::new(organization, pattern)
             });
         }
@@ -391,6 +444,7 @@ impl Builder<'_> {
             let auto_forward = self.dice.percent(50);
             self.parts.remote_domains.push(RemoteDomain {
                 auto_forward,
+                is_internal: self.dice.percent(20),
                 ..RemoteDomain::new(organization, DomainPattern::Any)
             });
         }
@@ -415,14 +469,32 @@ impl Builder<'_> {
             Shape::Tenant => (self.servers_of(organization, ServerRole::Hub), Vec::new()),
             Shape::Outside => (self.servers_of(organization, ServerRole::Host), Vec::new()),
         };
-        for name in self.dice.subset(&CONNECTOR_NAMES, 0, 6) {
+        for name in self.dice.subset(&SEND_NAMES, 0, 6) {
             let pool = if !edges.is_empty() && self.dice.percent(40) {
                 &edges
             } else {
                 &inside
             };
-            let sources = self.dice.subset(pool, 1, 2);
-            let connector = self.send_connector(organization, shape, name, sources);
+            let mut sources = self.dice.subset(pool, 1, 2);
+            let dead = shape == Shape::Forest && self.dice.percent(8);
+            if dead {
+                sources.clear();
+            }
+            let mut connector = self.send_connector(organization, shape, name, sources);
+            if dead || self.dice.percent(5) {
+                connector.missing_sources = vec!["gone".to_owned()];
+            }
+            connector.rule_scoped = shape == Shape::Tenant && self.dice.percent(20);
+            self.parts.send_connectors.push(connector);
+        }
+        if shape == Shape::Forest && self.dice.percent(60) {
+            let sources = self.dice.subset(&inside, 1, 4);
+            let mut connector = self.send_connector(organization, shape, "Other types", sources);
+            let whole = |kind: &str| DomainPattern::Foreign {
+                kind: kind.to_owned(),
+                space: "*".to_owned(),
+            };
+            connector.address_spaces = vec![space(whole("FAX"), 1), space(whole("X400"), 1)];
             self.parts.send_connectors.push(connector);
         }
         if self.dice.percent(80) && !edges.is_empty() {
@@ -468,8 +540,17 @@ impl Builder<'_> {
             require_tls: dice.percent(50),
             tls_auth_level: level,
             tls_domain: dice.maybe(60, certificate_name),
+            port: *dice.pick(&[25, 25, 2525]),
+            ignore_starttls: dice.percent(5),
+            force_helo: dice.percent(5),
+            domain_secure: dice.percent(30),
             tls_certificate_name: dice.maybe(40, |dice| {
-                format!("<I>CN=issuer<S>CN=subject{}", dice.below(3))
+                let long = if dice.percent(20) { 250 } else { 0 };
+                format!(
+                    "<I>CN=issuer<S>CN={}{}",
+                    "subject".repeat(1 + long / 7),
+                    dice.below(3)
+                )
             }),
             fqdn: dice.maybe(40, |dice| certificate_name(dice).domain().clone()),
             max_message_size: match dice.below(3) {
@@ -610,6 +691,41 @@ impl Builder<'_> {
         }
     }
 
+    fn rules(&mut self, organization: OrganizationId, shape: Shape) {
+        let own = |owner: OrganizationId| owner == organization;
+        let people: Vec<RecipientId> = (0..self.parts.recipients.len())
+            .filter(|index| own(self.parts.recipients[*index].organization))
+            .map(RecipientId::new)
+            .collect();
+        let connectors: Vec<SendConnectorId> = (0..self.parts.send_connectors.len())
+            .filter(|index| own(self.parts.send_connectors[*index].organization))
+            .filter(|index| self.parts.send_connectors[*index].enabled)
+            .map(SendConnectorId::new)
+            .collect();
+        for index in 0..self.dice.between(1, 3) {
+            let dice = &mut *self.dice;
+            let mut actions = dice.list(1, 2, |dice| action(dice, &people));
+            if shape == Shape::Tenant && !connectors.is_empty() && dice.percent(30) {
+                actions.push(Action::Route(*dice.pick(&connectors)));
+            }
+            self.parts.rules.push(TransportRule {
+                organization,
+                name: format!("{}{index}", dice.pick(&["rule", "Rule"])),
+                priority: u32::try_from(dice.below(2)).expect("small"),
+                enabled: dice.percent(90),
+                enforced: dice.percent(90),
+                conditions: dice.list(0, 2, |dice| condition(dice, &people)),
+                exceptions: match dice.percent(30) {
+                    true => vec![condition(dice, &people)],
+                    false => Vec::new(),
+                },
+                actions,
+                stops: dice.percent(20),
+                settings: Settings::default(),
+            });
+        }
+    }
+
     fn recipients(&mut self, organization: OrganizationId, shape: Shape) {
         let first = self.parts.recipients.len();
         let count = match shape {
@@ -626,13 +742,27 @@ impl Builder<'_> {
                 }
             }
             let require = matches!(kind, RecipientKind::RemoteGroup { .. });
-            let exceptions = self.dice.maybe(45, |dice| {
+            let mut exceptions = self.dice.maybe(45, |dice| {
                 Box::new(policy(dice, &(first..first + count), index))
             });
+            let nowhere = matches!(
+                kind,
+                RecipientKind::MailUser {
+                    target_address: None,
+                    ..
+                }
+            );
+            if nowhere && self.dice.percent(80) {
+                let policy = exceptions.get_or_insert_with(|| Box::new(Policy::PLAIN));
+                policy.foreign_address = Some(ForeignAddress {
+                    kind: (*self.dice.pick(&["FAX", "X400"])).to_owned(),
+                    address: (*self.dice.pick(&["/O=a/S=b c", "/O=x/S=y"])).to_owned(),
+                });
+            }
             self.parts.recipients.push(Recipient {
                 name: format!("recipient{}.{index}", organization.index()),
-                exceptions,
                 require_sender_authentication: require || self.dice.percent(30),
+                exceptions,
                 ..Recipient::new(organization, addresses, kind)
             });
         }
@@ -701,7 +831,7 @@ impl Builder<'_> {
                     MailUserFlavour::MailUser,
                     MailUserFlavour::RemoteMailbox,
                 ]),
-                target_address: dice.maybe(85, mailbox),
+                target_address: dice.maybe(75, mailbox),
                 echo: dice.percent(40),
             },
             (6.., Shape::Tenant) => {
@@ -857,6 +987,46 @@ fn ad_permission(dice: &mut Dice) -> AdPermission {
     }
 }
 
+/// Somebody of the organization, or of none.
+fn somebody(dice: &mut Dice, people: &[RecipientId]) -> Member {
+    if people.is_empty() || dice.percent(30) {
+        Member::Nobody(mailbox(dice))
+    } else {
+        Member::Recipient(*dice.pick(people))
+    }
+}
+
+fn condition(dice: &mut Dice, people: &[RecipientId]) -> Condition {
+    let scope = *dice.pick(&[Scope::Inside, Scope::Outside]);
+    let members = dice.list(1, 2, |dice| somebody(dice, people));
+    let domains = dice.subset(&DOMAINS, 1, 2);
+    match dice.below(11) {
+        0 => Condition::From(members),
+        1 => Condition::FromMemberOf(members),
+        2 | 3 => Condition::FromScope(scope),
+        4 => Condition::SenderDomainIs(domains),
+        5 => Condition::SentTo(members),
+        6 => Condition::SentToMemberOf(members),
+        7 => Condition::SentToScope(scope),
+        8 => Condition::RecipientDomainIs(domains),
+        9 => Condition::MessageSizeOver(ByteSize(*dice.pick(&SIZES))),
+        _ => Condition::Content("SubjectContainsWords"),
+    }
+}
+
+fn action(dice: &mut Dice, people: &[RecipientId]) -> Action {
+    let members = dice.list(1, 2, |dice| somebody(dice, people));
+    match dice.below(8) {
+        0..2 => Action::Add(members),
+        2..4 => Action::Redirect(members),
+        4 => Action::Delete,
+        5 => Action::Reject {
+            status: "5.7.900".to_owned(),
+            text: "no".to_owned(),
+        },
+        _ => Action::RequireTls,
+    }
+}
 fn space(pattern: DomainPattern, cost: u8) -> AddressSpace {
     AddressSpace::new(pattern, cost)
 }
@@ -868,6 +1038,10 @@ fn pattern(dice: &mut Dice, shape: Shape) -> DomainPattern {
         (0..3, _) => DomainPattern::Exact(domain),
         (3..6, _) => DomainPattern::WithSubdomains(domain),
         (6, Shape::Tenant) => DomainPattern::AllAcceptedDomains,
+        (6, Shape::Forest) => DomainPattern::Foreign {
+            kind: (*dice.pick(&["FAX", "X400"])).to_owned(),
+            space: (*dice.pick(&["*", "/o=A", "/O=a/S=b", "/O=x"])).to_owned(),
+        },
         (6.., _) => DomainPattern::Any,
     }
 }
