@@ -91,8 +91,15 @@ pub(super) struct Large {
 }
 
 /// Worlds that differ from every healthy one by more.
-pub(super) const LARGE: &[Large] = &[Large {
-    world: "broken-target-addresses-form-a-loop-inside",
-    lines: 16,
-    why: "two mail users on premises and two in the tenant",
-}];
+pub(super) const LARGE: &[Large] = &[
+    Large {
+        world: "broken-inbound-connector-matches-no-certificate-restricted",
+        lines: 12,
+        why: "the partner connector that turns the fault into a refusal is no fault itself",
+    },
+    Large {
+        world: "broken-target-addresses-form-a-loop-inside",
+        lines: 16,
+        why: "two mail users on premises and two in the tenant",
+    },
+];
