@@ -154,7 +154,7 @@ fn latest(now: Date) -> Option<(String, Build)> {
     Some((format!("{} {update}", product.name), *build))
 }
 
-/// The build of a server, from `Version 15.2 (Build 1748.10)`.
+/// The build of a server, from `Version 15.2 (Build 2562.46)`.
 fn build_of(server: &Server) -> Option<Build> {
     let digits = |c: char| !c.is_ascii_digit();
     let numbers = server.version.as_ref()?.split(digits);

@@ -161,10 +161,10 @@ pub(super) static BINDING: Format = Format {
     },
 };
 
-/// `Version 15.2 (Build 1748.10)`.
+/// `Version 15.2 (Build 2562.46)`.
 pub(super) static VERSION: Format = Format {
     noun: "a version of Exchange Server",
-    example: "Version 15.2 (Build 1748.10)",
+    example: "Version 15.2 (Build 2562.46)",
     check: |text| {
         let bad = || Mistake::new(format!("`{text}` is not a version of Exchange Server"));
         version(text).map(drop).ok_or_else(bad)
@@ -497,9 +497,9 @@ mod tests {
 
     #[test]
     fn versions_are_read_in_both_forms() {
-        let printed = Some("Version 15.2 (Build 1748.10)".to_owned());
-        assert_eq!(version("15.2.1748.10"), printed);
-        assert_eq!(version("Version 15.2 (Build 1748.10)"), printed);
+        let printed = Some("Version 15.2 (Build 2562.46)".to_owned());
+        assert_eq!(version("15.2.2562.46"), printed);
+        assert_eq!(version("Version 15.2 (Build 2562.46)"), printed);
         for bad in [
             "",
             "15.2",

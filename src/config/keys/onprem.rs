@@ -273,7 +273,7 @@ static SERVERS: Kind = Kind {
         text(
             "AdminDisplayVersion",
             &VERSION,
-            "Its version, as `Version 15.2 (Build 1748.10)` or `15.2.1748.10`.",
+            "Its version, as `Version 15.2 (Build 2562.46)` or `15.2.2562.46`.",
         ),
         one_or_many(
             "IPAddress",

@@ -213,7 +213,7 @@ fn world(size: Size) -> String {
     for server in 0..SERVERS {
         let _ = write!(
             text,
-            "\n[[OnPremises.Servers]]\nName = \"EX{server:02}\"\nFqdn = \"ex{server:02}.contoso.example\"\nServerRole = \"Mailbox\"\nSite = \"HQ\"\nAdminDisplayVersion = \"15.2.1748.10\"\nIPAddress = \"192.0.2.{}\"\n",
+            "\n[[OnPremises.Servers]]\nName = \"EX{server:02}\"\nFqdn = \"ex{server:02}.contoso.example\"\nServerRole = \"Mailbox\"\nSite = \"HQ\"\nAdminDisplayVersion = \"15.2.2562.46\"\nIPAddress = \"192.0.2.{}\"\n",
             10 + server
         );
         let _ = write!(
