@@ -12,6 +12,7 @@ use super::misroute::misroutes;
 use super::path::{End, Path, minimal_cycle};
 use super::reach::{self, Miss, Reached};
 use super::report_flow;
+use super::transaction::{Client, Transaction};
 use crate::dns::{self, Zones};
 use crate::mail::{AuthAs, Directionality, Domain, Mailbox, ReversePath, Status};
 use crate::model::{
@@ -71,7 +72,11 @@ impl Walk<'_> {
                 let mut path = Path::begin(server, question.from.clone());
                 let user = matches!(question.submission, Submission::User(_));
                 path.holder = user.then_some(server);
-                let item = self.submitted(question, recipient, server);
+                let mut item = self.submitted(question, recipient, server);
+                if user {
+                    let named: HashSet<&Mailbox> = question.to.iter().collect();
+                    item.properties.envelope = Some(named.len());
+                }
                 let who = if user {
                     Reason::AuthenticatedUser
                 } else {
@@ -466,9 +471,18 @@ impl Walk<'_> {
                 return self.refuse(recipient, status, path);
             }
         };
+        let counted = self.count_envelope(next, connection, transfer, &admission, &path, hand);
+        let envelope = match counted {
+            Ok(envelope) => envelope,
+            Err((status, reason)) => {
+                arrive(&mut path, vec![verdict.step.because(reason)]);
+                return self.refuse(recipient, status, path);
+            }
+        };
         let again = path.comes_again(next, recipient, admission.directionality);
         match route::admit(self.topology, next, connection, &admission, transfer) {
-            Ok((item, step)) => {
+            Ok((mut item, step)) => {
+                item.properties.envelope = item.properties.envelope.or(envelope);
                 let mut received = verdict.step;
                 received.because.extend(step.because);
                 arrive(&mut path, vec![received]);
@@ -489,6 +503,36 @@ impl Walk<'_> {
                 }
             }
         }
+    }
+
+    /// How many recipients come with this one, where the message was one of several and no server
+    /// has counted them yet.
+    fn count_envelope(
+        &self,
+        next: ServerId,
+        connection: &Connection,
+        transfer: &Transfer,
+        admission: &Admission,
+        path: &Path,
+        hand: Hand,
+    ) -> Result<Option<usize>, (Status, Reason)> {
+        let counted = path.holder.is_some() || transfer.properties.envelope.is_some();
+        if counted || self.addressed.len() < 2 {
+            return Ok(None);
+        }
+        let client = match hand {
+            Hand::First => Client::Session,
+            Hand::Next(_) => Client::Host,
+        };
+        let transaction = Transaction {
+            topology: self.topology,
+            server: next,
+            connection,
+            reverse_path: &transfer.reverse_path,
+            addressed: self.addressed,
+        };
+        let share = transaction.share(&transfer.recipients[0], admission.connector, client);
+        share.map(Some)
     }
 
     fn deliver(&mut self, id: Option<RecipientId>, copy: &Copy, mut path: Path) {

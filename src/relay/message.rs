@@ -137,6 +137,8 @@ impl Message {
             },
             orcpt: self.headers.all(ORCPT).filter_map(original).collect(),
             original_size: self.number(ORIGINAL_SIZE).map(ByteSize),
+            // The first server has all of it.
+            envelope: None,
             notify_never: self.headers.get(NOTIFY_NEVER).is_some(),
             require_tls: self.headers.get(REQUIRE_TLS).is_some(),
             passing: None,

@@ -221,6 +221,8 @@ impl Record {
             kind: self.kind.parse().unwrap_or(MessageKind::Message),
             orcpt: self.orcpt.iter().filter_map(known).collect(),
             original_size: self.original_size.map(ByteSize),
+            // Here it is whole.
+            envelope: None,
             notify_never: self.notify_never,
             require_tls: self.require_tls,
             passing: self.passing.as_ref().and_then(|text| text.parse().ok()),

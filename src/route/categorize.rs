@@ -62,6 +62,8 @@ fn before_resolution<'a>(
         recipients: Vec::new(),
         ..item.clone()
     };
+    // Limits count the recipients that the sender named, whichever way some of them go.
+    left.properties.envelope = Some(item.envelope());
     let mut met = HashSet::new();
     for recipient in &item.recipients {
         match hub {
@@ -88,10 +90,11 @@ fn by_way_of_premises(
     if centralized::course(topology, server, item, recipient) == Course::Straight {
         return false;
     }
-    let alone = MailItem {
+    let mut alone = MailItem {
         recipients: vec![recipient.clone()],
         ..item.clone()
     };
+    alone.properties.envelope = Some(item.envelope());
     let resolution = resolve::resolve(topology, server, &alone);
     if centralized::is_refused(&resolution) {
         into.failures.extend(resolution.failures);

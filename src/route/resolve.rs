@@ -10,7 +10,8 @@ use super::item::{Failure, LoopKind, Looped, MailItem, Suppressed};
 use super::step::{Event, Reason, Step, Subject};
 use crate::mail::{AuthAs, Mailbox, ReversePath, Status};
 use crate::model::{
-    DomainType, Organization, Recipient, RecipientId, RecipientKind, ServerId, Topology, replies,
+    DomainType, Organization, Profile, Recipient, RecipientId, RecipientKind, ServerId, Topology,
+    replies,
 };
 
 /// Where a recipient is to be found once it is resolved.
@@ -82,7 +83,7 @@ pub(super) fn resolve(topology: &Topology, server: ServerId, item: &MailItem) ->
         .iter()
         .filter(|each| met.insert(*each))
         .collect();
-    let refusal = resolver.refused_as_a_whole(envelope.len());
+    let refusal = resolver.refused_as_a_whole(item.envelope());
     for recipient in envelope {
         let way = Way {
             original: Some(recipient.clone()),
@@ -354,7 +355,7 @@ impl Resolver<'_> {
                     .chosen(Subject::AcceptedDomain(id))
                     .because(why)
                     .because(Reason::DomainIs(address.domain.clone(), kind));
-                let status = self.organization().profile.recipient_not_found.clone();
+                let status = self.profile().recipient_not_found.clone();
                 self.fail(address, status, way, step);
             }
             DomainType::ExternalRelay | DomainType::InternalRelay => {
@@ -460,7 +461,7 @@ impl Resolver<'_> {
                     let step = Step::new(Event::Fail, address)
                         .chosen(Subject::Recipient(id))
                         .because(Reason::NotFound);
-                    let status = self.organization().profile.recipient_not_found.clone();
+                    let status = self.profile().recipient_not_found.clone();
                     self.fail(address, status, way, step);
                 }
             },
@@ -539,6 +540,11 @@ impl Resolver<'_> {
             steps,
             ..failure
         });
+    }
+
+    /// The replies of this server, whose version may be older than that of others.
+    pub(super) fn profile(&self) -> &'static Profile {
+        self.topology.server(self.server).profile
     }
 
     pub(super) fn organization(&self) -> &Organization {

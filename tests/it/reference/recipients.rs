@@ -73,6 +73,7 @@ pub(crate) fn fates(parts: &Parts, server: ServerId, item: &MailItem) -> Vec<Str
         policies: Policies {
             parts,
             item,
+            profile: parts.servers[server.index()].profile,
             sender: None,
         },
         met: Vec::new(),
@@ -404,7 +405,7 @@ impl Desk<'_> {
     }
 
     fn not_found(&mut self, address: &Mailbox, way: &Way) {
-        let profile = self.parts.organizations[self.item.organization.index()].profile;
+        let profile = self.here().profile;
         self.fail(address, &profile.recipient_not_found, way);
     }
 

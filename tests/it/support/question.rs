@@ -183,6 +183,9 @@ fn properties(dice: &mut Dice, recipients: &[Mailbox]) -> Properties {
     if dice.percent(20) {
         properties.original_size = Some(size(dice));
     }
+    if dice.percent(10) {
+        properties.envelope = Some(dice.below(8));
+    }
     for recipient in recipients {
         if dice.percent(10) {
             properties.orcpt.insert(recipient.clone(), mailbox(dice));
