@@ -159,7 +159,6 @@ impl Walk<'_> {
             if self.is_unknown(&copy.transfer.recipients[0], &copy.steps, &path) {
                 continue;
             }
-            path.group = path.group.or(copy.expanded_from);
             path.ruled |= copy
                 .steps
                 .iter()
@@ -569,7 +568,8 @@ impl Walk<'_> {
             return;
         }
         let to_oneself = || self.addressed.iter().any(|to| addresses.contains(to));
-        let expected = match path.group {
+        // The group that made this copy, whichever groups it stands in.
+        let expected = match path.expanded.last().copied() {
             Some(group) => match self.topology.recipient(group).kind {
                 // A distribution group always sends its members their own posts.
                 RecipientKind::DistributionGroup(_) => return,
@@ -622,15 +622,12 @@ impl Walk<'_> {
     /// The copy did not get to its next hop: what the holder makes of it.
     fn fall_short(&mut self, recipient: &Mailbox, happened: &Happened, path: Path) {
         let judge = path.holder.unwrap_or_else(|| path.hops[0].server);
-        let profile = self
-            .topology
-            .organization(self.topology.server(judge).organization)
-            .profile;
+        let judge = self.topology.server(judge);
         let none = BTreeSet::new();
         let policies = path
             .leaving
             .map_or(&none, |id| &self.topology.send_connector(id).error_policies);
-        match route::outcome(profile, policies, happened, SignedDuration::ZERO) {
+        match route::outcome(judge, policies, happened, SignedDuration::ZERO) {
             Outcome::Delivered => unreachable!("a success is followed, not judged"),
             Outcome::Fail(status) => self.fail(recipient.clone(), status, path),
             Outcome::Defer {

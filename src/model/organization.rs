@@ -258,6 +258,9 @@ pub struct Profile {
     /// How often mail-flow rules may change the recipients of a message
     /// (`X-MS-Exchange-Transport-Rules-Loop`); `None`: not counted.
     pub rules_loops_max: Option<u32>,
+    /// How many Inbox rules may send a message on, one after the other
+    /// (`X-MS-Exchange-Inbox-Rules-Loop`); `None`: not counted.
+    pub inbox_rules_max: Option<usize>,
 }
 
 /// Exchange Server 2016 and later (Exchange Server, "DSNs and NDRs in Exchange Server").
@@ -306,6 +309,7 @@ pub static EXCHANGE_SERVER: Profile = Profile {
     forwards_to_undescribed: false,
     stops_forwarding_again: false,
     rules_loops_max: None,
+    inbox_rules_max: Some(3),
 };
 
 /// Exchange Server 2013 and earlier, whose replies are older.
@@ -346,6 +350,7 @@ pub static EXCHANGE_2013: Profile = Profile {
     forwards_to_undescribed: false,
     stops_forwarding_again: false,
     rules_loops_max: None,
+    inbox_rules_max: Some(3),
 };
 
 const AUTHENTICATION_REQUIRED: Status = Status::new(
@@ -420,6 +425,7 @@ pub static EXCHANGE_ONLINE: Profile = Profile {
     // Exchange Online, "Loop detection": X-MS-Exchange-ForwardingLoop.
     stops_forwarding_again: true,
     rules_loops_max: Some(1),
+    inbox_rules_max: Some(1),
 };
 
 /// A mail host somewhere on the Internet, with plain RFC 5321 manners.
@@ -451,6 +457,7 @@ pub static INTERNET: Profile = Profile {
     forwards_to_undescribed: true,
     stops_forwarding_again: false,
     rules_loops_max: None,
+    inbox_rules_max: None,
 };
 
 const NOT_AUTHORIZED: Status = Status::new(550, (5, 7, 1), "Not authorized");
@@ -595,6 +602,13 @@ pub mod replies {
     /// The connector demands TLS. Choice: the text of Exchange 2013 and later, as it is reported.
     pub static MUST_STARTTLS: Status =
         Status::new(451, (5, 7, 3), "STARTTLS is required to send mail");
+    /// The certificate that a client showed is from an authority that nobody else trusts, or came
+    /// without the certificates between it and its root.
+    pub static UNTRUSTED_ROOT: Status = Status::new(
+        454,
+        (4, 7, 0),
+        "Failed to establish appropriate TLS channel: UntrustedRoot: Access Denied",
+    );
     /// The certificate that a client showed does not prove what it has to.
     pub static CERTIFICATE_INVALID: Status =
         Status::new(454, (4, 7, 5), "Certificate validation failure");

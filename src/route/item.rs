@@ -96,6 +96,8 @@ pub struct Trace {
     pub rules_loop: u32,
     /// The mailboxes that forwarded it already: they deliver it without forwarding it again.
     pub forwarded_for: Vec<Mailbox>,
+    /// The mailboxes whose Inbox rules sent it on (`X-MS-Exchange-Inbox-Rules-Loop`).
+    pub redirected_by: Vec<Mailbox>,
 }
 
 /// A message on the wire: envelope, size, and the headers that a receiver may trust.

@@ -12,6 +12,7 @@ mod faults;
 mod files;
 mod formats;
 mod lab;
+mod limits;
 mod live;
 mod mail_client;
 mod operations;

@@ -19,6 +19,10 @@ pub(super) fn front_end<'a>(
 ) -> Result<Accepted<'a>, Status> {
     let here = &parts.servers[server.index()];
     let recipient = session.recipient;
+    let certificate = session.connection.certificate.as_ref();
+    if session.connection.tls && certificate.is_some_and(|shown| !shown.trusted) {
+        return Err(replies::UNTRUSTED_ROOT.clone());
+    }
     let sender_entry = |tenant| {
         let domain = session.reverse_path.domain();
         domain.and_then(|domain| accepted(parts, tenant, domain))
@@ -32,6 +36,9 @@ pub(super) fn front_end<'a>(
                 (5, 7, 711),
                 "Access denied, bad inbound connector. AS(2204).",
             ));
+        }
+        if inbound.require_tls && !session.connection.tls {
+            return Err(replies::MUST_STARTTLS.clone());
         }
         if sender.is_some_and(|entry| entry.cloud.sending_from_disabled) {
             return Err(replies::SENDER_REFUSED.clone());

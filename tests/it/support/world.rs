@@ -968,7 +968,7 @@ fn inbound(dice: &mut Dice, connector: ReceiveConnector) -> ReceiveConnector {
             true => dice.subset(&DOMAINS, 1, 4),
             false => Vec::new(),
         },
-        blocked: dice.percent(10),
+        blocked: dice.percent(20),
         ..connector
     }
 }
