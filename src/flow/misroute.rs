@@ -2,7 +2,7 @@
 
 use crate::mail::Domain;
 use crate::model::{DomainType, OrganizationId, Server, ServerId, ServerRole, Topology};
-use crate::route::Copy;
+use crate::route::{self, Copy};
 
 /// Whose mail for a domain a server takes: a front end's is the tenant's that has the domain.
 fn serving(topology: &Topology, server: &Server, domain: &Domain) -> OrganizationId {
@@ -32,19 +32,25 @@ pub fn misroutes(
         .next_hop
         .connector()
         .is_some_and(|id| topology.send_connector(id).cloud_services_mail_enabled);
-    let domain = &copy.transfer.recipients[0].domain;
+    let recipient = &copy.transfer.recipients[0];
+    let domain = &recipient.domain;
     let next = next.map(|id| topology.server(id));
     let to = next.map(|next| serving(topology, next, domain));
-    if to.is_some_and(|to| partners.contains(&to)) && !hybrid {
+    // Mail for the Internet that passes the partner on its way is none of the hybrid pair's.
+    let accepted = |id| topology.accepted_domain_for(id, domain);
+    let across = to.is_some_and(|to| partners.contains(&to) && accepted(to).is_some());
+    if across && !hybrid {
         reasons.push("not_hybrid_connector");
     }
     // A message between the two organizations that goes to a third. What neither of them has in a
-    // domain that it relays is the third's own.
-    let recipient = &copy.transfer.recipients[0];
+    // domain that it relays is the third's own; so is a guest's domain, and an address of another type.
     let ours = |id| {
-        let accepted = topology.accepted_domain_for(id, domain);
-        accepted.is_some_and(|id| topology.accepted_domain(id).kind == DomainType::Authoritative)
-            || !topology.recipients_at(id, recipient).is_empty()
+        let kind = accepted(id).map(|id| topology.accepted_domain(id).kind);
+        match kind {
+            None => false,
+            Some(DomainType::Authoritative) => !route::is_encapsulated(topology, id, recipient),
+            Some(_) => !topology.recipients_at(id, recipient).is_empty(),
+        }
     };
     let foreign = next.is_some_and(|next| next.role == ServerRole::Host);
     if foreign && !partners.is_empty() && partners.iter().chain([&from]).any(|id| ours(*id)) {

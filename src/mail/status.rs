@@ -98,10 +98,23 @@ impl Status {
         }
     }
 
+    /// Whether the peer has taken it. The reply code decides here and below, not the enhanced status
+    /// (RFC 5321 §4.2.1): Exchange says `451 5.7.3`.
+    #[must_use]
+    pub const fn is_success(&self) -> bool {
+        self.code / 100 == 2
+    }
+
     /// Whether the peer is to try again later.
     #[must_use]
-    pub fn is_transient(&self) -> bool {
-        self.enhanced.class == 4
+    pub const fn is_transient(&self) -> bool {
+        self.code / 100 == 4
+    }
+
+    /// Whether it is refused for good.
+    #[must_use]
+    pub const fn is_permanent(&self) -> bool {
+        self.code / 100 == 5
     }
 }
 

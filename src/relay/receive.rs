@@ -347,7 +347,7 @@ impl Receive {
     fn reply(&mut self, status: &Status) {
         // Exchange PowerShell, "Set-ReceiveConnector", TarpitInterval: strangers who guess addresses
         // are slowed down.
-        self.held = status.enhanced.class == 5 && self.connection.peer == Peer::Anonymous;
+        self.held = status.is_permanent() && self.connection.peer == Peer::Anonymous;
         self.session.reply(status, self.began.elapsed());
     }
 
@@ -570,7 +570,7 @@ impl Receive {
         };
         let sender = transaction.reverse_path.clone();
         match self.take(transaction).await {
-            Ok(status) if status.enhanced.class == 2 => self.reply(&status),
+            Ok(status) if status.is_success() => self.reply(&status),
             Ok(status) | Err(status) => self.refuse("DATA", &sender, &status),
         }
     }

@@ -348,7 +348,7 @@ struct Answers {
 impl Answers {
     /// Whether nothing that may follow changes what becomes of any recipient.
     fn are_final(&self, recipients: usize) -> bool {
-        let refused = |status: &Status| status.enhanced.class != 2;
+        let refused = |status: &Status| !status.is_success();
         let all_refused =
             self.recipients.len() == recipients && self.recipients.values().all(refused);
         self.message.is_some() || all_refused
@@ -357,7 +357,7 @@ impl Answers {
     /// What they say to one recipient: the refusal of its RCPT TO, else what was said to the message.
     fn to(&self, index: usize) -> Status {
         let refused = self.recipients.get(&index);
-        let refused = refused.filter(|status| status.enhanced.class != 2);
+        let refused = refused.filter(|status| !status.is_success());
         refused
             .or(self.message.as_ref())
             .cloned()
@@ -619,7 +619,7 @@ impl Session {
         let recipients = std::mem::take(&mut delivery.recipients);
         for (index, recipient) in recipients.into_iter().enumerate() {
             let status = answers.to(index);
-            if status.enhanced.class == 2 {
+            if status.is_success() {
                 self.sent(shared, &delivery, &recipient);
                 continue;
             }
@@ -867,7 +867,7 @@ impl Session {
             Err(status) => return status,
         };
         let answers = self.offer(envelope, &outgoing).await;
-        let refused = |status: &Status| status.enhanced.class != 2;
+        let refused = |status: &Status| !status.is_success();
         let refusal = answers.recipients.into_values().rfind(refused);
         match (answers.message, refusal) {
             // Where only some recipients were taken, the client must try again for all: twice is

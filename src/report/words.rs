@@ -100,10 +100,7 @@ pub(super) fn name(topology: &Topology, server: ServerId) -> &str {
 /// `454 4.7.5, then 550 4.4.7`: what the queue says, then what the sender is told; empty for success,
 /// so that the eye finds the others.
 pub(super) fn codes(fork: &Fork) -> String {
-    let first = fork
-        .status
-        .iter()
-        .filter(|status| status.enhanced.class != 2);
+    let first = fork.status.iter().filter(|status| !status.is_success());
     let statuses = first.chain(later(fork));
     let words = statuses.map(|status| format!("{} {}", status.code, status.enhanced));
     words.collect::<Vec<String>>().join(", then ")

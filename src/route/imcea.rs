@@ -39,6 +39,7 @@ pub(super) fn decapsulate(
     })
 }
 
+<<<<<<< HEAD
 /// An encapsulated address that no recipient is needed for: of a type that connectors may carry.
 #[must_use]
 pub(super) fn foreign(
@@ -49,6 +50,16 @@ pub(super) fn foreign(
     let Encapsulated { kind, address } = decapsulate(topology, organization, address)?;
     let foreign = !matches!(kind.as_str(), "EX" | "SMTP" | "X500");
     foreign.then_some(ForeignAddress { kind, address })
+=======
+/// Whether an address of another type is meant, in the form that it has on the wire.
+#[must_use]
+pub fn is_encapsulated(
+    topology: &Topology,
+    organization: OrganizationId,
+    address: &Mailbox,
+) -> bool {
+    decapsulate(topology, organization, address).is_some()
+>>>>>>> main
 }
 
 /// `_` stands for `/`, `+XX` for the octet of that hexadecimal number.

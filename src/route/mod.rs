@@ -51,6 +51,7 @@ pub use accept::{
     accept, admit, certified, endpoint, is_own, is_size_limited, may_begin, peer, recognises,
 };
 pub use categorize::categorize;
+pub use imcea::is_encapsulated;
 pub use item::{
     Admission, Arrival, Categorized, ClientCertificate, Connection, Copy, Failure, LoopKind,
     Looped, MailItem, NextHop, Peer, Presented, Properties, Refusal, Suppressed, TlsDemand, Trace,

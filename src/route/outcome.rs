@@ -162,11 +162,9 @@ fn plainly(profile: &Profile, happened: &Happened) -> Outcome {
         }
         Happened::StorageFailed => defer(&replies::NO_RESOURCES, &profile.expired),
         Happened::Unreachable => defer(&replies::UNREACHABLE, &profile.expired),
-        Happened::Reply(status) => match status.enhanced.class {
-            2 => Outcome::Delivered,
-            4 => defer(status, &profile.expired),
-            _ => Outcome::Fail(status.clone()),
-        },
+        Happened::Reply(status) if status.is_success() => Outcome::Delivered,
+        Happened::Reply(status) if status.is_transient() => defer(status, &profile.expired),
+        Happened::Reply(status) => Outcome::Fail(status.clone()),
     }
 }
 

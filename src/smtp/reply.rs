@@ -43,12 +43,16 @@ impl Reply {
         &self.lines
     }
 
-    /// The enhanced status, if the first line begins with one of the code's class (RFC 2034 §4).
+    /// The enhanced status, if the first line begins with one. RFC 2034 §4 demands the class of the
+    /// code; Exchange answers `451 5.7.3`, and whoever reads that wants to know why.
     #[must_use]
     pub fn enhanced(&self) -> Option<EnhancedStatus> {
         let word = self.lines.first()?.split(' ').next()?;
         let enhanced: EnhancedStatus = word.parse().ok()?;
-        (u16::from(enhanced.class) == self.class()).then_some(enhanced)
+        let is_failure = |class: u16| matches!(class, 4 | 5);
+        let class = u16::from(enhanced.class);
+        let fits = class == self.class() || (is_failure(class) && is_failure(self.class()));
+        fits.then_some(enhanced)
     }
 
     /// The words, without enhanced status, lines joined with a space.
@@ -110,11 +114,12 @@ impl From<&Status> for Reply {
     /// # Panics
     /// When the status has no reply code.
     fn from(status: &Status) -> Self {
-        // RFC 2034 §4: an enhanced status has the class of its code, and 3yz has none.
-        let line = if u16::from(status.enhanced.class) == status.code / 100 {
-            format!("{} {}", status.enhanced, status.text)
-        } else {
+        // RFC 2034 §4: 3yz has no enhanced status. Others keep theirs even where its class is not the
+        // code's, as Exchange does.
+        let line = if status.code / 100 == 3 {
             status.text.to_string()
+        } else {
+            format!("{} {}", status.enhanced, status.text)
         };
         Self::new(status.code, &[line])
     }
@@ -382,6 +387,12 @@ mod tests {
         assert!(read.is_transient());
         assert_eq!(reply("250\r\n").text(), "");
         assert_eq!(reply("550 2.1.5 odd\r\n").enhanced(), None);
+        let exchange = reply("451 5.7.3 STARTTLS is required to send mail\r\n").to_status();
+        assert_eq!(
+            exchange.to_string(),
+            "451 5.7.3 STARTTLS is required to send mail"
+        );
+        assert!(exchange.is_transient());
         assert_eq!(
             reply("354 go\r\n").to_status().enhanced,
             EnhancedStatus::new(3, 0, 0)

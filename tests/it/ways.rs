@@ -5,14 +5,14 @@ use std::path::Path;
 
 use hybridmx::config;
 use hybridmx::dns::{Fault, FaultKind, Zones};
-use hybridmx::flow::{Disposition, Flow, Fork, Question, origin, walk};
+use hybridmx::flow::{Disposition, FlagKind, Flow, Fork, Question, origin, walk};
 use hybridmx::mail::{ByteSize, Domain, Mailbox, MessageKind, NamePattern, ReversePath};
 use hybridmx::model::{
     Action, AddressSpace, DomainPattern, ErrorPolicy, Matcher, Member, OrganizationId,
     OrganizationKind, Parts, Settings, Topology, TransportRule,
 };
 
-use crate::files::now;
+use crate::files::{now, read_text};
 
 /// A world, and its DNS.
 struct Place {
@@ -32,6 +32,23 @@ fn changed(world: &str, change: impl FnOnce(&mut Parts)) -> Place {
     change(&mut parts);
     Place {
         topology: Topology::new(parts),
+        zones: world.zones,
+    }
+}
+
+/// Contoso with other words in some places of its file, and more at its end.
+fn contoso(changes: &[(&str, &str)], more: &str) -> Place {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("testnet/contoso/world.toml");
+    let mut text = read_text(&path);
+    for (from, to) in changes {
+        assert!(text.contains(from), "{from}");
+        text = text.replace(from, to);
+    }
+    let (world, diagnostics) = config::read("world.toml", &format!("{text}\n{more}"), now());
+    assert!(diagnostics.is_empty(), "{diagnostics:#?}");
+    let world = world.expect("a world without diagnostics is loaded");
+    Place {
+        topology: world.topology,
         zones: world.zones,
     }
 }
@@ -417,4 +434,112 @@ fn an_inbound_connector_that_goes_by_addresses_may_demand_tls() {
         status.to_string(),
         "451 5.7.3 STARTTLS is required to send mail"
     );
+}
+
+/// RFC 5321 §4.2.1: the reply code says whether to try again, whatever the enhanced status says.
+#[test]
+fn a_demand_for_tls_keeps_the_message_in_the_queue() {
+    let validated = "DNSRoutingEnabled = true\nRequireTLS = true\nTlsAuthLevel = \"DomainValidation\"\n\
+                     TlsDomain = \"mail.protection.outlook.com\"\n";
+    let place = contoso(
+        &[(validated, "IgnoreSTARTTLS = true\n")],
+        r#"
+[[ExchangeOnline.InboundConnectors]]
+Name = "Everybody under TLS"
+ConnectorType = "Partner"
+SenderDomains = ["*"]
+RequireTls = true
+"#,
+    );
+    let flow = place.flow("david@contoso.com", "julie@contoso.com");
+    let [fork] = &flow.forks[..] else {
+        panic!("{:?}", place.ways("david@contoso.com", "julie@contoso.com"))
+    };
+    let words = |status: &Option<hybridmx::mail::Status>| {
+        status
+            .as_ref()
+            .map(|status| format!("{} {}", status.code, status.enhanced))
+    };
+    assert_eq!(fork.disposition, Disposition::Deferred);
+    assert_eq!(words(&fork.status).as_deref(), Some("451 5.7.3"));
+    assert_eq!(words(&fork.final_status).as_deref(), Some("550 4.4.7"));
+}
+
+fn flags(place: &Place, from: &str, to: &str) -> Vec<FlagKind> {
+    let flow = place.flow(from, to);
+    let flags = flow.forks.iter().flat_map(|fork| &fork.flags);
+    flags
+        .map(|flag| flag.kind)
+        .filter(|kind| *kind != FlagKind::EchoBack)
+        .collect()
+}
+
+/// Exchange hybrid, "Configure Microsoft 365 Groups with on-premises Exchange hybrid": a guest's copy
+/// goes to the guest's own host.
+#[test]
+fn a_guest_outside_is_no_third_party() {
+    let place = contoso(
+        &[],
+        r#"
+[[ExchangeOnline.MailUsers]]
+PrimarySmtpAddress = "pat@tailspintoys.com"
+ExternalEmailAddress = "pat@tailspintoys.com"
+[[ExchangeOnline.UnifiedGroups]]
+PrimarySmtpAddress = "guests@groups.contoso.com"
+Members = ["pat@tailspintoys.com", "julie@contoso.com"]
+Subscribers = ["pat@tailspintoys.com"]
+"#,
+    );
+    let ways = place.ways("julie@contoso.com", "guests@groups.contoso.com");
+    assert!(
+        ways.iter()
+            .any(|way| way.contains("mail.tailspintoys.com: Delivered")),
+        "{ways:?}"
+    );
+    let flags = flags(&place, "julie@contoso.com", "guests@groups.contoso.com");
+    assert_eq!(flags, []);
+}
+
+/// Exchange Server, "Send connectors in Exchange Server": an address space of another type leads to a
+/// smart host, and what goes there has an address of the organization's own.
+#[test]
+fn a_fax_that_leaves_by_its_connector_is_no_stray() {
+    let place = contoso(
+        &[],
+        r#"
+[[OnPremises.SendConnectors]]
+Name = "Fax"
+AddressSpaces = ["fax:*;1"]
+SmartHosts = ["[203.0.113.25]"]
+SourceTransportServers = ["EX01"]
+[[OnPremises.MailContacts]]
+PrimarySmtpAddress = "fax@contoso.com"
+ExternalEmailAddress = "FAX:1234"
+"#,
+    );
+    // The host at that address is none of a fax service: it takes nothing for contoso.com.
+    let there = "EX01 mail.tailspintoys.com: Bounced 5.7.1";
+    assert_ways(&place, "david@contoso.com", "fax@contoso.com", &[there]);
+    assert_eq!(flags(&place, "david@contoso.com", "fax@contoso.com"), []);
+}
+
+/// Exchange Online, "Manage mail flow with mailboxes in multiple locations": the Internet by way of
+/// Exchange Online Protection.
+#[test]
+fn internet_mail_by_way_of_the_cloud_is_no_stray() {
+    let place = contoso(
+        &[(
+            "AddressSpaces = [\"*\"]\nDNSRoutingEnabled = true\n",
+            "AddressSpaces = [\"*\"]\nRequireTLS = true\n\
+             TlsCertificateName = \"<I>CN=Public CA<S>CN=mail.contoso.com\"\n\
+             SmartHosts = [\"contoso-mail-onmicrosoft-com.mail.protection.outlook.com\"]\n",
+        )],
+        "",
+    );
+    let ways = place.ways("david@contoso.com", "ann@fabrikam.com");
+    assert!(
+        ways[0].contains("EOP") && ways[0].ends_with("mail.fabrikam.com: Delivered"),
+        "{ways:?}"
+    );
+    assert_eq!(flags(&place, "david@contoso.com", "ann@fabrikam.com"), []);
 }
