@@ -78,6 +78,30 @@ enum Handed {
     Nobody(Happened),
 }
 
+/// A message in a mailbox, and which one it is.
+struct Arrived {
+    stored: Stored,
+    message_id: String,
+    in_reply_to: String,
+}
+
+/// What lies in the mailboxes, with the names by which it is found read once.
+fn arrived(lab: &Lab) -> Vec<Arrived> {
+    let stored = lab.mailboxes().list(None);
+    let read = |stored: Stored| {
+        let headers = stored.headers();
+        let field = |name: &str| headers.get(name).map(|value| value.to_string());
+        let message_id = field("Message-ID").unwrap_or_default();
+        let in_reply_to = field("In-Reply-To").unwrap_or_default();
+        Arrived {
+            stored,
+            message_id,
+            in_reply_to,
+        }
+    };
+    stored.into_iter().map(read).collect()
+}
+
 /// Sends every flow of a table and compares.
 ///
 /// # Errors
@@ -93,7 +117,7 @@ pub async fn agree(lab: &Lab, rows: &[Row], options: &AgreeOptions) -> Result<Ag
     }
     let sent = send(lab, testable).await?;
     wait(lab, &sent, options).await;
-    let arrived = lab.mailboxes().list(None);
+    let arrived = arrived(lab);
     for each in &sent {
         agreement.results.push(Comparison {
             flow: each.name.clone(),
@@ -157,12 +181,10 @@ fn note(sent: &mut [Sent<'_>], done: Option<Result<(usize, Told), tokio::task::J
 async fn wait(lab: &Lab, sent: &[Sent<'_>], options: &AgreeOptions) {
     let begin = Instant::now();
     let mut complete: Option<Instant> = None;
+    let mut missing: Vec<&Sent<'_>> = sent.iter().collect();
     while !lab.is_quiet() {
-        let arrived = lab.mailboxes().list(None);
-        let missing: Vec<&Sent<'_>> = sent
-            .iter()
-            .filter(|each| predicted_of(lab, each) != observed_of(lab, each, &arrived))
-            .collect();
+        let arrived = arrived(lab);
+        missing.retain(|each| predicted_of(lab, each) != observed_of(lab, each, &arrived));
         let slow = missing
             .iter()
             .any(|each| each.forks.iter().any(|fork| is_slow(fork)));
@@ -205,7 +227,7 @@ fn predicted_of(lab: &Lab, sent: &Sent<'_>) -> Vec<Ending> {
     sorted(forks.map(|fork| predicted(lab.topology(), sent.question, fork)))
 }
 
-fn observed_of(lab: &Lab, sent: &Sent<'_>, arrived: &[Stored]) -> Vec<Ending> {
+fn observed_of(lab: &Lab, sent: &Sent<'_>, arrived: &[Arrived]) -> Vec<Ending> {
     sorted(observed(lab, sent, arrived).into_iter())
 }
 
@@ -494,7 +516,7 @@ fn path_of(topology: &Topology, question: &Question, fork: &Fork) -> Vec<String>
 }
 
 /// What came of a flow.
-fn observed(lab: &Lab, sent: &Sent<'_>, arrived: &[Stored]) -> Vec<Ending> {
+fn observed(lab: &Lab, sent: &Sent<'_>, arrived: &[Arrived]) -> Vec<Ending> {
     let mut endings: Vec<Ending> = turned_away(lab.topology(), sent).into_iter().collect();
     let sender = sent
         .question
@@ -503,20 +525,21 @@ fn observed(lab: &Lab, sent: &Sent<'_>, arrived: &[Stored]) -> Vec<Ending> {
         .map(|sender| sender.to_string().to_lowercase());
     // Mail to oneself is no echo: it comes back by way of somebody else.
     let is_own = !writes_to_self(lab.topology(), sent.question);
-    for stored in arrived {
-        let headers = stored.headers();
-        let about = |name: &str| {
-            headers
-                .get(name)
-                .is_some_and(|value| value.contains(&sent.token))
-        };
-        if about("Message-ID") {
+    for Arrived {
+        stored,
+        message_id,
+        in_reply_to,
+    } in arrived
+    {
+        if message_id.contains(&sent.token) {
             endings.push(delivered(
                 lab,
                 stored,
                 is_own.then_some(sender.as_deref()).flatten(),
             ));
-        } else if about("In-Reply-To") && Some(stored.address.as_str()) == sender.as_deref() {
+        } else if in_reply_to.contains(&sent.token)
+            && Some(stored.address.as_str()) == sender.as_deref()
+        {
             endings.extend(reported(stored));
         }
     }

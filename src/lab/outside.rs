@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use lettre::transport::smtp::authentication::{Credentials, Mechanism};
-use lettre::transport::smtp::client::{AsyncSmtpConnection, TlsParameters};
+use lettre::transport::smtp::client::{AsyncSmtpConnection, CertificateStore, TlsParameters};
 use lettre::transport::smtp::extension::ClientId;
 use mailin_embedded::response::{INTERNAL_ERROR, OK};
 use mailin_embedded::{Handler, Response, Server};
@@ -82,7 +82,9 @@ async fn attempt(
     .await?;
     if connection.can_starttls() {
         let name = handover.to_server.ip().to_string();
+        // It believes any certificate, so there is no need to read the system's authorities each time.
         let tls = TlsParameters::builder(name)
+            .certificate_store(CertificateStore::None)
             .dangerous_accept_invalid_certs(true)
             .dangerous_accept_invalid_hostnames(true)
             .build_rustls()?;

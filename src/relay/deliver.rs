@@ -12,9 +12,9 @@ use super::shared::Shared;
 use super::tracking::{Flagged, Noted};
 use super::trouble::Trouble;
 use crate::clock;
-use crate::mail::{CROSS_PREMISES_PREFIX, Mailbox, ReversePath};
-use crate::model::{RecipientId, RecipientKind};
-use crate::route::{Event, Happened};
+use crate::mail::{CROSS_PREMISES_PREFIX, HeaderSection, Mailbox, ReversePath};
+use crate::model::{RecipientId, RecipientKind, Topology};
+use crate::route::{Event, Happened, Step, Subject};
 
 /// Writes a message into a mailbox, unless it has it already. A host that takes every address has no
 /// mailboxes that would know (`id` is absent).
@@ -116,32 +116,57 @@ fn text(delivery: &Delivery) -> Vec<u8> {
     text
 }
 
-/// A sender's own message that comes back by way of a group.
+/// A sender's own message that comes back, by way of a group or of a mail-flow rule.
+///
+/// The message says to whom it was written. A copy that comes out of something else, a distribution group or
+/// a mailbox that forwards, is no echo.
 fn flag_echo(
     shared: &Arc<Shared>,
     delivery: &Delivery,
     recipient: &Mailbox,
     id: Option<RecipientId>,
 ) {
+    let topology = &shared.topology;
     let Some(sender) = delivery.copy.transfer.reverse_path.mailbox() else {
         return;
     };
-    let Some(id) = id.filter(|id| shared.topology.recipient(*id).addresses.contains(sender)) else {
+    let addresses = id.map(|id| &topology.recipient(id).addresses);
+    let Some(addresses) = addresses.filter(|addresses| addresses.contains(sender)) else {
         return;
     };
-    // Mail to oneself is no echo: the message must have been elsewhere, or come out of a group here.
-    let travelled = delivery.pending.message.headers.all("Received").count() > 2;
-    // A distribution group always sends its members their own posts.
-    let topology = &shared.topology;
-    let group = delivery
-        .copy
-        .expanded_from
-        .is_some_and(|group| matches!(topology.recipient(group).kind, RecipientKind::Group { .. }));
-    if !group && !travelled {
-        return;
-    }
-    let _ = id;
-    let asked = topology.organizations().any(|(organization, _)| {
+    let is_group = |id: RecipientId| {
+        let kind = &topology.recipient(id).kind;
+        matches!(
+            kind,
+            RecipientKind::Group { .. } | RecipientKind::RemoteGroup { .. }
+        )
+    };
+    let addressed = addressed(&delivery.pending.message.headers);
+    let group = delivery.copy.expanded_from.is_some_and(is_group)
+        || topology.organizations().any(|(organization, _)| {
+            let held = |to| topology.recipients_at(organization, to);
+            addressed.iter().flat_map(held).any(|id| is_group(*id))
+        });
+    let by_rule = |step: &Step| matches!(step.chosen, Some(Subject::Rule(_)));
+    let ruled =
+        delivery.copy.transfer.trace.rules_loop > 0 || delivery.copy.steps.iter().any(by_rule);
+    let to_oneself = addressed.iter().any(|to| addresses.contains(to));
+    let expected = match group {
+        true => asked_for_echo(topology, sender),
+        // Choice: the administrator who wrote the rule asked for it.
+        false if ruled && !to_oneself => true,
+        false => return,
+    };
+    shared.flag(
+        &delivery.pending.message_id,
+        recipient,
+        Flagged::EchoBack(expected),
+    );
+}
+
+/// Whether a sender wants its own posts to groups back.
+fn asked_for_echo(topology: &Topology, sender: &Mailbox) -> bool {
+    topology.organizations().any(|(organization, _)| {
         topology
             .recipients_at(organization, sender)
             .iter()
@@ -151,10 +176,19 @@ fn flag_echo(
                 | RecipientKind::Group { .. }
                 | RecipientKind::RemoteGroup { .. } => false,
             })
-    });
-    shared.flag(
-        &delivery.pending.message_id,
-        recipient,
-        Flagged::EchoBack(asked),
-    );
+    })
+}
+
+/// The addresses in a message's To and Cc fields.
+fn addressed(headers: &HeaderSection) -> Vec<Mailbox> {
+    let fields = ["To", "Cc"].into_iter().flat_map(|name| headers.all(name));
+    let mut found = Vec::new();
+    for field in fields {
+        let addresses = field.split(',').filter_map(|part| {
+            let bare = part.rsplit_once('<').map_or(part, |(_, rest)| rest);
+            Mailbox::parse(bare.trim().trim_end_matches('>')).ok()
+        });
+        found.extend(addresses);
+    }
+    found
 }

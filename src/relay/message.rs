@@ -257,8 +257,8 @@ impl Message {
                 &format!("from {server} by {by} with SMTP; {now}"),
             );
         }
+        // Who sent it on here, and what rules did, counts for everybody who takes it.
         set_forwarders(&mut headers, &transfer.trace);
-        // What rules did here counts for everybody who takes it.
         if transfer.trace.rules_loop > 0 {
             headers.set(RULES_LOOP, &transfer.trace.rules_loop.to_string());
         }

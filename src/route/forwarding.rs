@@ -6,7 +6,7 @@ use super::item::LoopKind;
 use super::resolve::{By, Link, Resolver, Way, holders, mailbox_place};
 use super::step::{Event, Reason, Step, Subject};
 use crate::mail::{AuthAs, Domain, Mailbox, ReversePath};
-use crate::model::{AutoForwarding, InboxRule, Member, RecipientId, ServerId, replies};
+use crate::model::{AutoForwarding, InboxRule, Member, Recipient, RecipientId, ServerId, replies};
 
 /// What holds automatic forwarding back.
 enum Held {
@@ -58,7 +58,7 @@ impl Resolver<'_> {
         let recipient = self.topology.recipient(id);
         let forwarding = &recipient.policy().forwarding;
         let forwards = forwarding.address.is_some() || forwarding.smtp_address.is_some();
-        let again = self.organization().profile.stops_forwarding_again && self.forwarded_before(id);
+        let again = self.keeps(recipient, &way);
         if forwards && again {
             way.steps.push(
                 Step::new(Event::DuplicateRedirect, address)
@@ -89,14 +89,16 @@ impl Resolver<'_> {
         }
     }
 
-    /// Whether a mailbox forwarded the message on its way here, or in this very resolution.
-    fn forwarded_before(&self, id: RecipientId) -> bool {
-        let here = Link {
-            id,
-            by: LoopKind::Forwarding,
-        };
-        let primary = self.topology.recipient(id).primary();
-        self.item.trace.forwarded_for.contains(primary) || self.chain.contains(&here)
+    /// Whether a mailbox has its own mail back and does not forward it once more.
+    pub(super) fn keeps(&self, recipient: &Recipient, way: &Way) -> bool {
+        self.organization().profile.stops_forwarding_again
+            && self.forwarded_before(recipient.primary(), way)
+    }
+
+    /// Whether a mailbox has sent the message on already: on another server, or on the way here.
+    fn forwarded_before(&self, primary: &Mailbox, way: &Way) -> bool {
+        self.item.trace.forwarded_for.contains(primary)
+            || way.changes.forwarded_for.contains(primary)
     }
 
     /// `ForwardingAddress`, else `ForwardingSmtpAddress`.
@@ -141,7 +143,8 @@ impl Resolver<'_> {
     /// though the limit would let it pass three times on premises.
     fn inbox_rule(&mut self, id: RecipientId, rule: &InboxRule, mut way: Way) {
         let primary = self.topology.recipient(id).primary().clone();
-        if self.item.trace.redirected_by.contains(&primary) {
+        let before = &self.item.trace.redirected_by;
+        if before.contains(&primary) || way.changes.redirected_by.contains(&primary) {
             return;
         }
         let count = self.item.trace.redirected_by.len() + way.changes.redirected_by.len();

@@ -39,7 +39,6 @@ pub(super) fn decapsulate(
     })
 }
 
-<<<<<<< HEAD
 /// An encapsulated address that no recipient is needed for: of a type that connectors may carry.
 #[must_use]
 pub(super) fn foreign(
@@ -50,7 +49,8 @@ pub(super) fn foreign(
     let Encapsulated { kind, address } = decapsulate(topology, organization, address)?;
     let foreign = !matches!(kind.as_str(), "EX" | "SMTP" | "X500");
     foreign.then_some(ForeignAddress { kind, address })
-=======
+}
+
 /// Whether an address of another type is meant, in the form that it has on the wire.
 #[must_use]
 pub fn is_encapsulated(
@@ -59,7 +59,6 @@ pub fn is_encapsulated(
     address: &Mailbox,
 ) -> bool {
     decapsulate(topology, organization, address).is_some()
->>>>>>> main
 }
 
 /// `_` stands for `/`, `+XX` for the octet of that hexadecimal number.

@@ -9,7 +9,7 @@ use super::powershell;
 use super::questions::Asked;
 use super::stage::{Rule, Stage};
 use crate::diag::Diagnostic;
-use crate::flow::{FlagKind, Submission};
+use crate::flow::{FlagKind, Fork};
 use crate::mail::NamePattern;
 use crate::model::{Matcher, ReceiveConnectorId, ServerId, Topology};
 use crate::route::{self, Presented};
@@ -49,7 +49,7 @@ fn unmatched(context: &Context<'_>, pair: Pair) -> Option<Found> {
     if let Some(name) = acceptable {
         diagnostic = diagnostic.help(format!("set TlsSenderCertificateName to `{name}`"));
     }
-    let claims = context.open_where(|asked| loses_trust(context, pair, asked));
+    let claims = context.open_where(|asked| suffers(context, pair, asked));
     let witness = context.witness(&claims);
     if let Some(words) = witness
         .as_ref()
@@ -109,14 +109,28 @@ fn shown(names: &[NamePattern]) -> String {
     names.join(", ")
 }
 
-/// Whether mail of an on-premises user is not trusted where it should be.
-fn loses_trust(context: &Context<'_>, pair: Pair, asked: &Asked) -> bool {
-    let Submission::User(server) = context.survey.senders[asked.from].submission else {
-        return false;
+/// Whether mail, whoever sends it, ends or arrives otherwise than it should after the on-premises servers
+/// handed it to the tenant as strangers: untrusted, refused at the door, or sent round.
+fn suffers(context: &Context<'_>, pair: Pair, asked: &Asked) -> bool {
+    let topology = context.topology;
+    let goes_up = |fork: &Fork| {
+        fork.hops.windows(2).any(|hops| {
+            let from = topology.server(hops[0].server).organization;
+            from == pair.on_premises && topology.server(hops[1].server).is_front_end()
+        })
     };
-    let mut flags = asked.ordinary().forks.iter().flat_map(|fork| &fork.flags);
-    context.topology.server(server).organization == pair.on_premises
-        && flags.any(|flag| flag.kind == FlagKind::WrongTrust)
+    let at_the_door = |fork: &Fork| {
+        let last = fork.hops.last();
+        fork.disposition.is_failure()
+            && last.is_some_and(|hop| topology.server(hop.server).is_front_end())
+    };
+    let flagged = |fork: &Fork| {
+        fork.flags
+            .iter()
+            .any(|flag| !flag.expected && flag.kind != FlagKind::Misrouted)
+    };
+    let mut forks = asked.ordinary().forks.iter();
+    forks.any(|fork| goes_up(fork) && (flagged(fork) || at_the_door(fork)))
 }
 
 fn set_name(topology: &Topology, id: ReceiveConnectorId, name: &NamePattern) -> Fix {

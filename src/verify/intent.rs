@@ -45,7 +45,7 @@ fn examine(context: &Context<'_>, expectation: &Expectation) -> Vec<Found> {
         let why = flow
             .forks
             .iter()
-            .find_map(|fork| breach(context.topology, expectation, fork))?;
+            .find_map(|fork| breach(context.topology, expectation, &flow, fork))?;
         Some((flow, why))
     });
     if let Some((flow, (key, why))) = failed {
@@ -269,6 +269,7 @@ fn is_explained(context: &Context<'_>, sender: &Mailbox, recipient: &Mailbox) ->
 fn breach(
     topology: &Topology,
     expectation: &Expectation,
+    flow: &Flow,
     fork: &Fork,
 ) -> Option<(&'static str, String)> {
     let wanted = expectation.disposition.as_deref();
@@ -281,7 +282,7 @@ fn breach(
         ("Status", status(expectation, fork)),
         ("Through", through(topology, expectation, fork)),
         ("NotThrough", not_through(topology, expectation, fork)),
-        ("Trust", trust(expectation, fork)),
+        ("Trust", trust(expectation, flow, fork)),
         ("Flags", flags(expectation, fork)),
         ("Tls", tls(topology, expectation, fork)),
     ];
@@ -338,7 +339,12 @@ fn not_through(topology: &Topology, expectation: &Expectation, fork: &Fork) -> O
     Some(format!("it goes by `{unwanted}`"))
 }
 
-fn trust(expectation: &Expectation, fork: &Fork) -> Option<String> {
+/// A copy that somebody forwards to others outside arrives where nobody says who vouches for it.
+fn trust(expectation: &Expectation, flow: &Flow, fork: &Fork) -> Option<String> {
+    let asked = flow.question.to.contains(&fork.recipient);
+    if fork.disposition == Disposition::Delivered && fork.trust.is_none() && !asked {
+        return None;
+    }
     let wanted = expectation
         .trust
         .filter(|wanted| fork.trust != Some(*wanted))?;

@@ -5,18 +5,19 @@ use super::context::{Context, Found};
 use super::finding::{Finding, Side};
 use super::powershell;
 use super::stage::{Rule, Stage};
-use crate::model::{IpRange, Matcher, PermissionGroup, ReceiveConnector};
+use crate::model::{IpRange, Matcher, PermissionGroup, ReceiveConnector, ServerRole};
 
 /// The rules of this file.
 pub(super) const RULES: &[Rule] = &[Rule::new(Stage::Notes, check)];
 
-/// Receive connectors that serve everyone and let everyone relay.
+/// Receive connectors that serve everyone and let everyone relay. A gateway of somebody else's does so by
+/// nature, and is nobody's to mend.
 fn check(context: &Context<'_>) -> Vec<Found> {
-    let open = context
-        .topology
+    let topology = context.topology;
+    let open = topology
         .receive_connectors()
         .map(|(_, connector)| connector)
-        .filter(|c| is_open(c));
+        .filter(|c| is_open(c) && topology.server(c.server).role != ServerRole::Host);
     open.map(|connector| {
         let server = &context.topology.server(connector.server).name;
         let name = format!("{server}\\{}", connector.name);

@@ -460,7 +460,7 @@ impl Desk<'_> {
                     RecipientKind::Mailbox { .. }
                 )
             });
-            return match self.in_cloud() && forwards {
+            return match self.is_cloud() && forwards {
                 true => self.become_of(index, address, way),
                 false => self.fail(address, &replies::FORWARDING_LOOP, way),
             };
@@ -476,13 +476,6 @@ impl Desk<'_> {
             return self.moderate(moderation, address, way);
         }
         self.become_of(index, address, way);
-    }
-
-    fn in_cloud(&self) -> bool {
-        std::ptr::eq(
-            self.parts.organizations[self.item.organization.index()].profile,
-            &raw const EXCHANGE_ONLINE,
-        )
     }
 
     /// What the kind of a recipient makes of its mail.
@@ -548,14 +541,32 @@ impl Desk<'_> {
         }
     }
 
+    fn is_cloud(&self) -> bool {
+        std::ptr::eq(
+            self.parts.organizations[self.item.organization.index()].profile,
+            &raw const EXCHANGE_ONLINE,
+        )
+    }
+
+    fn sent_it_on(&self, recipient: &Recipient, way: &Way) -> bool {
+        let before = [&self.item.trace.forwarded_for, &way.forwarded];
+        before
+            .into_iter()
+            .any(|list| list.contains(recipient.primary()))
+    }
+
+    /// A mailbox of the cloud that its own mail comes back to.
+    fn has_it_back(&self, recipient: &Recipient, way: &Way) -> bool {
+        let mailbox = matches!(recipient.kind, RecipientKind::Mailbox { .. });
+        mailbox && self.is_cloud() && self.sent_it_on(recipient, way)
+    }
+
     /// A mailbox, and whoever else gets its mail.
     fn mailbox(&mut self, index: usize, recipient: &Recipient, way: &Way) {
         let forwarding = &recipient.policy().forwarding;
-        let cloud = self.in_cloud();
-        let before = self.item.trace.forwarded_for.contains(recipient.primary())
-            || way.chain.contains(&index);
+        let cloud = self.is_cloud();
         let forwards = (forwarding.address.is_some() || forwarding.smtp_address.is_some())
-            && !(cloud && before);
+            && !self.has_it_back(recipient, way);
         let keeps = forwarding.deliver_too || !forwards;
         if keeps {
             self.deliver(index, recipient.primary(), way);
@@ -570,7 +581,7 @@ impl Desk<'_> {
         }
         if forwards {
             let mut onward = further.clone();
-            if cloud {
+            if self.is_cloud() {
                 onward.forwarded.push(recipient.primary().clone());
             }
             match (&forwarding.address, &forwarding.smtp_address) {
@@ -586,7 +597,9 @@ impl Desk<'_> {
             }
         }
         let redirected = &self.item.trace.redirected_by;
-        if keeps && !redirected.contains(recipient.primary()) {
+        let again = redirected.contains(recipient.primary())
+            || further.redirected.contains(recipient.primary());
+        if keeps && !again {
             let so_many = redirected.len() + further.redirected.len();
             for InboxRule { target, redirects } in &forwarding.inbox_rules {
                 if so_many >= if cloud { 1 } else { 3 } {
