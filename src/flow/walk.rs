@@ -446,13 +446,6 @@ impl Walk<'_> {
         hand: Hand,
     ) {
         let recipient = &transfer.recipients[0];
-        let verdict = route::accept(
-            self.topology,
-            next,
-            connection,
-            &transfer.reverse_path,
-            recipient,
-        );
         let hop = |steps| Hop {
             server: next,
             connector: hand.connector(),
@@ -463,36 +456,30 @@ impl Walk<'_> {
             Hand::First => path.record(steps),
             Hand::Next(_) => path.hops.push(hop(steps)),
         };
-        let admission: Admission = match verdict.decision {
-            Ok(admission) => admission,
-            Err(status) => {
-                arrive(&mut path, vec![verdict.step]);
-                return self.refuse(recipient, status, path);
-            }
-        };
-        let counted = self.count_envelope(next, connection, transfer, &admission, &path, hand);
-        let envelope = match counted {
-            Ok(envelope) => envelope,
-            Err((status, reason)) => {
-                arrive(&mut path, vec![verdict.step.because(reason)]);
+        let (admission, envelope, step) = match self.let_in(next, connection, transfer, &path, hand)
+        {
+            Ok(taken) => taken,
+            Err(refused) => {
+                let (status, step) = *refused;
+                arrive(&mut path, vec![step]);
                 return self.refuse(recipient, status, path);
             }
         };
         let again = path.comes_again(next, recipient, admission.directionality);
         match route::admit(self.topology, next, connection, &admission, transfer) {
-            Ok((mut item, step)) => {
+            Ok((mut item, admitted)) => {
                 item.properties.envelope = item.properties.envelope.or(envelope);
-                let mut received = verdict.step;
-                received.because.extend(step.because);
+                let mut received = step;
+                received.because.extend(admitted.because);
                 arrive(&mut path, vec![received]);
                 path.trust = Some(item.auth_as);
                 self.flag_trust(&item, &admission, next, &mut path);
                 self.visit(&item, path);
             }
             Err(refusal) => {
-                let route::Refusal { status, step } = *refusal;
-                let kind = loop_detector(&step);
-                arrive(&mut path, vec![verdict.step, step]);
+                let route::Refusal { status, step: last } = *refusal;
+                let kind = loop_detector(&last);
+                arrive(&mut path, vec![step, last]);
                 match kind.filter(|_| again) {
                     Some(kind) => {
                         let cycle = minimal_cycle(&path.hops);
@@ -501,6 +488,29 @@ impl Walk<'_> {
                     None => self.refuse(recipient, status, path),
                 }
             }
+        }
+    }
+
+    /// RCPT TO at the next server: the admission, how many recipients come with this one, and why.
+    fn let_in(
+        &self,
+        next: ServerId,
+        connection: &Connection,
+        transfer: &Transfer,
+        path: &Path,
+        hand: Hand,
+    ) -> Result<(Admission, Option<usize>, Step), Box<(Status, Step)>> {
+        let recipient = &transfer.recipients[0];
+        let sender = &transfer.reverse_path;
+        let verdict = route::accept(self.topology, next, connection, sender, recipient);
+        let step = verdict.step;
+        let admission = match verdict.decision {
+            Ok(admission) => admission,
+            Err(status) => return Err(Box::new((status, step))),
+        };
+        match self.count_envelope(next, connection, transfer, &admission, path, hand) {
+            Ok(envelope) => Ok((admission, envelope, step)),
+            Err((status, reason)) => Err(Box::new((status, step.because(reason)))),
         }
     }
 

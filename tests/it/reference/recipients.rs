@@ -977,6 +977,7 @@ impl Desk<'_> {
             told: cause.told.clone(),
             vouched: cause.vouched,
             forwarded: cause.forwarded.clone(),
+            redirected: cause.redirected.clone(),
             ..Way::default()
         };
         let met = std::mem::take(&mut self.met);
