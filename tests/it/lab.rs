@@ -522,7 +522,7 @@ fn what_http_cannot_do_it_says() {
 /// Every flow of a world does what was predicted, and the counters show the flags that it predicts
 /// and no others.
 #[track_caller]
-fn agrees(name: &str, world: World) {
+pub(crate) fn agrees(name: &str, world: World) {
     let rows = verify::flows(&world.topology, &world.zones);
     run(async {
         let lab = start(world).await;

@@ -6,6 +6,7 @@ mod broken;
 mod classes;
 mod cli;
 mod crash;
+mod defects;
 mod dialogs;
 mod doors;
 mod faults;

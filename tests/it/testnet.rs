@@ -146,6 +146,18 @@ struct Expected {
     flags: Vec<String>,
     #[serde(default)]
     cycle: Vec<String>,
+    /// What becomes of the report, where that is said.
+    #[serde(default)]
+    report: Option<Reported>,
+}
+
+/// The report of a failure: a flow of its own, from the server that writes it.
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Reported {
+    disposition: String,
+    path: Vec<String>,
+    connectors: Vec<String>,
 }
 
 #[test]
@@ -252,13 +264,16 @@ fn check_fork(world: &World, about: &str, fork: &Fork, expected: &Expected) {
         expected.trust,
         "{about}"
     );
-    let path: Vec<String> = fork.hops.iter().map(|hop| name(hop.server)).collect();
-    assert_eq!(path, expected.path, "{about}");
-    let connectors = fork.hops.iter().filter_map(|hop| hop.connector);
-    let connectors: Vec<&str> = connectors
-        .map(|id| topology.send_connector(id).name.as_str())
-        .collect();
-    assert_eq!(connectors, expected.connectors, "{about}");
+    check_way(world, &about, fork, &expected.path, &expected.connectors);
+    if let Some(expected) = &expected.report {
+        let report = fork.report.as_ref().expect("the sender is told");
+        let [end] = &report.forks[..] else {
+            panic!("{about}: a report has one recipient");
+        };
+        let about = format!("{about}, its report");
+        assert_eq!(end.disposition.as_str(), expected.disposition, "{about}");
+        check_way(world, &about, end, &expected.path, &expected.connectors);
+    }
     let flags = fork.flags.iter().map(|flag| {
         let expected = if flag.expected {
             "expected"
@@ -277,6 +292,19 @@ fn check_fork(world: &World, about: &str, fork: &Fork, expected: &Expected) {
         expected.cycle,
         "{about}"
     );
+}
+
+/// Server by server, connector by connector.
+fn check_way(world: &World, about: &str, fork: &Fork, path: &[String], connectors: &[String]) {
+    let topology = &world.topology;
+    let servers = fork.hops.iter().map(|hop| topology.server(hop.server));
+    let servers: Vec<&str> = servers.map(|server| server.name.as_str()).collect();
+    assert_eq!(servers, path, "{about}");
+    let used = fork.hops.iter().filter_map(|hop| hop.connector);
+    let used: Vec<&str> = used
+        .map(|id| topology.send_connector(id).name.as_str())
+        .collect();
+    assert_eq!(used, connectors, "{about}");
 }
 
 /// Every decision of every fork, a line each.
