@@ -137,6 +137,7 @@ fn actions(
     }
     let (status, text) = ("RejectMessageEnhancedStatusCode", "RejectMessageReasonText");
     if object.has(status) || object.has(text) {
+        check_status(build, object, status);
         actions.push(Action::Reject {
             status: object.text(status).unwrap_or("5.7.1").to_owned(),
             text: object
@@ -155,6 +156,22 @@ fn actions(
         actions.extend(connector(build, organization, object).map(Action::Route));
     }
     actions
+}
+
+/// A rule refuses with the statuses that are kept for it (Exchange PowerShell, "Set-TransportRule").
+fn check_status(build: &mut Build, object: &Object, key: &str) {
+    let Some(text) = object.text(key) else { return };
+    let detail = text
+        .strip_prefix("5.7.")
+        .and_then(|detail| detail.parse().ok());
+    if !detail.is_some_and(|detail: u16| detail == 1 || (900..=999).contains(&detail)) {
+        build.report(
+            "invalid-value",
+            object.at(key),
+            format!("a rule cannot refuse with `{text}`"),
+            "write `5.7.1`, or one from `5.7.900` to `5.7.999`".to_owned(),
+        );
+    }
 }
 
 /// The outbound connector that a rule of a tenant names.

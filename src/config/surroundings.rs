@@ -318,8 +318,29 @@ pub(super) fn expectations(build: &mut Build, objects: &[Object]) {
             tls: object.text("Tls").map(|text| text == "true"),
             settings: object.settings(),
         };
+        if expects_nothing(object) {
+            build.report(
+                "missing-key",
+                &object.location,
+                "this expects nothing".to_owned(),
+                "say what is expected: `Disposition`, `Status`, `Through`, `NotThrough`, `Trust`, `Flags` or `Tls`".to_owned(),
+            );
+        }
         build.parts.expectations.push(expectation);
     }
+}
+
+fn expects_nothing(object: &Object) -> bool {
+    let what = [
+        "Disposition",
+        "Status",
+        "Through",
+        "NotThrough",
+        "Trust",
+        "Flags",
+        "Tls",
+    ];
+    !what.iter().any(|key| object.has(key))
 }
 
 fn placed(words: &[Word]) -> Vec<(String, Option<crate::diag::Location>)> {

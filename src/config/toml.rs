@@ -137,7 +137,11 @@ fn explain(message: &str, offending: &str) -> (String, String) {
             "the value is missing",
             "write `Key = value`, or remove the line".to_owned(),
         ),
-        m if m.starts_with("string values must be quoted") => {
+        m if m.starts_with("string values must be quoted") && is_powershell(offending) => (
+            "true and false have no `$` here",
+            format!("write `{}`", offending[1..].to_ascii_lowercase()),
+        ),
+        m if m.starts_with("string values must be quoted") || is_cut_word(m, offending) => {
             ("text stands in quotes", format!("write `\"{offending}\"`"))
         }
         m if m.starts_with("duplicate key") => (
@@ -170,6 +174,22 @@ fn explain(message: &str, offending: &str) -> (String, String) {
         ),
     };
     (message.to_owned(), help)
+}
+
+/// Whether this is true or false as PowerShell writes it.
+fn is_powershell(offending: &str) -> bool {
+    ["$true", "$false"]
+        .iter()
+        .any(|word| word.eq_ignore_ascii_case(offending))
+}
+
+/// Whether the parser took text without quotes, such as `InternalRelay`, for the number that it begins
+/// like.
+fn is_cut_word(message: &str, offending: &str) -> bool {
+    let word = || !offending.is_empty() && offending.chars().all(|c| c.is_ascii_alphanumeric());
+    message.starts_with("invalid float")
+        && word()
+        && !offending.starts_with(|c: char| c.is_ascii_digit())
 }
 
 /// The value that a mistake is part of.

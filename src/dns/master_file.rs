@@ -259,6 +259,12 @@ impl Reader {
             ));
         }
         let data: Vec<String> = data.iter().map(|token| to_ascii(token)).collect();
+        if kind == "MX" && data.len() == 1 {
+            return Err(mistake(
+                &format!("`MX {}` has no preference", data[0]),
+                &format!("write `MX 0 {}`", data[0]),
+            ));
+        }
         let line = format!(
             "$TTL {ttl_seconds}\nx {ttl_seconds} IN {kind} {}\n",
             data.join(" ")

@@ -20,7 +20,6 @@ mod origin;
 mod path;
 mod reach;
 mod report_flow;
-mod transaction;
 mod walk;
 
 pub use flag::{Flag, FlagKind};

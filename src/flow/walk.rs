@@ -12,7 +12,6 @@ use super::misroute::misroutes;
 use super::path::{End, Path, minimal_cycle};
 use super::reach::{self, Miss, Reached};
 use super::report_flow;
-use super::transaction::{Client, Transaction};
 use crate::dns::{self, Zones};
 use crate::mail::{AuthAs, Directionality, Domain, Mailbox, ReversePath, Status};
 use crate::model::{
@@ -21,7 +20,7 @@ use crate::model::{
 };
 use crate::route::{
     self, Admission, Arrival, Connection, Copy, Event, Happened, MailItem, NextHop, Outcome, Peer,
-    Presented, Properties, Reason, Step, Subject, Trace, Transfer,
+    Presented, Properties, Reason, Step, Subject, Trace, Transfer, Verdict,
 };
 
 /// Follows a message to every one of its ends.
@@ -39,13 +38,13 @@ pub fn walk(topology: &Topology, zones: &Zones, question: &Question) -> Flow {
         delivered: HashSet::new(),
         forks: Vec::new(),
     };
-    for (index, recipient) in question.to.iter().enumerate() {
-        // The same address twice in one transaction is one recipient.
-        if !question.to[..index].contains(recipient) {
-            let from = walk.forks.len();
-            walk.submit(question, recipient);
-            walk.flag_duplicates(from);
-        }
+    // The same address twice in one transaction is one recipient.
+    let mut met = HashSet::new();
+    let to = question.to.iter().filter(|to| met.insert(*to));
+    let to: Vec<Mailbox> = to.cloned().collect();
+    if !to.is_empty() {
+        walk.submit(question, to);
+        walk.flag_duplicates();
     }
     Flow {
         question: question.clone(),
@@ -66,30 +65,27 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    fn submit(&mut self, question: &Question, recipient: &Mailbox) {
+    /// One message for all of its recipients, each of them once.
+    fn submit(&mut self, question: &Question, to: Vec<Mailbox>) {
         match question.submission {
             Submission::User(server) | Submission::Host(server) => {
                 let mut path = Path::begin(server, question.from.clone());
                 let user = matches!(question.submission, Submission::User(_));
                 path.holder = user.then_some(server);
-                let mut item = self.submitted(question, recipient, server);
-                if user {
-                    let named: HashSet<&Mailbox> = question.to.iter().collect();
-                    item.properties.envelope = Some(named.len());
-                }
                 let who = if user {
                     Reason::AuthenticatedUser
                 } else {
                     Reason::AnonymousSession
                 };
-                path.record([Step::new(Event::Submit, recipient).because(who)]);
+                path.record([Step::new(Event::Submit, &to[0]).because(who)]);
+                let item = self.submitted(question, to, server);
                 path.trust = user.then_some(item.auth_as);
                 self.visit(&item, path);
             }
             Submission::Anonymous { server, address } => {
                 let transfer = Transfer {
                     reverse_path: question.from.clone(),
-                    recipients: vec![recipient.clone()],
+                    recipients: to,
                     size: question.size,
                     organization: None,
                     cross_premises: None,
@@ -112,7 +108,7 @@ impl Walk<'_> {
                     server,
                     &connection,
                     &transfer,
-                    Path::begin(server, question.from.clone()),
+                    &Path::begin(server, question.from.clone()),
                     Hand::First,
                 );
             }
@@ -120,7 +116,7 @@ impl Walk<'_> {
     }
 
     /// The message as the sender's own server has it.
-    fn submitted(&self, question: &Question, recipient: &Mailbox, server: ServerId) -> MailItem {
+    fn submitted(&self, question: &Question, to: Vec<Mailbox>, server: ServerId) -> MailItem {
         let this = self.topology.server(server);
         // The submission leaves a Received field of its own ("with mapi").
         let trace = Trace {
@@ -129,7 +125,7 @@ impl Walk<'_> {
         };
         MailItem {
             reverse_path: question.from.clone(),
-            recipients: vec![recipient.clone()],
+            recipients: to,
             size: question.size,
             auth_as: AuthAs::Internal,
             directionality: Directionality::Originating,
@@ -352,7 +348,7 @@ impl Walk<'_> {
             next,
             &connection,
             &copy.transfer_to(connection.peer),
-            path,
+            &path,
             Hand::Next(copy.next_hop.connector()),
         );
     }
@@ -436,112 +432,123 @@ impl Walk<'_> {
         route::judge(&copy.tls, offered, certificate, self.topology.as_of())
     }
 
-    /// RCPT TO and the end of DATA at the next server.
+    /// RCPT TO for every recipient, and the end of DATA for those who are accepted alike.
     fn hand_over(
         &mut self,
         next: ServerId,
         connection: &Connection,
         transfer: &Transfer,
-        mut path: Path,
+        path: &Path,
         hand: Hand,
     ) {
-        let recipient = &transfer.recipients[0];
-        let hop = |steps| Hop {
-            server: next,
-            connector: hand.connector(),
-            tls: connection.tls,
-            steps,
-        };
-        let arrive = |path: &mut Path, steps: Vec<Step>| match hand {
-            Hand::First => path.record(steps),
-            Hand::Next(_) => path.hops.push(hop(steps)),
-        };
-        let (admission, envelope, step) = match self.let_in(next, connection, transfer, &path, hand)
-        {
-            Ok(taken) => taken,
-            Err(refused) => {
-                let (status, step) = *refused;
-                arrive(&mut path, vec![step]);
-                return self.refuse(recipient, status, path);
-            }
-        };
-        let again = path.comes_again(next, recipient, admission.directionality);
-        match route::admit(self.topology, next, connection, &admission, transfer) {
-            Ok((mut item, admitted)) => {
-                item.properties.envelope = item.properties.envelope.or(envelope);
-                let mut received = step;
-                received.because.extend(admitted.because);
-                arrive(&mut path, vec![received]);
-                path.trust = Some(item.auth_as);
-                self.flag_trust(&item, &admission, next, &mut path);
-                self.visit(&item, path);
-            }
-            Err(refusal) => {
-                let route::Refusal { status, step: last } = *refusal;
-                let kind = loop_detector(&last);
-                arrive(&mut path, vec![step, last]);
-                match kind.filter(|_| again) {
-                    Some(kind) => {
-                        let cycle = minimal_cycle(&path.hops);
-                        self.looped(recipient, status, kind, cycle, path);
-                    }
-                    None => self.refuse(recipient, status, path),
+        let mut accepted: Vec<(Admission, Step, Vec<Mailbox>)> = Vec::new();
+        for recipient in &transfer.recipients {
+            let from = &transfer.reverse_path;
+            let verdict = route::accept(self.topology, next, connection, from, recipient);
+            let verdict = match hand {
+                Hand::First => self.within_limit(verdict, &accepted),
+                // Choice: a server sends what is left over in a transaction of its own (RFC 5321
+                // §4.5.3.1.10), so that no recipient waits.
+                Hand::Next(_) => verdict,
+            };
+            match verdict.decision {
+                Ok(admission) => match accepted.iter_mut().find(|(same, ..)| *same == admission) {
+                    Some((.., recipients)) => recipients.push(recipient.clone()),
+                    None => accepted.push((admission, verdict.step, vec![recipient.clone()])),
+                },
+                Err(status) => {
+                    let mut path = path.clone();
+                    hand.arrive(&mut path, next, connection.tls, vec![verdict.step]);
+                    self.refuse(recipient, status, path);
                 }
             }
         }
-    }
-
-    /// RCPT TO at the next server: the admission, how many recipients come with this one, and why.
-    fn let_in(
-        &self,
-        next: ServerId,
-        connection: &Connection,
-        transfer: &Transfer,
-        path: &Path,
-        hand: Hand,
-    ) -> Result<(Admission, Option<usize>, Step), Box<(Status, Step)>> {
-        let recipient = &transfer.recipients[0];
-        let sender = &transfer.reverse_path;
-        let verdict = route::accept(self.topology, next, connection, sender, recipient);
-        let step = verdict.step;
-        let admission = match verdict.decision {
-            Ok(admission) => admission,
-            Err(status) => return Err(Box::new((status, step))),
-        };
-        match self.count_envelope(next, connection, transfer, &admission, path, hand) {
-            Ok(envelope) => Ok((admission, envelope, step)),
-            Err((status, reason)) => Err(Box::new((status, step.because(reason)))),
+        for (admission, received, recipients) in accepted {
+            let transfer = Transfer {
+                recipients,
+                ..transfer.clone()
+            };
+            let path = path.clone();
+            self.take(
+                next, connection, &admission, received, &transfer, path, hand,
+            );
         }
     }
 
-    /// How many recipients come with this one, where the message was one of several and no server
-    /// has counted them yet.
-    fn count_envelope(
+    /// What becomes of one more recipient after these in one transaction: a connector takes so many
+    /// (Exchange PowerShell, "Set-ReceiveConnector", MaxRecipientsPerMessage).
+    fn within_limit(
         &self,
+        verdict: Verdict,
+        accepted: &[(Admission, Step, Vec<Mailbox>)],
+    ) -> Verdict {
+        let Ok(admission) = &verdict.decision else {
+            return verdict;
+        };
+        let limit = self
+            .topology
+            .receive_connector(admission.connector)
+            .max_recipients;
+        let count = accepted
+            .iter()
+            .map(|(.., recipients)| recipients.len())
+            .sum::<usize>()
+            + 1;
+        if u32::try_from(count).is_ok_and(|count| count <= limit) {
+            return verdict;
+        }
+        let reason = Reason::TooManyRecipients { count, limit };
+        Verdict {
+            decision: Err(replies::TOO_MANY_RECIPIENTS.clone()),
+            step: verdict.step.because(reason),
+        }
+    }
+
+    /// The end of DATA at the next server, for recipients that it accepts.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "what RCPT TO decided, and what it was about"
+    )]
+    fn take(
+        &mut self,
         next: ServerId,
         connection: &Connection,
-        transfer: &Transfer,
         admission: &Admission,
-        path: &Path,
+        mut received: Step,
+        transfer: &Transfer,
+        mut path: Path,
         hand: Hand,
-    ) -> Result<Option<usize>, (Status, Reason)> {
-        let counted = path.holder.is_some() || transfer.properties.envelope.is_some();
-        if counted || self.addressed.len() < 2 {
-            return Ok(None);
+    ) {
+        let recipients = transfer.recipients.iter();
+        // All of them are noted, whichever comes again.
+        let again = recipients
+            .filter(|recipient| path.comes_again(next, recipient, admission.directionality))
+            .count()
+            > 0;
+        match route::admit(self.topology, next, connection, admission, transfer) {
+            Ok((item, step)) => {
+                received.because.extend(step.because);
+                hand.arrive(&mut path, next, connection.tls, vec![received]);
+                path.trust = Some(item.auth_as);
+                self.flag_trust(&item, admission, next, &mut path);
+                self.visit(&item, path);
+            }
+            Err(refusal) => {
+                let route::Refusal { status, step } = *refusal;
+                let kind = loop_detector(&step).filter(|_| again);
+                hand.arrive(&mut path, next, connection.tls, vec![received, step]);
+                for recipient in &transfer.recipients {
+                    let (status, path) = (status.clone(), path.clone());
+                    match kind {
+                        Some(kind) => {
+                            let cycle = minimal_cycle(&path.hops);
+                            self.looped(recipient, status, kind, cycle, path);
+                        }
+                        None => self.refuse(recipient, status, path),
+                    }
+                }
+            }
         }
-        let client = match hand {
-            Hand::First => Client::Session,
-            Hand::Next(_) => Client::Host,
-        };
-        let transaction = Transaction {
-            topology: self.topology,
-            server: next,
-            connection,
-            reverse_path: &transfer.reverse_path,
-            addressed: self.addressed,
-        };
-        let share = transaction.share(&transfer.recipients[0], admission.connector, client);
-        share.map(Some)
     }
 
     fn deliver(&mut self, id: Option<RecipientId>, copy: &Copy, mut path: Path) {
@@ -786,10 +793,16 @@ impl Walk<'_> {
     }
 
     /// A recipient that gets the same message twice although it was addressed once: on a host outside,
-    /// because mailboxes drop the second copy.
-    fn flag_duplicates(&mut self, from: usize) {
+    /// because mailboxes drop the second copy. Somebody who was written to besides others has one copy
+    /// for that, and another from a group.
+    fn flag_duplicates(&mut self) {
         let mut delivered = HashSet::new();
-        for fork in &mut self.forks[from..] {
+        let besides = |to: &Mailbox| self.addressed.len() > 1 && self.addressed.contains(to);
+        for fork in self
+            .forks
+            .iter_mut()
+            .filter(|fork| !besides(&fork.recipient))
+        {
             let Some(hop) = fork.hops.last() else {
                 continue;
             };
@@ -847,10 +860,16 @@ enum Hand {
 }
 
 impl Hand {
-    fn connector(self) -> Option<SendConnectorId> {
+    /// Notes what the server that gets it decided.
+    fn arrive(self, path: &mut Path, server: ServerId, tls: bool, steps: Vec<Step>) {
         match self {
-            Self::First => None,
-            Self::Next(connector) => connector,
+            Self::First => path.record(steps),
+            Self::Next(connector) => path.hops.push(Hop {
+                server,
+                connector,
+                tls,
+                steps,
+            }),
         }
     }
 }

@@ -343,6 +343,33 @@ impl Building<'_> {
 
     async fn relay(&self, id: ServerId, ports: &[u16]) -> Result<Relay, LabError> {
         let server = self.topology.server(id);
+        let listeners = self.listeners(id, ports)?;
+        let spool = self.folder.join("spool").join(server.name.to_lowercase());
+        make_folder(&spool)?;
+        let spool_options = Options {
+            observer: Arc::new(SyncMeter::new(self.metrics.clone(), &server.name)),
+            ..Options::default()
+        };
+        let opened = Disk::open(&spool, &spool_options);
+        let (store, recovered) = opened.map_err(|source| LabError::Spool {
+            server: server.name.clone(),
+            source,
+        })?;
+        let config = self.config(id, store)?;
+        let started = Relay::start(config, recovered, listeners).await;
+        started.map_err(|source| LabError::Relay {
+            server: server.name.clone(),
+            source,
+        })
+    }
+
+    /// The ports of a server, on each of its addresses.
+    fn listeners(
+        &self,
+        id: ServerId,
+        ports: &[u16],
+    ) -> Result<Vec<(u16, tokio::net::TcpListener)>, LabError> {
+        let server = self.topology.server(id);
         let mut listeners = Vec::new();
         for address in &server.addresses {
             for port in ports {
@@ -355,17 +382,12 @@ impl Building<'_> {
                 listeners.push((*port, net::listen(real).map_err(listening)?));
             }
         }
-        let spool = self.folder.join("spool").join(server.name.to_lowercase());
-        make_folder(&spool)?;
-        let spool_options = Options {
-            observer: Arc::new(SyncMeter::new(self.metrics.clone(), &server.name)),
-            ..Options::default()
-        };
-        let opened = Disk::open(&spool, &spool_options);
-        let (store, recovered) = opened.map_err(|source| LabError::Spool {
-            server: server.name.clone(),
-            source,
-        })?;
+        Ok(listeners)
+    }
+
+    /// What the relay of a server is told.
+    fn config(&self, id: ServerId, store: Disk) -> Result<Config, LabError> {
+        let server = self.topology.server(id);
         let resolver = |at| Resolver::at(at).map_err(|error| LabError::Resolver(error.to_string()));
         let view = match server.dns_view {
             crate::model::DnsView::Internal => self.internal,
@@ -381,7 +403,7 @@ impl Building<'_> {
             .identities
             .iter()
             .filter(|(certificate, _)| holds(certificate));
-        let config = Config {
+        Ok(Config {
             topology: self.topology.clone(),
             server: id,
             addresses: self.addresses.clone(),
@@ -405,11 +427,6 @@ impl Building<'_> {
             metrics: self.metrics.clone(),
             pace: self.pace,
             observer: None,
-        };
-        let started = Relay::start(config, recovered, listeners).await;
-        started.map_err(|source| LabError::Relay {
-            server: server.name.clone(),
-            source,
         })
     }
 }

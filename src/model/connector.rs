@@ -420,6 +420,8 @@ pub struct AdPermission {
     pub rights: Vec<ExtendedRight>,
     /// Whether they are denied, which goes before giving.
     pub deny: bool,
+    /// Where it is described.
+    pub settings: Settings,
 }
 
 /// Whom rights are given to (Exchange Server, "Receive connectors", permission groups).

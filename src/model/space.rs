@@ -96,7 +96,9 @@ fn is_smtp(space: &str) -> bool {
 /// A space of another type than SMTP.
 fn foreign(kind: &str, space: &str) -> Result<DomainPattern, AddressSpaceError> {
     let is_word = !kind.is_empty() && kind.chars().all(|c| c.is_ascii_alphanumeric());
-    if !is_word || did_you_mean(kind, ["SMTP"]).is_some() {
+    // A word before `SMTP:` is a scope that does not exist.
+    let is_scope = is_smtp(space) && space.contains(':');
+    if !is_word || is_scope || did_you_mean(kind, ["SMTP"]).is_some() {
         return Err(AddressSpaceError::Type(kind.to_owned()));
     }
     Ok(DomainPattern::Foreign {

@@ -16,7 +16,7 @@ use super::attribute;
 use super::firewall;
 use super::item::{
     Admission, Arrival, ClientCertificate, Connection, Copy, Envelope, MailItem, Peer, Properties,
-    Refusal, Taken, Transfer, Verdict,
+    Refusal, Taken, Trace, Transfer, Verdict,
 };
 use super::lookup;
 use super::loops;
@@ -378,26 +378,11 @@ pub fn admit(
         });
         return Err(refusal(&replies::TOO_LARGE, step));
     }
-    let mut trace = transfer.trace.clone();
-    if !rights.has(ExtendedRight::AcceptHeadersRouting) {
-        // Exchange Server, "Header firewall": without the right the fields that loop detectors count
-        // are taken off before anybody counts them.
-        trace.received_by.clear();
-    }
-    let entry = entry_service(topology, server, connector);
-    for service in &this.services[entry..] {
-        let checked = service_connector(topology, server, connector, service.transport_role);
-        if let Err(reason) = loops::check_hops(checked, &service.received_by, &trace) {
-            return Err(refusal(&profile.hop_count_exceeded, step.because(reason)));
-        }
-        trace.received_by.push(service.received_by.clone());
-    }
-    if this.is_front_end() {
-        if let Err(reason) = loops::check_attributions(connector, admission.organization, &trace) {
-            return Err(refusal(&profile.hop_count_exceeded, step.because(reason)));
-        }
-        loops::count_attribution(&mut trace, admission.organization);
-    }
+    let counts = rights.has(ExtendedRight::AcceptHeadersRouting);
+    let trace = match count_hops(topology, server, admission, transfer, counts) {
+        Ok(trace) => trace,
+        Err(reason) => return Err(refusal(&profile.hop_count_exceeded, step.because(*reason))),
+    };
     let (auth_as, why) = firewall::promote(topology, connection, admission, transfer, rights);
     let item = MailItem {
         reverse_path: transfer.reverse_path.clone(),
@@ -425,6 +410,36 @@ pub fn admit(
         trace,
     };
     Ok((item, step.because(why)))
+}
+
+/// The loop detectors of every service that a message comes through, and of the tenant that it is
+/// attributed to; gives the trace with their own marks.
+fn count_hops(
+    topology: &Topology,
+    server: ServerId,
+    admission: &Admission,
+    transfer: &Transfer,
+    counts: bool,
+) -> Result<Trace, Box<Reason>> {
+    let this = topology.server(server);
+    let connector = topology.receive_connector(admission.connector);
+    let mut trace = transfer.trace.clone();
+    if !counts {
+        // Exchange Server, "Header firewall": without the right the fields that loop detectors count
+        // are taken off before anybody counts them.
+        trace.received_by.clear();
+    }
+    let entry = entry_service(topology, server, connector);
+    for service in &this.services[entry..] {
+        let checked = service_connector(topology, server, connector, service.transport_role);
+        loops::check_hops(checked, &service.received_by, &trace)?;
+        trace.received_by.push(service.received_by.clone());
+    }
+    if this.is_front_end() {
+        loops::check_attributions(connector, admission.organization, &trace)?;
+        loops::count_attribution(&mut trace, admission.organization);
+    }
+    Ok(trace)
 }
 
 fn refusal(status: &Status, step: Step) -> Box<Refusal> {

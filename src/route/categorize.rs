@@ -12,7 +12,7 @@ use super::resolve::{self, Changes, Place, Resolution, Resolved};
 use super::rules::{self, Orders, Ruling};
 use super::select::{self, NoWinner, Selection};
 use super::sites::{SMTP_PORT, Towards, nearest, port_between, towards};
-use super::step::{Event, Reason, Step, Subject};
+use super::step::{Event, Reason, Rejected, Step, Subject};
 use super::tls;
 use crate::mail::{Domain, Mailbox};
 use crate::model::{
@@ -418,31 +418,30 @@ fn elsewhere(
     recipient: Mailbox,
     steps: &mut Vec<Step>,
 ) -> Result<Copy, Failure> {
-    let domain = &recipient.domain;
     if !topology.server(server).relays_to.is_empty() {
         return Ok(by_gateway(topology, server, item, recipient, steps));
     }
-    let selection = if topology.server(server).directory {
-        select::select_for(topology, server, item, domain)
+    let select = if topology.server(server).directory {
+        select::select_for
     } else {
-        select::select_on_edge(topology, server, item, domain)
+        select::select_on_edge
     };
-    let organization = topology.organization(topology.server(server).organization);
     let Selection {
         winner,
         because,
         rejected,
-    } = selection;
-    match (winner, organization.fallback) {
-        (Ok(id), _) => {
-            let choice = Step::new(Event::SendExternal, &recipient)
+    } = select(topology, server, item, &recipient.domain);
+    let step = |event| Step::new(event, &recipient);
+    match winner {
+        Ok(id) => {
+            let choice = step(Event::SendExternal)
                 .chosen(Subject::SendConnector(id))
                 .because(because)
                 .rejected(rejected);
             by_connector(topology, server, item, recipient, id, choice, steps)
         }
-        (Err(NoWinner::TooLarge), _) => {
-            let step = Step::new(Event::Fail, &recipient)
+        Err(NoWinner::TooLarge) => {
+            let step = step(Event::Fail)
                 .because(Reason::NoConnector)
                 .rejected(rejected);
             Err(Failure {
@@ -450,32 +449,42 @@ fn elsewhere(
                 ..Failure::new(recipient, replies::TOO_LARGE.clone())
             })
         }
-        (Err(NoWinner::Uncovered), Fallback::Mx) => {
-            let step = Step::new(Event::SendExternal, &recipient)
-                .chosen(Subject::Mx(domain.clone()))
-                .because(Reason::NoConnector)
-                .rejected(rejected);
-            steps.push(step);
+        Err(NoWinner::Uncovered) => Ok(uncovered(
+            topology, server, item, recipient, rejected, steps,
+        )),
+    }
+}
+
+/// A recipient whose domain no connector covers: where the organization falls back to.
+fn uncovered(
+    topology: &Topology,
+    server: ServerId,
+    item: &MailItem,
+    recipient: Mailbox,
+    rejected: Vec<Rejected>,
+    steps: &mut Vec<Step>,
+) -> Copy {
+    let organization = topology.organization(topology.server(server).organization);
+    let step = |event, chosen| {
+        Step::new(event, &recipient)
+            .chosen(chosen)
+            .because(Reason::NoConnector)
+            .rejected(rejected)
+    };
+    match organization.fallback {
+        Fallback::Mx => {
+            let domain = recipient.domain.clone();
+            steps.push(step(Event::SendExternal, Subject::Mx(domain.clone())));
             let next_hop = NextHop::Dns {
-                domain: domain.clone(),
+                domain,
                 connector: None,
                 port: SMTP_PORT,
             };
-            Ok(outside(topology, server, item, recipient, next_hop, None))
+            outside(topology, server, item, recipient, next_hop, None)
         }
-        (Err(NoWinner::Uncovered), Fallback::Unreachable) => {
-            let step = Step::new(Event::Defer, &recipient)
-                .chosen(Subject::UnreachableQueue)
-                .because(Reason::NoConnector)
-                .rejected(rejected);
-            steps.push(step);
-            Ok(inside(
-                topology,
-                server,
-                item,
-                recipient,
-                NextHop::Unreachable,
-            ))
+        Fallback::Unreachable => {
+            steps.push(step(Event::Defer, Subject::UnreachableQueue));
+            inside(topology, server, item, recipient, NextHop::Unreachable)
         }
     }
 }

@@ -190,24 +190,17 @@ fn select_among(
             }
         });
     }
-    match best {
-        Some(Candidate { id, space, .. }) => Selection {
-            winner: Ok(id),
-            because: Reason::AddressSpace(space.pattern.to_string()),
-            rejected,
-        },
-        None => {
-            let winner = Err(if too_small {
-                NoWinner::TooLarge
-            } else {
-                NoWinner::Uncovered
-            });
-            Selection {
-                winner,
-                because: Reason::NoConnector,
-                rejected,
-            }
+    let (winner, because) = match best {
+        Some(Candidate { id, space, .. }) => {
+            (Ok(id), Reason::AddressSpace(space.pattern.to_string()))
         }
+        None if too_small => (Err(NoWinner::TooLarge), Reason::NoConnector),
+        None => (Err(NoWinner::Uncovered), Reason::NoConnector),
+    };
+    Selection {
+        winner,
+        because,
+        rejected,
     }
 }
 

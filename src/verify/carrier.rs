@@ -67,7 +67,7 @@ impl Carrier<'_> {
             .find(|selection| !selection.winner.is_ok_and(is_hybrid))?;
         let message = self.carried_otherwise(wrong, what);
         if let Some(loser) = hybrid.iter().find(|id| self.is_covered_by(**id)) {
-            return Some((self.passed_over(code, message, wrong, *loser), Vec::new()));
+            return Some(self.passed_over(code, message, wrong, *loser));
         }
         let Some(connector) = hybrid.first().map(|id| self.topology.send_connector(*id)) else {
             return Some((self.no_hybrid_connector(code, message), Vec::new()));
@@ -131,7 +131,7 @@ impl Carrier<'_> {
         message: String,
         selection: &Selection,
         loser: SendConnectorId,
-    ) -> Diagnostic {
+    ) -> Fault {
         let connector = self.topology.send_connector(loser);
         let lost = |each: &&Rejected| each.candidate == Subject::SendConnector(loser);
         let reason = selection
@@ -150,10 +150,22 @@ impl Carrier<'_> {
             diagnostic =
                 diagnostic.because(format!("`{}` is passed over: {reason}", connector.name));
         }
-        diagnostic.help(format!(
+        let diagnostic = diagnostic.help(format!(
             "make `{}` win the connector selection: look at its {key}",
             connector.name
-        ))
+        ));
+        let fix = match key {
+            "MaxMessageSize" => set(connector, key, "Unlimited", &edit::quoted("Unlimited")),
+            "IsScopedConnector" => set(connector, key, "$false", "false"),
+            _ => {
+                let rival = selection
+                    .winner
+                    .ok()
+                    .map(|id| self.topology.send_connector(id));
+                set(rival.unwrap_or(connector), "Enabled", "$false", "false")
+            }
+        };
+        (diagnostic, vec![fix])
     }
 
     /// The Mailbox servers of an Edge server's site.
@@ -316,6 +328,17 @@ fn spaces_of(connector: &SendConnector) -> impl Iterator<Item = String> {
             1 => space.pattern.to_string(),
             cost => format!("SMTP:{};{cost}", space.pattern),
         })
+}
+
+/// `Set-SendConnector` with one key: as PowerShell and as the world write the value.
+pub(super) fn set(connector: &SendConnector, key: &str, value: &str, in_world: &str) -> Fix {
+    let name = powershell::quoted(&connector.name);
+    let edit = edit::set_key(&connector.settings, key, in_world);
+    Fix {
+        side: Side::OnPremises,
+        script: format!("Set-SendConnector -Identity {name} -{key} {value}"),
+        edits: edit.into_iter().collect(),
+    }
 }
 
 /// `Set-SendConnector -AddressSpaces`, which replaces the list.

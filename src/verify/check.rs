@@ -10,7 +10,7 @@ use super::questions::survey;
 use super::stage::Rule;
 use super::{
     ambiguous, directory, edge, group_domain, hybrid_connectors, inbound, intent, outcomes, relay,
-    relayed, targets,
+    relayed, targets, wildcard,
 };
 use crate::diag::Severity;
 use crate::dns::Zones;
@@ -23,6 +23,7 @@ const RULES: &[&[Rule]] = &[
     group_domain::RULES,
     inbound::RULES,
     edge::RULES,
+    wildcard::RULES,
     ambiguous::RULES,
     directory::RULES,
     targets::RULES,
@@ -47,7 +48,7 @@ pub fn check(topology: &Topology, zones: &Zones) -> Report {
     let mut findings = Vec::new();
     for rule in rules() {
         for found in (rule.check)(&context) {
-            context.claim(&found.claims, found.finding.diagnostic.severity);
+            context.claim(&found.claims);
             findings.push(found.finding);
         }
     }

@@ -4,19 +4,19 @@ use std::collections::BTreeSet;
 
 use super::finding::{Finding, Fix};
 use super::questions::{Asked, Survey};
-use crate::diag::{Diagnostic, Severity};
+use crate::diag::Diagnostic;
 use crate::dns::Zones;
 use crate::flow::{Disposition, FlagKind, Flow, Fork, Submission};
 use crate::mail::{EnhancedStatus, Mailbox};
-use crate::model::{OrganizationId, Topology};
+use crate::model::{OrganizationId, RecipientId, RecipientKind, Topology};
 
 /// What a rule looks at.
 pub(super) struct Context<'a> {
     pub(super) topology: &'a Topology,
     pub(super) zones: &'a Zones,
     pub(super) survey: Survey,
-    /// The questions that some finding explains, by the worst that was said of them.
-    claimed: Vec<Option<Severity>>,
+    /// Which questions some finding explains.
+    claimed: Vec<bool>,
 }
 
 /// A finding with the questions it explains, as indexes into the survey.
@@ -28,7 +28,7 @@ pub(super) struct Found {
 impl<'a> Context<'a> {
     /// Nothing is explained yet.
     pub(super) fn new(topology: &'a Topology, zones: &'a Zones, survey: Survey) -> Self {
-        let claimed = vec![None; survey.asked.len()];
+        let claimed = vec![false; survey.asked.len()];
         Self {
             topology,
             zones,
@@ -38,18 +38,10 @@ impl<'a> Context<'a> {
     }
 
     /// Marks questions as explained.
-    pub(super) fn claim(&mut self, claims: &[usize], severity: Severity) {
+    pub(super) fn claim(&mut self, claims: &[usize]) {
         for index in claims {
-            self.claimed[*index] = self.claimed[*index].max(Some(severity));
+            self.claimed[*index] = true;
         }
-    }
-
-    /// The questions that no error explains: an expectation about them is still to be judged.
-    pub(super) fn not_in_error(&self) -> impl Iterator<Item = &Asked> {
-        let asked = self.survey.asked.iter().zip(&self.claimed);
-        asked
-            .filter(|(_, claimed)| **claimed != Some(Severity::Error))
-            .map(|(asked, _)| asked)
     }
 
     /// The questions that no finding explains yet, with their indexes.
@@ -58,7 +50,7 @@ impl<'a> Context<'a> {
             .asked
             .iter()
             .enumerate()
-            .filter(|(index, _)| self.claimed[*index].is_none())
+            .filter(|(index, _)| !self.claimed[*index])
     }
 
     /// The open questions that satisfy a condition.
@@ -75,10 +67,25 @@ impl<'a> Context<'a> {
         let flow = asked.ordinary();
         is_flagged(flow)
             || flow.forks.iter().any(|fork| {
-                let fails =
-                    fork.disposition.is_failure() || fork.disposition == Disposition::Unknown;
+                let fails = fork.disposition.is_failure()
+                    || fork.disposition == Disposition::Unknown
+                    || self.is_astray(fork);
                 fails && !self.is_wanted(asked, fork)
             })
+    }
+
+    /// Whether a copy leaves the world although somebody in it has its address.
+    pub(super) fn is_astray(&self, fork: &Fork) -> bool {
+        let has_it = |organization: OrganizationId| {
+            let holders = self.topology.recipients_at(organization, &fork.recipient);
+            let elsewhere = |id: &RecipientId| {
+                let kind = &self.topology.recipient(*id).kind;
+                matches!(kind, RecipientKind::MailUser { .. })
+            };
+            holders.iter().any(|id| !elsewhere(id))
+        };
+        fork.disposition == Disposition::LeftWorld
+            && self.topology.organizations().any(|(id, _)| has_it(id))
     }
 
     /// How many addresses the questions that go amiss stand for; all of them where none does.
@@ -146,10 +153,10 @@ impl<'a> Context<'a> {
             .max_by_key(|asked| {
                 let flow = asked.ordinary();
                 let sender = self.survey.senders[asked.from].kind;
-                let fails = flow
-                    .forks
-                    .iter()
-                    .any(|fork| fork.disposition.is_failure() && !self.is_wanted(asked, fork));
+                let fails = flow.forks.iter().any(|fork| {
+                    let fails = fork.disposition.is_failure() || self.is_astray(fork);
+                    fails && !self.is_wanted(asked, fork)
+                });
                 let rank = match sender {
                     "on-premises mailboxes" => 3,
                     "cloud mailboxes" => 2,
@@ -225,10 +232,17 @@ pub(super) fn is_troubled(flow: &Flow) -> bool {
 pub(super) fn in_words(topology: &Topology, flow: &Flow) -> Option<String> {
     let fails = |fork: &&Fork| fork.disposition.is_failure();
     let flagged = |fork: &&Fork| fork.flags.iter().any(|flag| !flag.expected);
+    let outside = |fork: &&Fork| {
+        matches!(
+            fork.disposition,
+            Disposition::LeftWorld | Disposition::Unknown
+        )
+    };
     let mut forks = flow.forks.iter();
     let fork = forks
         .find(fails)
         .or_else(|| flow.forks.iter().find(flagged))
+        .or_else(|| flow.forks.iter().find(outside))
         .or_else(|| flow.forks.first())?;
     let last = fork
         .hops

@@ -3,21 +3,22 @@
 
 use std::collections::BTreeMap;
 
+use super::classes::is_routing_address;
 use super::context::{Context, Found, in_words};
 use super::edit;
-use super::finding::{Finding, Fix, Side};
+use super::finding::{Edit, Finding, Fix, Side};
 use super::hybrid::{self, Pair};
 use super::powershell;
-use super::questions::is_routing_address;
 use super::stage::{Rule, Stage};
 use crate::diag::Diagnostic;
+use crate::flow::Fork;
 use crate::mail::Mailbox;
 use crate::model::{DomainType, Member, Recipient, RecipientId, RecipientKind, Topology};
 
 /// The rules of this file.
 pub(super) const RULES: &[Rule] = &[
     Rule::new(Stage::SecondaryAddress, secondary_group_addresses),
-    Rule::new(Stage::Notes, unknown_members),
+    Rule::new(Stage::Outcome, unknown_members),
     Rule::new(Stage::Notes, echo_off),
 ];
 
@@ -140,19 +141,61 @@ fn unknown_members(context: &Context<'_>) -> Vec<Found> {
             continue;
         };
         for member in members {
-            let Member::Nobody(address) = member else {
-                continue;
-            };
-            let message = format!(
-                "`{address}` is a member of `{}` and no recipient of its organization",
-                group.primary()
-            );
-            let draft = Finding::of("unknown-member", group.settings.at("Members"), message)
-                .help("remove the member, or synchronize the recipient");
-            found.push(draft.claims_nothing(1, None));
+            if let Member::Nobody(address) = member {
+                found.push(unknown_member(context, group, address));
+            }
         }
     }
     found
+}
+
+fn unknown_member(context: &Context<'_>, group: &Recipient, address: &Mailbox) -> Found {
+    let message = format!(
+        "`{address}` is a member of `{}` and no recipient of its organization",
+        group.primary()
+    );
+    let script = format!(
+        "Remove-UnifiedGroupLinks -Identity {} -LinkType Members -Links {}",
+        powershell::quoted(group.primary()),
+        powershell::quoted(address)
+    );
+    let edits = ["Members", "Subscribers"]
+        .into_iter()
+        .filter_map(|key| without_member(context.topology, group, key, address));
+    let lost = |fork: &Fork| fork.recipient == *address && fork.disposition.is_failure();
+    Finding::of("unknown-member", group.settings.at("Members"), message)
+        .help("remove the member, or synchronize the recipient")
+        .fix(Side::ExchangeOnline, script, edits)
+        .explains(context, |asked| asked.ordinary().forks.iter().any(lost))
+}
+
+/// A list of members without one of them, where it is written.
+fn without_member(
+    topology: &Topology,
+    group: &Recipient,
+    key: &str,
+    address: &Mailbox,
+) -> Option<Edit> {
+    let RecipientKind::Group {
+        members,
+        subscribers,
+        ..
+    } = &group.kind
+    else {
+        return None;
+    };
+    let list = if key == "Members" {
+        members
+    } else {
+        subscribers
+    };
+    let written = list.iter().map(|member| match member {
+        Member::Recipient(id) => topology.recipient(*id).primary(),
+        Member::Nobody(address) => address,
+    });
+    let kept = written.filter(|other| *other != address);
+    let at = group.settings.written(key)?;
+    Some(edit::replace(at, edit::list(kept.map(ToString::to_string))))
 }
 
 /// Subscribers who do not get back what they post: the default, and a frequent surprise.
@@ -169,9 +212,11 @@ fn echo_off(context: &Context<'_>) -> Vec<Found> {
             "Get-MailUser {} | Set-MailboxMessageConfiguration -EchoGroupMessageBackToSubscribedSender $true",
             powershell::quoted(first.primary())
         );
+        let key = "EchoGroupMessageBackToSubscribedSender";
+        let edits = silent.values().filter_map(|each| edit::set_key(&each.settings, key, "true"));
         let draft = Finding::of("group-echo-off", place, message)
             .help("switch the echo on for those who want a copy; it is off by default")
-            .fix(Side::ExchangeOnline, script, None);
+            .fix(Side::ExchangeOnline, script, edits);
         Some(draft.claims_nothing(count, None))
     });
     found.collect()

@@ -4,6 +4,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::SignedDuration;
+
 use super::carrier::Carrier;
 use super::context::{Context, Found, is_troubled};
 use super::draft::Draft;
@@ -182,8 +184,12 @@ struct Leaving<'a> {
 /// A finding about `CloudServicesMailEnabled`, if mail of the sending organization loses its trust.
 fn headers_left(context: &Context<'_>, leaving: &Leaving<'_>) -> Option<Found> {
     const KEY: &str = "CloudServicesMailEnabled";
-    let explains =
-        |asked: &Asked| is_from(context, asked, leaving.sender) && loses_trust(asked.ordinary());
+    let explains = |asked: &Asked| {
+        let forks = &asked.ordinary().forks;
+        forks
+            .iter()
+            .any(|fork| leaves_trust(context.topology, leaving.sender, fork))
+    };
     if context.open_where(explains).is_empty() {
         return None;
     }
@@ -205,6 +211,25 @@ fn headers_left(context: &Context<'_>, leaving: &Leaving<'_>) -> Option<Found> {
         .help(format!("set {KEY} to true"))
         .fix(*side, script, edit::set_key(settings, KEY, "true"));
     Some(draft.explains(context, explains))
+}
+
+/// Whether a fork loses its trust where it leaves an organization, whoever sent it: a post to a group
+/// crosses twice, and only the last crossing before the loss is to blame.
+fn leaves_trust(topology: &Topology, sender: OrganizationId, fork: &Fork) -> bool {
+    let Some(flag) = fork
+        .flags
+        .iter()
+        .find(|flag| flag.kind == FlagKind::WrongTrust)
+    else {
+        return false;
+    };
+    let organization = |hop: &Hop| topology.server(hop.server).organization;
+    let seen = fork.hops.iter().rposition(|hop| hop.server == flag.server);
+    let before = &fork.hops[..seen.map_or(fork.hops.len(), |at| at + 1)];
+    let mut crossings = before.windows(2).rev();
+    let last = crossings.find(|hops| organization(&hops[0]) != organization(&hops[1]));
+    // Without a crossing the sender's own organization does not know him.
+    last.is_some_and(|hops| organization(&hops[0]) == sender)
 }
 
 /// Receive connectors that do not take the cloud's headers.
@@ -416,8 +441,33 @@ fn unusable(
     Some(Unusable {
         place: first.settings.at(key).cloned(),
         message,
-        fix: None,
+        fix: Some(renew(topology, first, key)),
     })
+}
+
+/// A new certificate with the names of the old one, from an authority that others trust.
+fn renew(topology: &Topology, certificate: &Certificate, key: &str) -> Fix {
+    const YEAR: SignedDuration = SignedDuration::from_hours(24 * 365);
+    let subject = powershell::quoted(&certificate.subject);
+    let names: Vec<String> = certificate.names.iter().map(ToString::to_string).collect();
+    let script = format!(
+        "New-ExchangeCertificate -GenerateRequest -SubjectName {subject} -DomainName {} -PrivateKeyExportable $true\n# have a public authority sign it, import it on every hybrid server, name it in the connectors",
+        powershell::list(&names)
+    );
+    let value = match key {
+        "NotAfter" => topology
+            .as_of()
+            .checked_add(YEAR)
+            .ok()
+            .map(|end| end.to_string()),
+        _ => Some(edit::quoted("ThirdParty")),
+    };
+    let edit = value.and_then(|value| edit::set_key(&certificate.settings, key, &value));
+    Fix {
+        side: Side::OnPremises,
+        script,
+        edits: edit.into_iter().collect(),
+    }
 }
 
 /// Brings a certificate to one more server.

@@ -11,7 +11,7 @@ use super::stage::{Rule, Stage};
 use crate::diag::Diagnostic;
 use crate::flow::{FlagKind, Fork};
 use crate::mail::NamePattern;
-use crate::model::{Matcher, ReceiveConnectorId, ServerId, Topology};
+use crate::model::{Matcher, ReceiveConnector, ReceiveConnectorId, ServerId, Topology};
 use crate::route::{self, Presented};
 
 /// The rules of this file.
@@ -58,10 +58,11 @@ fn unmatched(context: &Context<'_>, pair: Pair) -> Option<Found> {
     {
         diagnostic = diagnostic.because(words);
     }
-    let fix = inbound
-        .first()
-        .zip(acceptable)
-        .map(|(id, name)| set_name(topology, *id, name));
+    let fix = match (inbound.first(), switched_off(topology, pair)) {
+        (Some(id), _) => acceptable.map(|name| set_name(topology, *id, name)),
+        (None, Some(connector)) => Some(switch_on(connector)),
+        (None, None) => acceptable.map(|name| new_connector(topology, pair, name)),
+    };
     let affected = context.affected(&claims);
     Some(Found {
         finding: Finding {
@@ -90,7 +91,9 @@ fn nothing_matches(
             ),
         ),
         None => (
-            tenant.settings.object.clone(),
+            switched_off(topology, pair)
+                .and_then(|connector| connector.settings.at("Enabled").cloned())
+                .or_else(|| tenant.settings.object.clone()),
             format!(
                 "`{}` has no enabled inbound connector of type OnPremises",
                 tenant.name
@@ -131,6 +134,55 @@ fn suffers(context: &Context<'_>, pair: Pair, asked: &Asked) -> bool {
     };
     let mut forks = asked.ordinary().forks.iter();
     forks.any(|fork| goes_up(fork) && (flagged(fork) || at_the_door(fork)))
+}
+
+/// A connector that would recognise servers if it were enabled.
+fn switched_off(topology: &Topology, pair: Pair) -> Option<&ReceiveConnector> {
+    let mut all = topology
+        .receive_connectors()
+        .map(|(_, connector)| connector);
+    all.find(|connector| {
+        connector.organization == pair.tenant
+            && !connector.enabled
+            && connector.partner.is_none()
+            && matches!(connector.matcher, Matcher::Peer { .. })
+    })
+}
+
+fn switch_on(connector: &ReceiveConnector) -> Fix {
+    let name = powershell::quoted(&connector.name);
+    let edit = edit::set_key(&connector.settings, "Enabled", "true");
+    Fix {
+        side: Side::ExchangeOnline,
+        script: format!("Set-InboundConnector -Identity {name} -Enabled $true"),
+        edits: edit.into_iter().collect(),
+    }
+}
+
+/// The connector that the hybrid wizard would make.
+fn new_connector(topology: &Topology, pair: Pair, name: &NamePattern) -> Fix {
+    let on_premises = &topology.organization(pair.on_premises).name;
+    let called = format!("Inbound from {on_premises}");
+    let keys = [
+        ("Name", edit::quoted(&called)),
+        ("ConnectorType", edit::quoted("OnPremises")),
+        ("SenderDomains", edit::list(["*".to_owned()])),
+        ("TlsSenderCertificateName", edit::quoted(&name.to_string())),
+        ("RequireTls", "true".to_owned()),
+        ("CloudServicesMailEnabled", "true".to_owned()),
+    ];
+    let tenant = &topology.organization(pair.tenant).settings;
+    let edit = edit::add_object(tenant, None, "ExchangeOnline.InboundConnectors", &keys);
+    let script = format!(
+        "New-InboundConnector -Name {} -ConnectorType OnPremises -SenderDomains * -TlsSenderCertificateName {} -RequireTls $true -CloudServicesMailEnabled $true",
+        powershell::quoted(&called),
+        powershell::quoted(name)
+    );
+    Fix {
+        side: Side::ExchangeOnline,
+        script,
+        edits: edit.into_iter().collect(),
+    }
 }
 
 fn set_name(topology: &Topology, id: ReceiveConnectorId, name: &NamePattern) -> Fix {

@@ -15,16 +15,63 @@ use crate::model::{Expectation, Topology};
 /// The rules of this file.
 pub(super) const RULES: &[Rule] = &[Rule::new(Stage::Expectations, check)];
 
-/// Checks every expectation; what an error already explains is not said twice.
+/// Checks every expectation; what a finding already explains is not said twice, and neither is what
+/// several expectations say of one flow.
 fn check(context: &Context<'_>) -> Vec<Found> {
     let expectations = &context.topology.parts().expectations;
-    expectations
-        .iter()
-        .flat_map(|expectation| examine(context, expectation))
-        .collect()
+    let mut found = Vec::new();
+    let mut unmet: Vec<Unmet> = Vec::new();
+    for expectation in expectations {
+        let unknown = selects_nobody(context, expectation);
+        // What speaks of nobody is judged when it speaks of somebody.
+        if unknown.is_empty()
+            && let Some(next) = examine(context, expectation)
+        {
+            let same =
+                |other: &&mut Unmet| other.flows.iter().any(|flow| next.flows.contains(flow));
+            match unmet.iter_mut().find(same) {
+                Some(other) => other.more.push(next.why),
+                None => unmet.push(next),
+            }
+        }
+        found.extend(unknown);
+    }
+    found.extend(unmet.into_iter().map(Unmet::found));
+    found
 }
 
-fn examine(context: &Context<'_>, expectation: &Expectation) -> Vec<Found> {
+/// An expectation that does not hold.
+struct Unmet {
+    place: Option<Location>,
+    /// What is otherwise.
+    why: String,
+    /// What other expectations say of the same flows.
+    more: Vec<String>,
+    /// The flows for which it does not hold; never empty.
+    flows: Vec<Flow>,
+}
+
+impl Unmet {
+    fn found(mut self) -> Found {
+        let flow = self.flows.swap_remove(0);
+        let to: Vec<String> = flow.question.to.iter().map(ToString::to_string).collect();
+        let message = format!(
+            "mail from `{}` to `{}` is not as expected: {}",
+            flow.question.from,
+            to.join(", "),
+            self.why
+        );
+        let mut draft = Finding::of("expectation-not-met", self.place.as_ref(), message)
+            .help("mend the path, or correct the expectation");
+        for why in self.more {
+            draft = draft.because(format!("another expectation about it does not hold: {why}"));
+        }
+        draft.claims_nothing(1 + to.len(), Some(flow))
+    }
+}
+
+/// Its selectors of which no sender, or no recipient, is one.
+fn selects_nobody(context: &Context<'_>, expectation: &Expectation) -> Vec<Found> {
     let senders = expectation
         .from
         .iter()
@@ -36,36 +83,26 @@ fn examine(context: &Context<'_>, expectation: &Expectation) -> Vec<Found> {
         .filter(|(text, _)| !selects_recipients(context, text));
     let recipients =
         recipients.map(|(text, place)| nothing(context, text, place.as_ref(), "recipients"));
-    let mut found: Vec<Found> = senders.chain(recipients).collect();
-    // What speaks of nobody is judged when it speaks of somebody.
-    if !found.is_empty() {
-        return found;
-    }
-    let failed = flows_of(context, expectation).into_iter().find_map(|flow| {
-        let why = flow
-            .forks
-            .iter()
-            .find_map(|fork| breach(context.topology, expectation, &flow, fork))?;
-        Some((flow, why))
+    senders.chain(recipients).collect()
+}
+
+fn examine(context: &Context<'_>, expectation: &Expectation) -> Option<Unmet> {
+    let mut first = None;
+    let mut flows = flows_of(context, expectation);
+    flows.retain(|flow| {
+        let mut forks = flow.forks.iter();
+        let why = forks.find_map(|fork| breach(context.topology, expectation, flow, fork));
+        let fails = why.is_some();
+        first = first.take().or(why);
+        fails
     });
-    if let Some((flow, (key, why))) = failed {
-        let to = flow
-            .question
-            .to
-            .iter()
-            .map(ToString::to_string)
-            .collect::<Vec<_>>()
-            .join(", ");
-        let message = format!(
-            "mail from `{}` to `{to}` is not as expected: {why}",
-            flow.question.from
-        );
-        let affected = 1 + flow.question.to.len();
-        let draft = Finding::of("expectation-not-met", expectation.settings.at(key), message)
-            .help("mend the path, or correct the expectation");
-        found.push(draft.claims_nothing(affected, Some(flow)));
-    }
-    found
+    let (key, why) = first?;
+    Some(Unmet {
+        place: expectation.settings.at(key).cloned(),
+        why,
+        more: Vec::new(),
+        flows,
+    })
 }
 
 fn nothing(context: &Context<'_>, text: &str, place: Option<&Location>, what: &str) -> Found {
@@ -172,9 +209,9 @@ fn flows_of(context: &Context<'_>, expectation: &Expectation) -> Vec<Flow> {
             match (address(from), address(to)) {
                 (None, None) => flows.extend(
                     context
-                        .not_in_error()
-                        .filter(|asked| selected(context, asked, from, to))
-                        .map(|asked| asked.ordinary().clone()),
+                        .open()
+                        .filter(|(_, asked)| selected(context, asked, from, to))
+                        .map(|(_, asked)| asked.ordinary().clone()),
                 ),
                 (from_address, to_address) => {
                     flows.extend(asked_for(context, from, to, from_address, to_address))
@@ -253,7 +290,7 @@ fn asked_for(
     flows
 }
 
-/// Whether an error already explains the flows between two addresses.
+/// Whether a finding already explains the flows between two addresses.
 fn is_explained(context: &Context<'_>, sender: &Mailbox, recipient: &Mailbox) -> bool {
     let concerns = |asked: &&Asked| {
         context.survey.senders[asked.from].members.contains(sender)
@@ -262,7 +299,7 @@ fn is_explained(context: &Context<'_>, sender: &Mailbox, recipient: &Mailbox) ->
                 .contains(recipient)
     };
     let asked = context.survey.asked.iter().any(|asked| concerns(&asked));
-    asked && !context.not_in_error().any(|asked| concerns(&asked))
+    asked && !context.open().any(|(_, asked)| concerns(&asked))
 }
 
 /// The first key that a fork does not satisfy, and how.

@@ -1,14 +1,17 @@
 //! What must hold for all flows, whatever the cause: mail between the users and groups of a world
 //! arrives, goes round nowhere, and keeps its trust across premises.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use super::carrier;
 use super::context::{Context, Found, in_words};
-use super::finding::Finding;
+use super::edit;
+use super::finding::{Finding, Fix};
 use super::questions::Asked;
 use super::stage::{Rule, Stage};
 use crate::diag::{Diagnostic, Location};
 use crate::flow::{Disposition, FlagKind, Flow, Fork};
+use crate::model::Topology;
 use crate::route::{Event, Reason, Subject};
 
 /// The rules of this file.
@@ -35,7 +38,7 @@ fn trouble(context: &Context<'_>, asked: &Asked) -> Option<(&'static str, String
     // Nothing may go round, whoever sends it and whatever its size.
     let all = || asked.answers.iter().flat_map(|(_, flow)| &flow.forks);
     if let Some(fork) = all().find(|fork| has(fork, FlagKind::Loop)) {
-        return Some(("mail-loops", symptom(fork)));
+        return Some(("mail-loops", cycle(fork)));
     }
     let inside = context.is_family(asked);
     let outsider =
@@ -54,6 +57,7 @@ fn trouble(context: &Context<'_>, asked: &Asked) -> Option<(&'static str, String
     for fork in &flow.forks {
         let code = match fork.disposition {
             Disposition::Unknown => "unknown-fact",
+            Disposition::LeftWorld if context.is_astray(fork) => "mail-not-delivered",
             _ if fork.disposition.is_failure()
                 && !context.is_wanted(asked, fork)
                 && !is_on_purpose(fork) =>
@@ -72,8 +76,10 @@ fn trouble(context: &Context<'_>, asked: &Asked) -> Option<(&'static str, String
         return Some(("trust-lost", format!("{from} {to}")));
     }
     let larger = asked.answers[1..].iter().flat_map(|(_, flow)| &flow.forks);
-    let strays = larger.clone().any(|fork| has(fork, FlagKind::Misrouted));
-    strays.then(|| ("mail-misrouted-by-size", String::new()))
+    let astray = |fork: &Fork| has(fork, FlagKind::Misrouted);
+    // What strays at every size has another cause.
+    let by_size = larger.clone().any(astray) && !flow.forks.iter().any(astray);
+    by_size.then(|| ("mail-misrouted-by-size", String::new()))
 }
 
 /// Whether somebody set a policy that says exactly this: a list of senders, or no forwarding to others.
@@ -94,6 +100,17 @@ fn has(fork: &Fork, kind: FlagKind) -> bool {
     fork.flags
         .iter()
         .any(|flag| flag.kind == kind && !flag.expected)
+}
+
+/// Who goes round in a loop: one cycle is one cause, wherever mail enters it and whichever detector ends
+/// it.
+fn cycle(fork: &Fork) -> String {
+    let servers: BTreeSet<_> = fork.cycle.servers().iter().collect();
+    let recipients: BTreeSet<_> = fork.cycle.recipients().iter().collect();
+    if servers.is_empty() && recipients.is_empty() {
+        return symptom(fork);
+    }
+    format!("{servers:?} {recipients:?}")
 }
 
 /// What two flows with the same cause have in common: how they end, and the decision that ended them.
@@ -173,15 +190,45 @@ fn found(context: &Context<'_>, code: &'static str, claims: Vec<usize>) -> Found
         diagnostic = diagnostic.because(reason);
     }
     let affected = context.affected(&claims);
+    let fix = match code {
+        "mail-misrouted-by-size" => as_large(context.topology, flow),
+        _ => None,
+    };
     Found {
         finding: Finding {
             diagnostic,
             affected,
+            fix: fix.into_iter().collect(),
             witness,
-            fix: Vec::new(),
         },
         claims,
     }
+}
+
+/// The connector that is too small for a message takes as much as the one that was chosen instead.
+fn as_large(topology: &Topology, flow: &Flow) -> Option<Fix> {
+    let hops = flow.forks.iter().flat_map(|fork| &fork.hops);
+    let mut steps = hops.flat_map(|hop| &hop.steps);
+    steps.find_map(|step| {
+        let Some(Subject::SendConnector(chosen)) = step.chosen else {
+            return None;
+        };
+        let too_small =
+            step.rejected
+                .iter()
+                .find_map(|loser| match (&loser.candidate, &loser.reason) {
+                    (Subject::SendConnector(id), Reason::TooLarge { .. }) => Some(*id),
+                    _ => None,
+                });
+        let too_small = topology.send_connector(too_small?);
+        let size = topology.send_connector(chosen).max_message_size.to_string();
+        Some(carrier::set(
+            too_small,
+            "MaxMessageSize",
+            &size,
+            &edit::quoted(&size),
+        ))
+    })
 }
 
 /// The first larger message that leaves its path.

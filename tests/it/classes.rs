@@ -9,14 +9,14 @@ use hybridmx::config;
 use hybridmx::dns::{Owner, Record, RecordData, View, Zone, Zones};
 use hybridmx::flow::{Flow, Fork, Question, Submission, walk};
 use hybridmx::mail::{ByteSize, Domain, Mailbox, MessageKind, ReversePath};
-use hybridmx::model::{Member, Parts, Recipient, RecipientKind, ServerRole, Topology};
+use hybridmx::model::{Member, Parts, Recipient, RecipientId, RecipientKind, ServerRole, Topology};
 use hybridmx::verify;
 
 use crate::files::now;
 use crate::support::{Dice, seeds, world};
 
-/// Random worlds; each has dozens of pairs.
-const WORLDS: u64 = 1500;
+/// Random worlds; each has hundreds of pairs.
+const WORLDS: u64 = 80;
 
 /// How often each end was met, in words that leave out who is meant.
 type Ends = BTreeMap<String, usize>;
@@ -30,32 +30,48 @@ fn a_class_does_what_each_of_its_members_does() {
             .join(&name);
         let (world, _) = config::load(&path, now());
         let world = world.expect("a shipped world is loaded");
-        pairs += compare(&world.topology, &world.zones, &name);
+        pairs += compare(&world.topology, &world.zones, &name).0;
     }
     assert!(pairs > 3000, "only {pairs} pairs");
 }
 
 #[test]
 fn a_class_of_a_random_world_does_what_each_of_its_members_does() {
-    let mut pairs = 0;
+    let (mut pairs, mut asked) = (0, 0);
     for seed in seeds(WORLDS) {
         let mut dice = Dice::new(seed);
         let mut parts = world::world(&mut dice);
+        if dice.percent(50) {
+            simplify(&mut parts);
+        }
         double(&mut dice, &mut parts);
-        flatten(&mut parts);
         let zones = connect(&mut dice, &mut parts);
         let topology = Topology::new(parts);
-        if is_ambiguous(&topology) {
-            continue;
-        }
-        pairs += compare(&topology, &zones, &format!("SEED={seed}"));
+        let (these, questions) = compare(&topology, &zones, &format!("SEED={seed}"));
+        pairs += these;
+        asked += questions;
     }
-    assert!(pairs > 4000, "only {pairs} pairs");
+    // Where every pair is a class, the law says nothing.
+    println!("{pairs} pairs, {asked} questions");
+    assert!(pairs > asked + 4000, "{pairs} pairs, {asked} questions");
 }
 
-/// Gives every recipient a twin: the same in all but its addresses, in no group, and sometimes with
-/// other settings.
+/// Takes away what names single addresses, so that more of them are alike.
+fn simplify(parts: &mut Parts) {
+    parts.rules.clear();
+    for server in &mut parts.servers {
+        server.recipient_filter.blocked.clear();
+    }
+    for recipient in &mut parts.recipients {
+        recipient.addresses.truncate(1);
+    }
+}
+
+/// Gives every recipient a twin: the same in all but its addresses, sometimes with other settings, and
+/// often in the groups and on the lists in which the recipient is.
 fn double(dice: &mut Dice, parts: &mut Parts) {
+    let count = parts.recipients.len();
+    let joins: Vec<bool> = (0..count).map(|_| dice.percent(60)).collect();
     let mut twins = parts.recipients.clone();
     for recipient in &mut twins {
         let own = recipient.addresses.clone();
@@ -68,88 +84,61 @@ fn double(dice: &mut Dice, parts: &mut Parts) {
             *target = twin(target);
         }
         recipient.addresses = own.iter().map(twin).collect();
-        recipient.require_sender_authentication ^= dice.percent(40);
+        recipient.require_sender_authentication ^= dice.percent(20);
         if let RecipientKind::Mailbox { echo, .. } | RecipientKind::MailUser { echo, .. } =
             &mut recipient.kind
         {
-            *echo ^= dice.percent(40);
+            *echo ^= dice.percent(20);
         }
     }
     parts.recipients.append(&mut twins);
-}
-
-/// Takes groups out of groups: a Microsoft 365 Group holds people. In a distribution group it may stand,
-/// and mail may be forwarded or moderated on its way to one; but then the table does not tell senders
-/// apart who subscribe to it, nor always those whom a list of senders names by way of another
-/// organization. So this law says nothing of what is particular about single recipients.
-fn flatten(parts: &mut Parts) {
-    let is_group = |recipient: &Recipient| {
-        matches!(
-            recipient.kind,
-            RecipientKind::Group { .. } | RecipientKind::DistributionGroup(_)
-        )
-    };
-    let groups: Vec<bool> = parts.recipients.iter().map(is_group).collect();
-    let held = parts.recipients.iter().filter(|each| is_group(each));
-    let addresses: Vec<Mailbox> = held.flat_map(|group| group.addresses.clone()).collect();
-    let holds_people = |list: &mut Vec<Member>| {
-        list.retain(|member| match member {
-            Member::Recipient(id) => !groups[id.index()],
-            Member::Nobody(address) => !addresses.contains(address),
+    let beside = |members: &mut Vec<Member>| {
+        let also = members.iter().filter_map(|member| match member {
+            Member::Recipient(id) if joins[id.index()] => {
+                Some(Member::Recipient(RecipientId::new(id.index() + count)))
+            }
+            Member::Recipient(_) | Member::Nobody(_) => None,
         });
+        let also: Vec<Member> = also.collect();
+        members.extend(also);
     };
     for recipient in &mut parts.recipients {
-        recipient.exceptions = None;
-        match &mut recipient.kind {
-            RecipientKind::Group {
-                members,
-                subscribers,
-                ..
-            } => {
-                holds_people(members);
-                holds_people(subscribers);
-            }
-            RecipientKind::DistributionGroup(list) => holds_people(&mut list.members),
-            _ => {}
+        lists(recipient).into_iter().for_each(beside);
+    }
+}
+
+/// Everything that names recipients.
+fn lists(recipient: &mut Recipient) -> Vec<&mut Vec<Member>> {
+    let mut lists = match &mut recipient.kind {
+        RecipientKind::Group {
+            members,
+            subscribers,
+            details,
+        } => vec![members, subscribers, &mut details.owners],
+        RecipientKind::DistributionGroup(group) => vec![&mut group.members],
+        RecipientKind::RemoteGroup { members, .. } => vec![members],
+        RecipientKind::Mailbox { .. } | RecipientKind::MailUser { .. } => Vec::new(),
+    };
+    if let Some(policy) = recipient.exceptions.as_deref_mut() {
+        lists.extend([&mut policy.accept_only_from, &mut policy.reject_from]);
+        if let Some(moderation) = &mut policy.moderation {
+            lists.extend([&mut moderation.moderators, &mut moderation.bypass]);
         }
     }
+    lists
 }
 
 fn twin(address: &Mailbox) -> Mailbox {
     Mailbox::parse(&format!("twin-{address}")).expect("an address")
 }
 
-/// Whether somebody is several people: an address that two recipients of one organization hold, or a
-/// mail user who leads to somebody else. A sender may then be in a group under another name, and the
-/// table does not tell these senders apart.
-fn is_ambiguous(topology: &Topology) -> bool {
-    topology.recipients().any(|(_, recipient)| {
-        let mut addresses = recipient.addresses.iter();
-        let shared = addresses.any(|address| {
-            topology
-                .recipients_at(recipient.organization, address)
-                .len()
-                > 1
-        });
-        let target = match &recipient.kind {
-            RecipientKind::MailUser { target_address, .. } => target_address.as_ref(),
-            _ => None,
-        };
-        let other = |target: &Mailbox| {
-            let mut all = topology.organizations();
-            !recipient.addresses.contains(target)
-                && all.any(|(id, _)| !topology.recipients_at(id, target).is_empty())
-        };
-        shared || target.is_some_and(other)
-    })
-}
-
-/// Counts the ends of all pairs both ways, and says how many pairs there are.
-fn compare(topology: &Topology, zones: &Zones, about: &str) -> usize {
+/// Counts the ends of all pairs both ways, and says how many pairs there are, and how many of them the
+/// table asks about.
+fn compare(topology: &Topology, zones: &Zones, about: &str) -> (usize, usize) {
     let rows = verify::flows(topology, zones);
     let (classes, unknown) = by_class(topology, &rows);
     let Some(first) = rows.first() else {
-        return 0;
+        return (0, 0);
     };
     let (pairs, count) = by_pair(topology, zones, &unknown, first.example.size);
     let only = |these: &Ends, others: &Ends| -> Vec<String> {
@@ -166,7 +155,8 @@ fn compare(topology: &Topology, zones: &Zones, about: &str) -> usize {
         only(&classes, &pairs),
         only(&pairs, &classes)
     );
-    count
+    let ordinary = rows.iter().filter(|row| row.size.min == ByteSize(0));
+    (count, ordinary.filter(|row| row.index == 0).count())
 }
 
 /// What the table says, each row as often as it stands for pairs; and the addresses that it made up.

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use hybridmx::config::{self, World};
 use hybridmx::flow::{Disposition, FlagKind, Flow, Question, origin, walk};
 use hybridmx::mail::{ByteSize, Mailbox, MessageKind, ReversePath};
+use hybridmx::model::Topology;
 use hybridmx::route::{self, Arrival, LoopKind, MailItem};
 
 use crate::files::{now, read_text};
@@ -76,6 +77,36 @@ fn message(world: &World, from: &str, to: &str) -> Vec<String> {
             kind: MessageKind::Message,
         },
     ))
+}
+
+/// `MaxRecipientEnvelopeLimit` counts the envelope as it was submitted, and holds for all of it
+/// (Exchange Server, "Message size and recipient limits").
+#[test]
+fn a_message_has_one_envelope() {
+    let world = world("");
+    let mut parts = world.topology.parts().clone();
+    for organization in &mut parts.organizations {
+        organization.transport.max_recipients = Some(2);
+    }
+    let topology = Topology::new(parts);
+    let ask = |to: &[&str]| {
+        let from = ReversePath::Mailbox(mailbox("david@contoso.com"));
+        let question = Question {
+            submission: origin(&topology, &from, None).expect("a sender"),
+            from,
+            to: to.iter().map(|to| mailbox(to)).collect(),
+            size: ByteSize(1),
+            kind: MessageKind::Message,
+        };
+        ends(&walk(&topology, &world.zones, &question))
+    };
+    let two = ["carol@contoso.com", "julie@contoso.com"];
+    assert_eq!(ask(&two).len(), 2);
+    assert_eq!(ask(&two)[0], "carol@contoso.com Delivered");
+    // An address that is named twice is one recipient.
+    assert_eq!(ask(&[two[0], two[0], two[1]]), ask(&two));
+    let three = [two[0], two[1], "carol.other@contoso.com"];
+    assert_eq!(ask(&three), three.map(|to| format!("{to} Bounced 5.5.3")));
 }
 
 /// Two mailboxes that forward to each other and keep nothing (Exchange Server, "Recipient resolution",

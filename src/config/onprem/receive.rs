@@ -423,6 +423,7 @@ fn ad_permission(object: &Object) -> Option<AdPermission> {
             .filter_map(right)
             .collect(),
         deny: object.flag("Deny"),
+        settings: object.settings(),
     })
 }
 

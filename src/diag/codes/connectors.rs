@@ -39,7 +39,7 @@ pub(super) const CODES: &[Code] = &[
         matters: "the server will be found and used to send spam",
         fix: "narrow RemoteIPRanges of the Receive connector, or take the permission Ms-Exch-SMTP-Accept-Any-Recipient away",
         source: "Exchange Server, \"Allow anonymous relay on Exchange servers\"",
-        live: "",
+        live: "nothing fails: the message of a stranger to a stranger is taken and carried, as the witness shows",
     },
     Code {
         code: "receive-connector-lacks-capability",

@@ -988,6 +988,7 @@ fn ad_permission(dice: &mut Dice) -> AdPermission {
             .clone(),
         rights: dice.subset(&ExtendedRight::ALL, 1, 3),
         deny: dice.percent(50),
+        settings: Settings::default(),
     }
 }
 

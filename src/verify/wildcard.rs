@@ -1,0 +1,88 @@
+//! Domains that are accepted through the wildcard of their subdomains alone (Exchange Server, "Accepted
+//! domains in Exchange Server").
+
+use super::context::{Context, Found};
+use super::edit;
+use super::finding::{Finding, Side};
+use super::hybrid;
+use super::stage::{Rule, Stage};
+use crate::model::{AcceptedDomain, Topology};
+
+/// The rules of this file.
+pub(super) const RULES: &[Rule] = &[Rule::new(Stage::AcceptedDomain, check)];
+
+/// Wildcard entries whose parent has addresses and no entry of its own.
+fn check(context: &Context<'_>) -> Vec<Found> {
+    let topology = context.topology;
+    let alone = topology.accepted_domains().map(|(_, accepted)| accepted);
+    let alone =
+        alone.filter(|accepted| is_alone(topology, accepted) && is_used(topology, accepted));
+    alone
+        .map(|accepted| parent_missing(topology, accepted))
+        .collect()
+}
+
+/// Whether an entry says `*.domain`, and no other says `domain`. `MatchSubDomains` is about both.
+fn is_alone(topology: &Topology, accepted: &AcceptedDomain) -> bool {
+    let mut entries = topology.accepted_domains().map(|(_, other)| other);
+    accepted.subdomains
+        && !accepted.everything
+        && accepted.settings.written("MatchSubDomains").is_none()
+        && !entries.any(|other| {
+            other.organization == accepted.organization
+                && other.domain == accepted.domain
+                && !other.subdomains
+        })
+}
+
+/// Whether a recipient of the organization, or of a partner, has an address in the parent domain.
+fn is_used(topology: &Topology, accepted: &AcceptedDomain) -> bool {
+    let partners = &topology.organization(accepted.organization).partners;
+    topology.recipients().any(|(_, recipient)| {
+        let known = recipient.organization == accepted.organization
+            || partners.contains(&recipient.organization);
+        let mut addresses = recipient.addresses.iter();
+        known && addresses.any(|address| address.domain == accepted.domain)
+    })
+}
+
+fn parent_missing(topology: &Topology, accepted: &AcceptedDomain) -> Found {
+    let (domain, kind) = (&accepted.domain, accepted.kind.as_str());
+    let organization = topology.organization(accepted.organization);
+    let pairs = hybrid::pairs(topology);
+    let in_tenant = pairs
+        .iter()
+        .any(|pair| pair.tenant == accepted.organization);
+    let keys = [
+        ("Name", edit::quoted(domain.as_str())),
+        ("DomainName", edit::quoted(domain.as_str())),
+        ("DomainType", edit::quoted(kind)),
+    ];
+    let (side, path, script) = if in_tenant {
+        let script = format!("Set-AcceptedDomain -Identity {domain} -MatchSubDomains $true");
+        (
+            Side::ExchangeOnline,
+            "ExchangeOnline.AcceptedDomains",
+            script,
+        )
+    } else {
+        let script = format!(
+            "New-AcceptedDomain -Name \"{domain}\" -DomainName {domain} -DomainType {kind}"
+        );
+        (Side::OnPremises, "OnPremises.AcceptedDomains", script)
+    };
+    let sibling = accepted.settings.object.as_ref();
+    let message = format!(
+        "`{domain}` is accepted by `{}` through `*.{domain}` alone, and has addresses",
+        organization.name
+    );
+    let place = accepted.settings.at("DomainName");
+    Finding::of("accepted-domain-parent-only-by-wildcard", place, message)
+        .help(format!("accept `{domain}` by its own name"))
+        .fix(
+            side,
+            script,
+            edit::add_object(&organization.settings, sibling, path, &keys),
+        )
+        .claims_nothing(0, None)
+}

@@ -1,0 +1,74 @@
+//! One root cause, one finding: small changes of a healthy world, and exactly what is then said. What has
+//! a rule of its own has a broken world instead (`broken`).
+
+use std::path::Path;
+
+use hybridmx::config;
+use hybridmx::verify;
+
+use crate::files::{now, read_text};
+use crate::testnet::{counted, findings_text};
+
+/// A change of `testnet/contoso`: each text becomes another.
+type Change<'a> = &'a [(&'a str, &'a str)];
+
+const SMART_HOST: &str = "SmartHosts = [\"mail.contoso.com\"]";
+
+/// The codes of errors and warnings about contoso with a change, with or without its expectations.
+#[track_caller]
+fn gives(change: Change<'_>, expectations: bool, codes: &[&str]) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("testnet/contoso/world.toml");
+    let mut text = read_text(&path);
+    if !expectations {
+        let end = text.find("[[Expect]]").expect("contoso expects something");
+        text.truncate(end);
+    }
+    for (from, to) in change {
+        assert_eq!(text.matches(from).count(), 1, "`{from}`");
+        text = text.replace(from, to);
+    }
+    let (world, diagnostics) = config::read("world.toml", &text, now());
+    assert!(diagnostics.is_empty(), "{diagnostics:#?}");
+    let world = world.expect("a world without diagnostics is loaded");
+    let report = verify::check(&world.topology, &world.zones);
+    assert_eq!(counted(&report), codes, "{}", findings_text(&report));
+}
+
+/// Mail for a mailbox of the world that leaves the world is lost, whether somebody expects it or not; and
+/// what explains it explains the expectations too.
+#[test]
+fn mail_that_leaves_the_world_does_not_arrive() {
+    let change = [(SMART_HOST, "SmartHosts = [\"192.0.2.99\"]")];
+    gives(&change, false, &["mail-not-delivered"]);
+    gives(&change, true, &["mail-not-delivered"]);
+}
+
+/// A detector on either side may end a loop, with a status of its own.
+#[test]
+fn a_loop_is_one_finding_wherever_it_is_entered() {
+    let nowhere = [(
+        "RecipientDomains = [\"contoso.com\"]",
+        "RecipientDomains = [\"contoso.net\"]",
+    )];
+    gives(&nowhere, true, &["mail-loops"]);
+    let relay = "DomainName = \"contoso.com\"\nDomainType = \"Authoritative\"\nDefault = true\n\n[[OnPremises.AcceptedDomains]]";
+    let relayed = "DomainName = \"contoso.com\"\nDomainType = \"InternalRelay\"\nDefault = true\n\n[[OnPremises.AcceptedDomains]]";
+    gives(&[nowhere[0], (relay, relayed)], true, &["mail-loops"]);
+}
+
+/// A path may be longer than a limit without going round.
+#[test]
+fn a_low_hop_limit_is_no_loop() {
+    let change = [(
+        "Name = \"Default Frontend EX01\"",
+        "Name = \"Default Frontend EX01\"\nMaxHopCount = 3",
+    )];
+    gives(&change, true, &["mail-not-delivered"]);
+}
+
+#[test]
+fn expectations_about_one_flow_are_one_finding() {
+    let twice = "Disposition = \"Delivered\"\n\n[[Expect]]\nFrom = \"ann@fabrikam.com\"\nTo = \"engineering@groups.contoso.com\"\nTrust = \"Internal\"";
+    let change = [("Disposition = \"Rejected\"\nStatus = \"5.7.193\"", twice)];
+    gives(&change, true, &["expectation-not-met"]);
+}
