@@ -525,11 +525,7 @@ impl Receive {
         };
         self.stream = secured.stream;
         self.connection.tls = true;
-        // One that a client signed itself says nothing, and is as none.
-        let shown = secured
-            .peer
-            .filter(|peer| peer.trusted || peer.says.issuer != peer.says.subject);
-        self.connection.certificate = shown.map(|peer| {
+        self.connection.certificate = secured.peer.map(|peer| {
             let certificate = send::as_certificate(&peer);
             let valid = certificate.is_valid_at(shared.judged_at());
             let names: Vec<NamePattern> = certificate.names;

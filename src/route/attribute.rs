@@ -15,10 +15,6 @@ use crate::model::{
 
 /// A front end: whose mail is it, and in which direction does it run?
 ///
-/// A client with a certificate that no trusted root vouches for gets no channel at all (Exchange hybrid,
-/// "Mail flow stops between your on-premises environment and Exchange Online", event 2004).
-/// Choice: documents show a reply to STARTTLS; here it is one to RCPT TO, and as transient.
-///
 /// The order is that of Exchange Online: the connector of an own server; then, for mail from anybody
 /// else to a tenant, what the tenant refuses: everything without a licence, strangers that a partner
 /// connector shuts out, strangers who write as the tenant, addresses that nobody has.
@@ -30,10 +26,6 @@ pub(super) fn attribute(
     envelope: Envelope<'_>,
     step: &mut Step,
 ) -> Taken {
-    let shown = connection.certificate.as_ref().filter(|_| connection.tls);
-    if shown.is_some_and(|certificate| !certificate.trusted) {
-        return refuse(&replies::UNTRUSTED_ROOT, Reason::UntrustedClient);
-    }
     let own = matching_peer(topology, server, connection, envelope, step);
     if let Some(by) = own.winner {
         step.chosen = Some(Subject::ReceiveConnector(by));

@@ -188,8 +188,6 @@ pub enum Reason {
     CertificateDomainNotAccepted(String),
     /// The connector takes sessions under TLS alone.
     TlsRequired,
-    /// The client's certificate leads to no trusted root.
-    UntrustedClient,
     /// The next hop's certificate, and what is wrong with it.
     CertificateRejected(String),
     /// The connector is disabled.
@@ -483,9 +481,6 @@ impl fmt::Display for Reason {
                 )
             }
             Self::TlsRequired => f.write_str("the connector demands TLS, and the session has none"),
-            Self::UntrustedClient => {
-                f.write_str("the client's certificate leads to no trusted root")
-            }
             Self::CertificateRejected(what) => f.write_str(what),
             Self::Disabled => f.write_str("disabled"),
             Self::Centralized => f.write_str(

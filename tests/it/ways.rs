@@ -391,22 +391,6 @@ fn a_rule_that_adds_recipients_meets_centralized_mail_twice() {
     );
 }
 
-/// Exchange hybrid, "Mail flow stops between your on-premises environment and Exchange Online"
-/// (event 2004).
-#[test]
-fn exchange_online_opens_no_channel_to_a_certificate_that_nobody_trusts() {
-    let place = changed("contoso", |parts| {
-        for certificate in &mut parts.certificates {
-            certificate.trusted &= certificate.subject != "CN=mail.contoso.com";
-        }
-    });
-    let refused = "EX01 EOP: Deferred 4.7.0";
-    assert_ways(&place, "david@contoso.com", "julie@contoso.com", &[refused]);
-    // Who shows none is a stranger as ever.
-    let stranger = "mail.fabrikam.com EOP EXO: Delivered Anonymous";
-    assert_ways(&place, "ann@fabrikam.com", "julie@contoso.com", &[stranger]);
-}
-
 /// Exchange PowerShell, "Set-InboundConnector", RequireTls.
 #[test]
 fn an_inbound_connector_that_goes_by_addresses_may_demand_tls() {

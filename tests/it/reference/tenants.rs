@@ -19,10 +19,6 @@ pub(super) fn front_end<'a>(
 ) -> Result<Accepted<'a>, Status> {
     let here = &parts.servers[server.index()];
     let recipient = session.recipient;
-    let certificate = session.connection.certificate.as_ref();
-    if session.connection.tls && certificate.is_some_and(|shown| !shown.trusted) {
-        return Err(replies::UNTRUSTED_ROOT.clone());
-    }
     let sender_entry = |tenant| {
         let domain = session.reverse_path.domain();
         domain.and_then(|domain| accepted(parts, tenant, domain))
