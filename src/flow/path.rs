@@ -14,11 +14,9 @@ pub(super) struct Path {
     pub(super) holder: Option<ServerId>,
     pub(super) trust: Option<AuthAs>,
     pub(super) flags: Vec<Flag>,
-    /// The group the recipient was expanded from first.
-    pub(super) group: Option<RecipientId>,
     /// Whether a mail-flow rule did something to it.
     pub(super) ruled: bool,
-    /// Every group it was expanded from.
+    /// Every group it was expanded from, the outermost first.
     pub(super) expanded: Vec<RecipientId>,
     /// The connector by which the holder sent it on.
     pub(super) leaving: Option<SendConnectorId>,
@@ -47,7 +45,6 @@ impl Path {
             holder: None,
             trust: None,
             flags: Vec::new(),
-            group: None,
             ruled: false,
             expanded: Vec::new(),
             leaving: None,

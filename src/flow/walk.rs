@@ -20,7 +20,7 @@ use crate::model::{
 };
 use crate::route::{
     self, Admission, Arrival, Connection, Copy, Event, Happened, MailItem, NextHop, Outcome, Peer,
-    Presented, Properties, Reason, Step, Subject, Trace, Transfer,
+    Presented, Properties, Reason, Step, Subject, Trace, Transfer, Verdict,
 };
 
 /// Follows a message to every one of its ends.
@@ -155,7 +155,6 @@ impl Walk<'_> {
             if self.is_unknown(&copy.transfer.recipients[0], &copy.steps, &path) {
                 continue;
             }
-            path.group = path.group.or(copy.expanded_from);
             path.ruled |= copy
                 .steps
                 .iter()
@@ -446,6 +445,12 @@ impl Walk<'_> {
         for recipient in &transfer.recipients {
             let from = &transfer.reverse_path;
             let verdict = route::accept(self.topology, next, connection, from, recipient);
+            let verdict = match hand {
+                Hand::First => self.within_limit(verdict, &accepted),
+                // Choice: a server sends what is left over in a transaction of its own (RFC 5321
+                // §4.5.3.1.10), so that no recipient waits.
+                Hand::Next(_) => verdict,
+            };
             match verdict.decision {
                 Ok(admission) => match accepted.iter_mut().find(|(same, ..)| *same == admission) {
                     Some((.., recipients)) => recipients.push(recipient.clone()),
@@ -467,6 +472,35 @@ impl Walk<'_> {
             self.take(
                 next, connection, &admission, received, &transfer, path, hand,
             );
+        }
+    }
+
+    /// What becomes of one more recipient after these in one transaction: a connector takes so many
+    /// (Exchange PowerShell, "Set-ReceiveConnector", MaxRecipientsPerMessage).
+    fn within_limit(
+        &self,
+        verdict: Verdict,
+        accepted: &[(Admission, Step, Vec<Mailbox>)],
+    ) -> Verdict {
+        let Ok(admission) = &verdict.decision else {
+            return verdict;
+        };
+        let limit = self
+            .topology
+            .receive_connector(admission.connector)
+            .max_recipients;
+        let count = accepted
+            .iter()
+            .map(|(.., recipients)| recipients.len())
+            .sum::<usize>()
+            + 1;
+        if u32::try_from(count).is_ok_and(|count| count <= limit) {
+            return verdict;
+        }
+        let reason = Reason::TooManyRecipients { count, limit };
+        Verdict {
+            decision: Err(replies::TOO_MANY_RECIPIENTS.clone()),
+            step: verdict.step.because(reason),
         }
     }
 
@@ -551,7 +585,8 @@ impl Walk<'_> {
             return;
         }
         let to_oneself = || self.addressed.iter().any(|to| addresses.contains(to));
-        let expected = match path.group {
+        // The group that made this copy, whichever groups it stands in.
+        let expected = match path.expanded.last().copied() {
             Some(group) => match self.topology.recipient(group).kind {
                 // A distribution group always sends its members their own posts.
                 RecipientKind::DistributionGroup(_) => return,
@@ -604,15 +639,12 @@ impl Walk<'_> {
     /// The copy did not get to its next hop: what the holder makes of it.
     fn fall_short(&mut self, recipient: &Mailbox, happened: &Happened, path: Path) {
         let judge = path.holder.unwrap_or_else(|| path.hops[0].server);
-        let profile = self
-            .topology
-            .organization(self.topology.server(judge).organization)
-            .profile;
+        let judge = self.topology.server(judge);
         let none = BTreeSet::new();
         let policies = path
             .leaving
             .map_or(&none, |id| &self.topology.send_connector(id).error_policies);
-        match route::outcome(profile, policies, happened, SignedDuration::ZERO) {
+        match route::outcome(judge, policies, happened, SignedDuration::ZERO) {
             Outcome::Delivered => unreachable!("a success is followed, not judged"),
             Outcome::Fail(status) => self.fail(recipient.clone(), status, path),
             Outcome::Defer {

@@ -575,11 +575,8 @@ fn turned_away(topology: &Topology, sent: &Sent<'_>) -> Option<Ending> {
         Handed::Told(Told::Failed(_)) => Happened::NoConnection,
         Handed::Nobody(happened) => happened.clone(),
     };
-    let origin = topology
-        .server(sent.question.submission.server())
-        .organization;
     let outcome = route::outcome(
-        topology.organization(origin).profile,
+        topology.server(sent.question.submission.server()),
         &BTreeSet::new(),
         &happened,
         SignedDuration::ZERO,

@@ -215,10 +215,18 @@ pub struct Profile {
     pub cannot_send_as: Status,
     /// The message has been here too often.
     pub hop_count_exceeded: Status,
-    /// A group that wants authenticated senders, and a sender of a domain of its organization.
-    pub group_refuses_own: Status,
-    /// The same, and a sender of a foreign domain.
-    pub group_refuses_foreign: Status,
+    /// A group that wants authenticated senders.
+    pub group_refuses: Status,
+    /// The same where it is a Microsoft 365 Group, and the sender of a foreign domain.
+    pub unified_group_refuses_foreign: Status,
+    /// A group whose lists do not let the sender write.
+    pub group_restricted: Status,
+    /// A mailbox that wants authenticated senders.
+    pub mailbox_refuses: Status,
+    /// A mail user that wants authenticated senders.
+    pub mail_user_refuses: Status,
+    /// A contact that wants authenticated senders.
+    pub contact_refuses: Status,
     /// Whether a restriction is answered at the end of DATA while the session is open; otherwise
     /// the message is accepted and an NDR follows.
     pub restrictions_in_dialogue: bool,
@@ -250,6 +258,9 @@ pub struct Profile {
     /// How often mail-flow rules may change the recipients of a message
     /// (`X-MS-Exchange-Transport-Rules-Loop`); `None`: not counted.
     pub rules_loops_max: Option<u32>,
+    /// How many Inbox rules may send a message on, one after the other
+    /// (`X-MS-Exchange-Inbox-Rules-Loop`); `None`: not counted.
+    pub inbox_rules_max: Option<usize>,
 }
 
 /// Exchange Server 2016 and later (Exchange Server, "DSNs and NDRs in Exchange Server").
@@ -272,8 +283,12 @@ pub static EXCHANGE_SERVER: Profile = Profile {
     not_authenticated: NOT_AUTHENTICATED,
     cannot_send_as: CANNOT_SEND_AS,
     hop_count_exceeded: Status::new(554, (5, 4, 6), "Hop count exceeded - possible mail loop"),
-    group_refuses_own: SENDER_NOT_AUTHENTICATED_FOR_GROUP,
-    group_refuses_foreign: SENDER_NOT_AUTHENTICATED_FOR_GROUP,
+    group_refuses: SENDER_NOT_AUTHENTICATED_FOR_GROUP,
+    unified_group_refuses_foreign: SENDER_NOT_AUTHENTICATED_FOR_GROUP,
+    group_restricted: GROUP_RESTRICTED,
+    mailbox_refuses: MAILBOX_REFUSES,
+    mail_user_refuses: MAIL_USER_REFUSES,
+    contact_refuses: CONTACT_REFUSES,
     restrictions_in_dialogue: false,
     domain_not_found: Status::new(
         554,
@@ -294,6 +309,7 @@ pub static EXCHANGE_SERVER: Profile = Profile {
     forwards_to_undescribed: false,
     stops_forwarding_again: false,
     rules_loops_max: None,
+    inbox_rules_max: Some(3),
 };
 
 /// Exchange Server 2013 and earlier, whose replies are older.
@@ -308,8 +324,14 @@ pub static EXCHANGE_2013: Profile = Profile {
         "Client does not have permissions to send as this sender",
     ),
     hop_count_exceeded: Status::new(554, (5, 4, 6), "Hop count exceeded - possible mail loop"),
-    group_refuses_own: AUTHENTICATION_REQUIRED,
-    group_refuses_foreign: AUTHENTICATION_REQUIRED,
+    group_refuses: AUTHENTICATION_REQUIRED,
+    unified_group_refuses_foreign: AUTHENTICATION_REQUIRED,
+    // Choice: the documents of that version name one reply for groups and mailboxes; mail users and
+    // contacts get it as well.
+    group_restricted: Status::new(550, (5, 7, 1), "RESOLVER.RST.NotAuthorized; not authorized"),
+    mailbox_refuses: AUTHENTICATION_REQUIRED,
+    mail_user_refuses: AUTHENTICATION_REQUIRED,
+    contact_refuses: AUTHENTICATION_REQUIRED,
     restrictions_in_dialogue: false,
     domain_not_found: Status::new(
         554,
@@ -328,6 +350,7 @@ pub static EXCHANGE_2013: Profile = Profile {
     forwards_to_undescribed: false,
     stops_forwarding_again: false,
     rules_loops_max: None,
+    inbox_rules_max: Some(3),
 };
 
 const AUTHENTICATION_REQUIRED: Status = Status::new(
@@ -354,13 +377,17 @@ pub static EXCHANGE_ONLINE: Profile = Profile {
         "Hop count exceeded - possible mail loop ATTR34",
     ),
     // Choice: documents show 5.7.133 for senders of the organization whose mail arrived as
-    // Anonymous, and 5.7.193 for external senders.
-    group_refuses_own: SENDER_NOT_AUTHENTICATED_FOR_GROUP,
-    group_refuses_foreign: Status::new(
+    // Anonymous, and 5.7.193 for external senders; the agent that says so knows no other groups.
+    group_refuses: SENDER_NOT_AUTHENTICATED_FOR_GROUP,
+    unified_group_refuses_foreign: Status::new(
         550,
         (5, 7, 193),
         "UnifiedGroupAgent; Delivery failed because the sender isn't a group member or external senders aren't permitted to send to this group",
     ),
+    group_restricted: GROUP_RESTRICTED,
+    mailbox_refuses: MAILBOX_REFUSES,
+    mail_user_refuses: MAIL_USER_REFUSES,
+    contact_refuses: CONTACT_REFUSES,
     // Choice: the front end proxies the session, so the refusal reaches the peer after DATA.
     restrictions_in_dialogue: true,
     domain_not_found: Status::new(550, (5, 4, 310), "DNS domain does not exist"),
@@ -398,6 +425,7 @@ pub static EXCHANGE_ONLINE: Profile = Profile {
     // Exchange Online, "Loop detection": X-MS-Exchange-ForwardingLoop.
     stops_forwarding_again: true,
     rules_loops_max: Some(1),
+    inbox_rules_max: Some(1),
 };
 
 /// A mail host somewhere on the Internet, with plain RFC 5321 manners.
@@ -408,8 +436,12 @@ pub static INTERNET: Profile = Profile {
     not_authenticated: NOT_AUTHENTICATED,
     cannot_send_as: CANNOT_SEND_AS,
     hop_count_exceeded: Status::new(554, (5, 4, 6), "Too many hops"),
-    group_refuses_own: Status::new(550, (5, 7, 1), "Not authorized"),
-    group_refuses_foreign: Status::new(550, (5, 7, 1), "Not authorized"),
+    group_refuses: NOT_AUTHORIZED,
+    unified_group_refuses_foreign: NOT_AUTHORIZED,
+    group_restricted: NOT_AUTHORIZED,
+    mailbox_refuses: NOT_AUTHORIZED,
+    mail_user_refuses: NOT_AUTHORIZED,
+    contact_refuses: NOT_AUTHORIZED,
     restrictions_in_dialogue: true,
     domain_not_found: Status::new(550, (5, 1, 2), "Bad destination system address"),
     dns_failed: Status::new(451, (4, 4, 3), "Directory server failure"),
@@ -425,8 +457,10 @@ pub static INTERNET: Profile = Profile {
     forwards_to_undescribed: true,
     stops_forwarding_again: false,
     rules_loops_max: None,
+    inbox_rules_max: None,
 };
 
+const NOT_AUTHORIZED: Status = Status::new(550, (5, 7, 1), "Not authorized");
 const NO_CONNECTION: Status = Status::new(
     441,
     (4, 4, 1),
@@ -450,6 +484,28 @@ const SENDER_NOT_AUTHENTICATED_FOR_GROUP: Status = Status::new(
     550,
     (5, 7, 133),
     "RESOLVER.RST.SenderNotAuthenticatedForGroup; authentication required; Delivery restriction check failed because the sender was not authenticated when sending to this group",
+);
+
+const GROUP_RESTRICTED: Status =
+    Status::new(550, (5, 7, 124), "Sender not in allowed-senders list");
+
+const CONTACT_REFUSES: Status = Status::new(
+    550,
+    (5, 7, 12),
+    "RESOLVER.RST.SenderAuthenticated; Delivery restriction check failed as sender not authenticated",
+);
+
+const MAILBOX_REFUSES: Status = Status::new(
+    550,
+    (5, 7, 134),
+    "RESOLVER.RST.SenderNotAuthenticatedForMailbox; authentication required; Delivery restriction check failed because the sender was not authenticated when sending to this mailbox",
+);
+
+// Choice: the tail of the text is not documented.
+const MAIL_USER_REFUSES: Status = Status::new(
+    550,
+    (5, 7, 136),
+    "RESOLVER.RST.SenderNotAuthenticatedForMailUser; authentication required",
 );
 
 /// Replies that both products give in the same words.
@@ -491,9 +547,6 @@ pub mod replies {
     /// A mailbox without a database.
     pub static NO_DATABASE: Status =
         Status::new(420, (4, 2, 0), "Recipient deferred because there is no Mdb");
-    /// A group whose lists do not let the sender write.
-    pub static GROUP_RESTRICTED: Status =
-        Status::new(550, (5, 7, 124), "Sender not in allowed-senders list");
     /// Anybody else whose lists do not let the sender write. Choice: the tail is not documented.
     pub static RECIPIENT_RESTRICTED: Status = Status::new(
         550,
@@ -524,24 +577,6 @@ pub mod replies {
         (5, 5, 3),
         "RESOLVER.ADR.RecipLimit; too many recipients",
     );
-    /// A contact that wants authenticated senders.
-    pub static CONTACT_REFUSES: Status = Status::new(
-        550,
-        (5, 7, 12),
-        "RESOLVER.RST.SenderAuthenticated; Delivery restriction check failed as sender not authenticated",
-    );
-    /// A mailbox that wants authenticated senders.
-    pub static MAILBOX_REFUSES: Status = Status::new(
-        550,
-        (5, 7, 134),
-        "RESOLVER.RST.SenderNotAuthenticatedForMailbox; authentication required; Delivery restriction check failed because the sender was not authenticated when sending to this mailbox",
-    );
-    /// A mail user that wants authenticated senders. Choice: the tail of the text is not documented.
-    pub static MAIL_USER_REFUSES: Status = Status::new(
-        550,
-        (5, 7, 136),
-        "RESOLVER.RST.SenderNotAuthenticatedForMailUser; authentication required",
-    );
     /// No connector carries addresses of the recipient's type.
     pub static NO_CONNECTOR_FOR_TYPE: Status = Status::new(
         550,
@@ -556,6 +591,8 @@ pub mod replies {
         (5, 7, 128),
         "TRANSPORT.RULES.RejectMessage; Transport rules loop count exceeded and message rejected.",
     );
+    /// More recipients in one transaction than the Receive connector takes.
+    pub static TOO_MANY_RECIPIENTS: Status = Status::new(452, (4, 5, 3), "Too many recipients");
     /// A size above the limit.
     pub static TOO_LARGE: Status = Status::new(
         552,

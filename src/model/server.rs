@@ -171,6 +171,13 @@ impl Default for RecipientFilter {
 }
 
 impl Server {
+    /// How long it tries a message.
+    #[must_use]
+    pub fn expiration(&self) -> SignedDuration {
+        let own = self.message_expiration;
+        own.unwrap_or(self.profile.message_expiration)
+    }
+
     /// A server with a directory and one service, that sees the public DNS and validates nobody.
     #[must_use]
     pub fn new(

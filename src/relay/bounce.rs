@@ -33,7 +33,7 @@ pub(super) fn compose(
     if !route::reports_to(&shared.topology, shared.server, &sender) {
         return None;
     }
-    let expiration = shared.pace.real(shared.profile().message_expiration);
+    let expiration = shared.pace.real(shared.this().expiration());
     let until = pending.arrived.checked_add(expiration).unwrap_or(now);
     let until = clock::rfc5322(until);
     let recipients: Vec<ReportedRecipient> = failures

@@ -30,6 +30,7 @@ const CONTENT_CLASS: &str = "Content-Class";
 const CALENDAR: &str = "urn:content-classes:calendarmessage";
 const FORWARDED: &str = "X-LD-Processed";
 const RULES_LOOP: &str = "X-MS-Exchange-Transport-Rules-Loop";
+const FORWARDING_LOOP: &str = "X-MS-Exchange-ForwardingLoop";
 const INBOX_RULES_LOOP: &str = "X-MS-Exchange-Inbox-Rules-Loop";
 const PRESERVED: &str = "X-OrganizationHeadersPreserved";
 const PROMOTED: &str = "X-CrossPremisesHeadersPromoted";
@@ -97,11 +98,8 @@ impl Message {
             attributions: Vec::new(),
             external_forwards: self.forwards(topology),
             rules_loop: self.number(RULES_LOOP).unwrap_or_default(),
-            forwarded_for: self
-                .headers
-                .all(INBOX_RULES_LOOP)
-                .filter_map(|text| Mailbox::parse(text.trim()).ok())
-                .collect(),
+            forwarded_for: self.mailboxes(FORWARDING_LOOP),
+            redirected_by: self.mailboxes(INBOX_RULES_LOOP),
         };
         for (tenant, count) in attributions {
             match trace.attributions.iter_mut().find(|(id, _)| *id == tenant) {
@@ -137,6 +135,8 @@ impl Message {
             },
             orcpt: self.headers.all(ORCPT).filter_map(original).collect(),
             original_size: self.number(ORIGINAL_SIZE).map(ByteSize),
+            // The first server has all of it.
+            envelope: None,
             notify_never: self.headers.get(NOTIFY_NEVER).is_some(),
             require_tls: self.headers.get(REQUIRE_TLS).is_some(),
             passing: None,
@@ -157,6 +157,13 @@ impl Message {
         forwards
     }
 
+    fn mailboxes(&self, name: &str) -> Vec<Mailbox> {
+        let values = self.headers.all(name);
+        values
+            .filter_map(|text| Mailbox::parse(text.trim()).ok())
+            .collect()
+    }
+
     fn number<T: std::str::FromStr>(&self, name: &str) -> Option<T> {
         self.headers.get(name)?.trim().parse().ok()
     }
@@ -175,7 +182,7 @@ impl Message {
                 headers.prepend(FORWARDED, &topology.organization(*tenant).name);
             }
         }
-        set_forwarded(headers, &item.trace.forwarded_for);
+        set_forwarders(headers, &item.trace);
         if item.trace.rules_loop > 0 {
             headers.set(RULES_LOOP, &item.trace.rules_loop.to_string());
         } else {
@@ -251,7 +258,7 @@ impl Message {
             );
         }
         // Who sent it on here, and what rules did, counts for everybody who takes it.
-        set_forwarded(&mut headers, &transfer.trace.forwarded_for);
+        set_forwarders(&mut headers, &transfer.trace);
         if transfer.trace.rules_loop > 0 {
             headers.set(RULES_LOOP, &transfer.trace.rules_loop.to_string());
         }
@@ -278,11 +285,16 @@ impl Message {
     }
 }
 
-/// The mailboxes that sent a message on, a header each.
-fn set_forwarded(headers: &mut HeaderSection, mailboxes: &[Mailbox]) {
-    headers.remove(INBOX_RULES_LOOP);
-    for mailbox in mailboxes {
-        headers.prepend(INBOX_RULES_LOOP, &mailbox.to_string());
+/// Who sent the message on so far: mailboxes that forward it, and those whose Inbox rules did.
+fn set_forwarders(headers: &mut HeaderSection, trace: &Trace) {
+    for (name, mailboxes) in [
+        (FORWARDING_LOOP, &trace.forwarded_for),
+        (INBOX_RULES_LOOP, &trace.redirected_by),
+    ] {
+        headers.remove(name);
+        for mailbox in mailboxes.iter().rev() {
+            headers.prepend(name, &mailbox.to_string());
+        }
     }
 }
 

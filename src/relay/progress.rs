@@ -82,7 +82,7 @@ fn outcome(
     let policies = connector.map_or(&none, |id| {
         &shared.topology.send_connector(id).error_policies
     });
-    route::outcome(shared.profile(), policies, &trouble.happened, age)
+    route::outcome(shared.this(), policies, &trouble.happened, age)
 }
 
 /// A recipient is not tried any more.

@@ -30,6 +30,8 @@ pub(super) struct Record {
     #[serde(default)]
     forwarded_for: Vec<String>,
     #[serde(default)]
+    redirected_by: Vec<String>,
+    #[serde(default)]
     kind: String,
     /// Recipient and original recipient (RFC 3461 §4.2).
     #[serde(default)]
@@ -135,12 +137,8 @@ impl Record {
             attributions: counts(&item.trace.attributions),
             external_forwards: counts(&item.trace.external_forwards),
             rules_loop: item.trace.rules_loop,
-            forwarded_for: item
-                .trace
-                .forwarded_for
-                .iter()
-                .map(ToString::to_string)
-                .collect(),
+            forwarded_for: written(&item.trace.forwarded_for),
+            redirected_by: written(&item.trace.redirected_by),
             kind: item.properties.kind.to_string(),
             orcpt: item
                 .properties
@@ -200,11 +198,8 @@ impl Record {
                 attributions: counts(&self.attributions),
                 external_forwards: counts(&self.external_forwards),
                 rules_loop: self.rules_loop,
-                forwarded_for: self
-                    .forwarded_for
-                    .iter()
-                    .filter_map(|text| Mailbox::parse(text).ok())
-                    .collect(),
+                forwarded_for: mailboxes(&self.forwarded_for),
+                redirected_by: mailboxes(&self.redirected_by),
             },
             properties: self.properties(),
         })
@@ -221,6 +216,8 @@ impl Record {
             kind: self.kind.parse().unwrap_or(MessageKind::Message),
             orcpt: self.orcpt.iter().filter_map(known).collect(),
             original_size: self.original_size.map(ByteSize),
+            // Here it is whole.
+            envelope: None,
             notify_never: self.notify_never,
             require_tls: self.require_tls,
             passing: self.passing.as_ref().and_then(|text| text.parse().ok()),
@@ -238,4 +235,12 @@ impl Record {
     pub(super) fn from_bytes(bytes: &[u8]) -> Option<Self> {
         serde_json::from_slice(bytes).ok()
     }
+}
+fn written(mailboxes: &[Mailbox]) -> Vec<String> {
+    mailboxes.iter().map(ToString::to_string).collect()
+}
+
+fn mailboxes(written: &[String]) -> Vec<Mailbox> {
+    let parsed = written.iter().map(|text| Mailbox::parse(text));
+    parsed.filter_map(Result::ok).collect()
 }

@@ -22,7 +22,7 @@ use super::tally::Tally;
 use super::tracked::Tracked;
 use crate::clock;
 use crate::metrics::Metrics;
-use crate::model::{CertificateId, Profile, SendConnectorId, ServerId, Topology};
+use crate::model::{CertificateId, SendConnectorId, ServerId, Topology};
 use crate::net::{Identity, Resolver, Secured, TlsMaterials};
 use crate::route;
 use crate::spool::{MessageId, Store};
@@ -195,11 +195,6 @@ impl Shared {
     /// This server in the model.
     pub(super) fn this(&self) -> &crate::model::Server {
         self.topology.server(self.server)
-    }
-
-    /// What its product says and how long it tries.
-    pub(super) fn profile(&self) -> &'static Profile {
-        self.topology.organization(self.this().organization).profile
     }
 
     /// The name under which metrics know this server.

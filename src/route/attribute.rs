@@ -29,22 +29,7 @@ pub(super) fn attribute(
     let own = matching_peer(topology, server, connection, envelope, step);
     if let Some(by) = own.winner {
         step.chosen = Some(Subject::ReceiveConnector(by));
-        let connector = topology.receive_connector(by);
-        let admission = Admission {
-            connector: endpoint,
-            attributed_by: Some(by),
-            organization: connector.organization,
-            promote: connector.cloud_services_mail_enabled,
-            treat_as_internal: connector.treat_as_internal
-                && !connector.cloud_services_mail_enabled
-                && is_own(topology, connector.organization, envelope.reverse_path),
-            directionality: Directionality::Originating,
-        };
-        if connector.blocked {
-            return refuse(&replies::CONNECTOR_BLOCKED, Reason::ConnectorBlocked);
-        }
-        may_send_from(topology, connector.organization, envelope.reverse_path)?;
-        return Ok((admission, Reason::Attributed));
+        return by_own_server(topology, endpoint, by, connection, envelope);
     }
     let owner = owner(topology, server, &envelope.recipient.domain);
     let stranger = owner.is_none_or(|owner| !own.refused.contains(&owner));
@@ -77,6 +62,36 @@ pub(super) fn attribute(
         directionality: Directionality::Incoming,
     };
     Ok((admission, Reason::TenantOfRecipient))
+}
+
+/// What the connector of an own server makes of the session that it recognises.
+fn by_own_server(
+    topology: &Topology,
+    endpoint: ReceiveConnectorId,
+    by: ReceiveConnectorId,
+    connection: &Connection,
+    envelope: Envelope<'_>,
+) -> Taken {
+    let connector = topology.receive_connector(by);
+    let admission = Admission {
+        connector: endpoint,
+        attributed_by: Some(by),
+        organization: connector.organization,
+        promote: connector.cloud_services_mail_enabled,
+        treat_as_internal: connector.treat_as_internal
+            && !connector.cloud_services_mail_enabled
+            && is_own(topology, connector.organization, envelope.reverse_path),
+        directionality: Directionality::Originating,
+    };
+    if connector.blocked {
+        return refuse(&replies::CONNECTOR_BLOCKED, Reason::ConnectorBlocked);
+    }
+    // Choice: as for a partner; a connector that goes by addresses can meet a session without TLS.
+    if connector.require_tls && !connection.tls {
+        return refuse(&replies::MUST_STARTTLS, Reason::TlsRequired);
+    }
+    may_send_from(topology, connector.organization, envelope.reverse_path)?;
+    Ok((admission, Reason::Attributed))
 }
 
 fn refuse<T>(status: &Status, reason: Reason) -> Result<T, (Status, Reason)> {

@@ -16,8 +16,8 @@ use super::step::{Event, Reason, Rejected, Step, Subject};
 use super::tls;
 use crate::mail::{Domain, Mailbox};
 use crate::model::{
-    Fallback, RecipientId, Routing, SendConnector, SendConnectorId, Server, ServerId, Topology,
-    TransportRole, replies,
+    Fallback, ForeignAddress, RecipientId, Routing, SendConnector, SendConnectorId, Server,
+    ServerId, Topology, TransportRole, replies,
 };
 
 /// Decides what a server makes of a message it has taken: recipients are resolved, each one resolved
@@ -28,20 +28,8 @@ pub fn categorize(topology: &Topology, server: ServerId, item: &MailItem) -> Cat
     let left = before_resolution(topology, server, item, &mut categorized);
     let item = &*left;
     let resolution = resolve_envelope(topology, server, item);
-    let Ruling {
-        ruled,
-        failures,
-        suppressed,
-    } = rules::apply(topology, server, item, resolution);
-    categorized.failures.extend(failures);
-    categorized.suppressed.extend(suppressed);
-    for (resolved, orders) in ruled {
-        if orders == Orders::default() {
-            route(topology, server, item, resolved, &mut categorized);
-        } else {
-            route_by_orders(topology, server, item, resolved, orders, &mut categorized);
-        }
-    }
+    let ruling = rules::apply(topology, server, item, resolution);
+    send_ruled(topology, server, item, ruling, &mut categorized);
     categorized
 }
 
@@ -62,6 +50,8 @@ fn before_resolution<'a>(
         recipients: Vec::new(),
         ..item.clone()
     };
+    // Limits count the recipients that the sender named, whichever way some of them go.
+    left.properties.envelope = Some(item.envelope());
     let mut met = HashSet::new();
     for recipient in &item.recipients {
         match hub {
@@ -88,10 +78,11 @@ fn by_way_of_premises(
     if centralized::course(topology, server, item, recipient) == Course::Straight {
         return false;
     }
-    let alone = MailItem {
+    let mut alone = MailItem {
         recipients: vec![recipient.clone()],
         ..item.clone()
     };
+    alone.properties.envelope = Some(item.envelope());
     let resolution = resolve::resolve(topology, server, &alone);
     if centralized::is_refused(&resolution) {
         into.failures.extend(resolution.failures);
@@ -105,8 +96,35 @@ fn by_way_of_premises(
         changes: Changes::default(),
         steps: vec![step],
     };
-    route(topology, server, item, resolved, into);
+    // Choice: whoever a rule brings in is resolved already, and gets the message without the detour.
+    // Rules run on this pass, and again when the message is back (Exchange Online, "Loop detection":
+    // X-MS-Exchange-Transport-Rules-Loop).
+    let resolution = Resolution {
+        resolved: vec![resolved],
+        ..Resolution::default()
+    };
+    let ruling = rules::apply(topology, server, item, resolution);
+    send_ruled(topology, server, item, ruling, into);
     true
+}
+
+/// Routes what mail-flow rules left.
+fn send_ruled(
+    topology: &Topology,
+    server: ServerId,
+    item: &MailItem,
+    ruling: Ruling,
+    into: &mut Categorized,
+) {
+    into.failures.extend(ruling.failures);
+    into.suppressed.extend(ruling.suppressed);
+    for (resolved, orders) in ruling.ruled {
+        if orders == Orders::default() {
+            route(topology, server, item, resolved, into);
+        } else {
+            route_by_orders(topology, server, item, resolved, orders, into);
+        }
+    }
 }
 
 /// The stage of resolution: what the envelope recipients become.
@@ -181,7 +199,9 @@ fn route(
             to_mailbox(topology, server, item, recipient, holder, id, steps)
         }
         Place::Elsewhere => elsewhere(topology, server, item, recipient, steps),
-        Place::Foreign(id) => to_foreign(topology, server, item, recipient, id, steps),
+        Place::Foreign(ref address, id) => {
+            to_foreign(topology, server, item, recipient, (address, id), steps)
+        }
         Place::ExpansionServer(expands, _) => Ok(to_expansion_server(
             topology, server, item, recipient, expands,
         )),
@@ -301,6 +321,7 @@ fn change(
         transfer.cross_premises = transfer.cross_premises.map(|_| auth_as);
     }
     transfer.trace.forwarded_for.extend(changes.forwarded_for);
+    transfer.trace.redirected_by.extend(changes.redirected_by);
     let properties = &mut transfer.properties;
     properties.notify_never |= changes.notify_never;
     let recipient = transfer.recipients.first();
@@ -474,11 +495,9 @@ fn to_foreign(
     server: ServerId,
     item: &MailItem,
     recipient: Mailbox,
-    id: RecipientId,
+    (address, id): (&ForeignAddress, Option<RecipientId>),
     steps: &mut Vec<Step>,
 ) -> Result<Copy, Failure> {
-    let address = foreign::foreign_address(topology, id)
-        .unwrap_or_else(|| unreachable!("it was found by that address"));
     let Selection {
         winner,
         because,
@@ -502,13 +521,11 @@ fn to_foreign(
     };
     let step = Step {
         event: Event::Fail,
+        chosen: id.map(Subject::Recipient),
         ..choice
     };
     Err(Failure {
-        steps: vec![
-            step.chosen(Subject::Recipient(id))
-                .because(Reason::ForeignAddress(address.kind.clone())),
-        ],
+        steps: vec![step.because(Reason::ForeignAddress(address.kind.clone()))],
         ..Failure::new(recipient, status.clone())
     })
 }

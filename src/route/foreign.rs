@@ -12,6 +12,25 @@ pub(super) fn foreign_address(topology: &Topology, id: RecipientId) -> Option<&F
     topology.recipient(id).policy().foreign_address.as_ref()
 }
 
+/// The recipients of an organization whose mail goes to an address of another type.
+#[must_use]
+pub(super) fn holders(
+    topology: &Topology,
+    organization: OrganizationId,
+    address: &ForeignAddress,
+) -> Vec<RecipientId> {
+    let same = |own: &ForeignAddress| {
+        own.kind.eq_ignore_ascii_case(&address.kind)
+            && own.address.eq_ignore_ascii_case(&address.address)
+    };
+    topology
+        .recipients()
+        .filter(|(_, recipient)| recipient.organization == organization)
+        .filter(|(id, _)| foreign_address(topology, *id).is_some_and(same))
+        .map(|(id, _)| id)
+        .collect()
+}
+
 /// Whether an address space of another type covers an address: `*`, or how the address begins.
 ///
 /// Choice: the beginning is compared as text, in any case; documents give the syntax of such spaces

@@ -164,13 +164,25 @@ impl Resolver<'_> {
 
     /// What a user's rule sends on once the message is in the mailbox.
     ///
+    /// After so many rules the message is not sent on any more, and nobody is told (Exchange Online,
+    /// "Loop detection": X-MS-Exchange-Inbox-Rules-Loop).
+    ///
     /// Choice: it leaves from the server that resolves the mailbox, which need not be the one that
     /// holds it; and in both products a mailbox whose rule sent a message on does not do so again,
-    /// though `X-MS-Exchange-Inbox-Rules-Loop` would let it pass three times on premises.
+    /// though the limit would let it pass three times on premises.
     fn inbox_rule(&mut self, id: RecipientId, rule: &InboxRule, mut way: Way) {
         let primary = self.topology.recipient(id).primary().clone();
-        if self.forwarded_before(&primary, &way) {
+        let before = &self.item.trace.redirected_by;
+        if before.contains(&primary) || way.changes.redirected_by.contains(&primary) {
             return;
+        }
+        let count = self.item.trace.redirected_by.len() + way.changes.redirected_by.len();
+        let limit = self.organization().profile.inbox_rules_max;
+        if let Some(limit) = limit.filter(|limit| count >= *limit) {
+            let step = Step::new(Event::Drop, &rule.target).chosen(Subject::Recipient(id));
+            way.steps
+                .push(step.because(Reason::TooManyInboxRules { count, limit }));
+            return self.suppress(&rule.target, way);
         }
         way.steps.push(
             Step::new(Event::Redirect, &primary)
@@ -178,7 +190,7 @@ impl Resolver<'_> {
                 .because(Reason::InboxRule(rule.target.clone())),
         );
         way.by = By::Redirect;
-        way.changes.forwarded_for.push(primary.clone());
+        way.changes.redirected_by.push(primary.clone());
         // Choice: what has the null reverse-path keeps it (RFC 5321 §4.5.5). A report that a rule made a
         // message of would be reported again where it fails, for ever.
         if !rule.redirects && self.item.reverse_path != ReversePath::Null {

@@ -2,7 +2,7 @@
 //! Encapsulated addresses).
 
 use crate::mail::Mailbox;
-use crate::model::{OrganizationId, RecipientId, Topology};
+use crate::model::{ForeignAddress, OrganizationId, RecipientId, Topology};
 
 /// What an encapsulated address stands for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,6 +37,18 @@ pub(super) fn decapsulate(
         kind: kind.to_ascii_uppercase(),
         address: decode(encoded),
     })
+}
+
+/// An encapsulated address that no recipient is needed for: of a type that connectors may carry.
+#[must_use]
+pub(super) fn foreign(
+    topology: &Topology,
+    organization: OrganizationId,
+    address: &Mailbox,
+) -> Option<ForeignAddress> {
+    let Encapsulated { kind, address } = decapsulate(topology, organization, address)?;
+    let foreign = !matches!(kind.as_str(), "EX" | "SMTP" | "X500");
+    foreign.then_some(ForeignAddress { kind, address })
 }
 
 /// Whether an address of another type is meant, in the form that it has on the wire.

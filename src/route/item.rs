@@ -1,6 +1,6 @@
 //! A message at one server, and what becomes of it there.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use super::step::{Reason, Step};
@@ -61,6 +61,9 @@ pub struct Properties {
     pub orcpt: BTreeMap<Mailbox, Mailbox>,
     /// Its size when it entered the organization, where it grew since.
     pub original_size: Option<ByteSize>,
+    /// How many recipients its envelope had when it entered the organization, where this part of it
+    /// has fewer.
+    pub envelope: Option<usize>,
     /// Whether nobody is told of failures (NOTIFY=NEVER, RFC 3461 §4.1).
     pub notify_never: bool,
     /// Whether a mail-flow rule demands TLS on the way out of the organization.
@@ -93,6 +96,8 @@ pub struct Trace {
     pub rules_loop: u32,
     /// The mailboxes that forwarded it already: they deliver it without forwarding it again.
     pub forwarded_for: Vec<Mailbox>,
+    /// The mailboxes whose Inbox rules sent it on (`X-MS-Exchange-Inbox-Rules-Loop`).
+    pub redirected_by: Vec<Mailbox>,
 }
 
 /// A message on the wire: envelope, size, and the headers that a receiver may trust.
@@ -156,6 +161,13 @@ pub struct MailItem {
 }
 
 impl MailItem {
+    /// How many recipients its envelope has, or had before it was split.
+    #[must_use]
+    pub fn envelope(&self) -> usize {
+        let different: BTreeSet<&Mailbox> = self.recipients.iter().collect();
+        different.len().max(self.properties.envelope.unwrap_or(0))
+    }
+
     /// Whether it came from a server of the organization, whose headers are its own.
     #[must_use]
     pub fn is_from_inside(&self) -> bool {

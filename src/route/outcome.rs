@@ -11,7 +11,7 @@
 //! - TLS that is demanded and cannot be had defers: nothing is ever sent without it. So does a server
 //!   of the organization that does not let ours log on.
 //! - What no connector covers waits in the Unreachable queue.
-//! - What is deferred or unreachable fails when the message is older than its organization's
+//! - What is deferred or unreachable fails when the message is older than its server's
 //!   expiration, with a status that tells the sender what lasted.
 //! - Of what is deferred or unreachable for four hours the sender is told, once, whether the sender
 //!   is inside or outside (`DelayNotificationTimeout`, `InternalDelayDsnEnabled` and
@@ -25,7 +25,7 @@ use std::collections::BTreeSet;
 use jiff::SignedDuration;
 
 use crate::mail::Status;
-use crate::model::{ErrorPolicy, Profile, replies};
+use crate::model::{ErrorPolicy, Profile, Server, replies};
 
 /// How long a recipient waits before its sender is told: `DelayNotificationTimeout`.
 pub const DELAY_NOTIFICATION: SignedDuration = SignedDuration::from_hours(4);
@@ -81,16 +81,18 @@ pub enum Outcome {
     Fail(Status),
 }
 
-/// Decides, for a message of this age that a connector with these error policies was to send.
+/// Decides, for a message of this age that a connector of this server with these error policies was to
+/// send.
 #[must_use]
 pub fn outcome(
-    profile: &Profile,
+    server: &Server,
     policies: &BTreeSet<ErrorPolicy>,
     happened: &Happened,
     age: SignedDuration,
 ) -> Outcome {
+    let profile = server.profile;
     match by_policy(profile, policies, happened, plainly(profile, happened)) {
-        Outcome::Defer { final_status, .. } if age >= profile.message_expiration => {
+        Outcome::Defer { final_status, .. } if age >= server.expiration() => {
             Outcome::Fail(final_status)
         }
         other => other,
@@ -187,21 +189,46 @@ fn defer(status: &Status, final_status: &Status) -> Outcome {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{EXCHANGE_ONLINE, EXCHANGE_SERVER};
+    use crate::model::{EXCHANGE_ONLINE, EXCHANGE_SERVER, OrganizationId, ServerRole};
 
-    fn say(profile: &Profile, happened: &Happened, hours: i64) -> String {
+    fn say(profile: &'static Profile, happened: &Happened, hours: i64) -> String {
         words(profile, &[], happened, hours)
     }
 
+    fn server(profile: &'static Profile) -> Server {
+        let fqdn = "mail.contoso.com".parse().expect("a domain");
+        Server::new(
+            OrganizationId::new(0),
+            "EX01",
+            fqdn,
+            ServerRole::Mailbox,
+            profile,
+        )
+    }
+
+    #[test]
+    fn a_server_may_try_for_longer_than_its_product_does_by_itself() {
+        let patient = Server {
+            message_expiration: Some(SignedDuration::from_hours(72)),
+            ..server(&EXCHANGE_SERVER)
+        };
+        let after = |hours| {
+            let age = SignedDuration::from_hours(hours);
+            outcome(&patient, &BTreeSet::new(), &Happened::NoAnswer, age)
+        };
+        assert!(matches!(after(71), Outcome::Defer { .. }));
+        assert!(matches!(after(72), Outcome::Fail(_)));
+    }
+
     fn words(
-        profile: &Profile,
+        profile: &'static Profile,
         policies: &[ErrorPolicy],
         happened: &Happened,
         hours: i64,
     ) -> String {
         let policies = policies.iter().copied().collect();
         match outcome(
-            profile,
+            &server(profile),
             &policies,
             happened,
             SignedDuration::from_hours(hours),

@@ -4,13 +4,14 @@
 
 use std::collections::HashSet;
 
-use super::foreign::foreign_address;
+use super::foreign::{self, foreign_address};
 use super::imcea::{self, Encapsulated};
 use super::item::{Failure, LoopKind, Looped, MailItem, Suppressed};
 use super::step::{Event, Reason, Step, Subject};
 use crate::mail::{AuthAs, Mailbox, ReversePath, Status};
 use crate::model::{
-    DomainType, Organization, Recipient, RecipientId, RecipientKind, ServerId, Topology, replies,
+    DomainType, ForeignAddress, Organization, Profile, Recipient, RecipientId, RecipientKind,
+    ServerId, Topology, replies,
 };
 
 /// Where a recipient is to be found once it is resolved.
@@ -20,8 +21,8 @@ pub(super) enum Place {
     Mailbox(ServerId, RecipientId),
     /// Elsewhere: to be routed by its domain.
     Elsewhere,
-    /// Elsewhere, at an address that is not of type SMTP.
-    Foreign(RecipientId),
+    /// Elsewhere, at an address that is not of type SMTP; whose it is, where it is a recipient's.
+    Foreign(ForeignAddress, Option<RecipientId>),
     /// On this host, which takes every address of its domains.
     AnyoneHere,
     /// A group that this server alone expands.
@@ -43,6 +44,8 @@ pub(super) struct Changes {
     pub(super) original: Option<Mailbox>,
     /// The mailboxes that forwarded it and would not do so again.
     pub(super) forwarded_for: Vec<Mailbox>,
+    /// The mailboxes whose Inbox rules sent it on.
+    pub(super) redirected_by: Vec<Mailbox>,
 }
 
 /// A recipient that goes on.
@@ -82,7 +85,7 @@ pub(super) fn resolve(topology: &Topology, server: ServerId, item: &MailItem) ->
         .iter()
         .filter(|each| met.insert(*each))
         .collect();
-    let refusal = resolver.refused_as_a_whole(envelope.len());
+    let refusal = resolver.refused_as_a_whole(item.envelope());
     for recipient in envelope {
         let way = Way {
             original: Some(recipient.clone()),
@@ -147,12 +150,14 @@ pub(super) fn locate(topology: &Topology, item: &MailItem, recipient: &Mailbox) 
             RecipientKind::MailUser {
                 target_address: None,
                 ..
-            } if foreign_address(topology, *id).is_some() => Place::Foreign(*id),
+            } => foreign_place(topology, *id).unwrap_or(Place::Elsewhere),
             RecipientKind::MailUser { .. }
             | RecipientKind::DistributionGroup(_)
             | RecipientKind::Group { .. }
             | RecipientKind::RemoteGroup { .. } => Place::Elsewhere,
         },
+        [] => imcea::foreign(topology, item.organization, recipient)
+            .map_or(Place::Elsewhere, |address| Place::Foreign(address, None)),
         _ => Place::Elsewhere,
     };
     Resolved {
@@ -189,6 +194,12 @@ pub(super) fn resolve_without_directory(
         changes: Changes::default(),
         steps: Vec::new(),
     }
+}
+
+/// Where the copy for somebody goes whose address is of another type than SMTP.
+fn foreign_place(topology: &Topology, id: RecipientId) -> Option<Place> {
+    let address = foreign_address(topology, id)?;
+    Some(Place::Foreign(address.clone(), Some(id)))
 }
 
 /// Where the copy for a mailbox goes.
@@ -246,7 +257,7 @@ pub(super) struct Way {
 }
 
 /// A recipient whose mail goes to another one and to nobody else.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Link {
     pub(super) id: RecipientId,
     pub(super) by: LoopKind,
@@ -326,10 +337,36 @@ impl Resolver<'_> {
                     found => self.held_by(found, address, way),
                 }
             }
-            // Choice: an address of another type is looked for as it stands, and not as the address of
-            // a recipient that has no other.
-            _ => self.held_by(&holders(self.topology, self.item, address), address, way),
+            // Choice: looked for as it stands first, then as the address of a recipient that has no
+            // other.
+            _ => {
+                let foreign = ForeignAddress {
+                    kind,
+                    address: inner,
+                };
+                let organization = self.item.organization;
+                let mut found = holders(self.topology, self.item, address);
+                if found.is_empty() {
+                    found = foreign::holders(self.topology, organization, &foreign);
+                }
+                match found.as_slice() {
+                    [] => self.at_foreign_address(foreign, address, way),
+                    found => self.held_by(found, address, way),
+                }
+            }
         }
+    }
+
+    /// Nobody has an address of another type: whoever carries the type knows it.
+    fn at_foreign_address(&mut self, foreign: ForeignAddress, address: &Mailbox, mut way: Way) {
+        if let Some((status, reason)) = self.too_large_to_leave() {
+            let step = Step::new(Event::Fail, address).because(reason);
+            return self.refuse(address, status, way, step);
+        }
+        let reason = Reason::Encapsulated(foreign.kind.clone(), foreign.address.clone());
+        way.steps
+            .push(Step::new(Event::Resolve, address).because(reason));
+        self.go_on(address, Place::Foreign(foreign, None), way);
     }
 
     /// Nobody here has the address: the accepted domain decides.
@@ -354,7 +391,7 @@ impl Resolver<'_> {
                     .chosen(Subject::AcceptedDomain(id))
                     .because(why)
                     .because(Reason::DomainIs(address.domain.clone(), kind));
-                let status = self.organization().profile.recipient_not_found.clone();
+                let status = self.profile().recipient_not_found.clone();
                 self.fail(address, status, way, step);
             }
             DomainType::ExternalRelay | DomainType::InternalRelay => {
@@ -383,11 +420,9 @@ impl Resolver<'_> {
     pub(super) fn known(&mut self, id: RecipientId, address: &Mailbox, mut way: Way) {
         let recipient = self.topology.recipient(id);
         if let Some(at) = self.chain.iter().position(|link| link.id == id) {
-            return match recipient.kind {
-                RecipientKind::Mailbox { server, .. } if self.keeps(recipient, &way) => {
-                    self.mailbox(id, server, address, way);
-                }
-                _ => self.round(at, address, way),
+            return match self.stops_going_round(at) {
+                true => self.follow(id, recipient, address, way),
+                false => self.round(at, address, way),
             };
         }
         if self.seen.contains(&id) {
@@ -426,6 +461,13 @@ impl Resolver<'_> {
         self.suppress(address, way);
     }
 
+    /// Whether a mailbox in the round does not forward a second time, so that the mail ends in it
+    /// (Exchange Online, "Loop detection": X-MS-Exchange-ForwardingLoop).
+    fn stops_going_round(&self, at: usize) -> bool {
+        let forwards = |link: &Link| link.by == LoopKind::Forwarding;
+        self.organization().profile.stops_forwarding_again && self.chain[at..].iter().any(forwards)
+    }
+
     /// Recipients whose mail goes to each other and to nobody else (Exchange Server, "Recipient
     /// resolution", broken recipient loops).
     fn round(&mut self, at: usize, address: &Mailbox, way: Way) {
@@ -457,17 +499,17 @@ impl Resolver<'_> {
             RecipientKind::Mailbox { server, .. } => self.mailbox(id, *server, address, way),
             RecipientKind::MailUser { target_address, .. } => match target_address {
                 Some(target) => self.redirect(id, target, address, way),
-                None if foreign_address(self.topology, id).is_some() => {
-                    self.go_on(recipient.primary(), Place::Foreign(id), way);
-                }
-                // Choice: an object without a target address is no recipient.
-                None => {
-                    let step = Step::new(Event::Fail, address)
-                        .chosen(Subject::Recipient(id))
-                        .because(Reason::NotFound);
-                    let status = self.organization().profile.recipient_not_found.clone();
-                    self.fail(address, status, way, step);
-                }
+                None => match foreign_place(self.topology, id) {
+                    Some(place) => self.go_on(recipient.primary(), place, way),
+                    // Choice: an object without a target address is no recipient.
+                    None => {
+                        let step = Step::new(Event::Fail, address)
+                            .chosen(Subject::Recipient(id))
+                            .because(Reason::NotFound);
+                        let status = self.profile().recipient_not_found.clone();
+                        self.fail(address, status, way, step);
+                    }
+                },
             },
             // Never expanded on premises: its members are the cloud's business.
             RecipientKind::RemoteGroup { target_address, .. } => match target_address {
@@ -544,6 +586,11 @@ impl Resolver<'_> {
             steps,
             ..failure
         });
+    }
+
+    /// The replies of this server, whose version may be older than that of others.
+    pub(super) fn profile(&self) -> &'static Profile {
+        self.topology.server(self.server).profile
     }
 
     pub(super) fn organization(&self) -> &Organization {

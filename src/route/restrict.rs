@@ -42,28 +42,25 @@ impl Resolver<'_> {
 
     /// The reply of a recipient that wants authenticated senders.
     fn refusal(&self, recipient: &Recipient) -> Status {
-        let profile = self.organization().profile;
+        let profile = self.profile();
         let own = |domain| {
             self.topology
                 .accepted_domain_for(self.item.organization, domain)
                 .is_some()
         };
         match &recipient.kind {
-            RecipientKind::Mailbox { .. } => replies::MAILBOX_REFUSES.clone(),
+            RecipientKind::Mailbox { .. } => profile.mailbox_refuses.clone(),
             RecipientKind::MailUser {
                 flavour: MailUserFlavour::Contact,
                 ..
-            } => replies::CONTACT_REFUSES.clone(),
-            RecipientKind::MailUser { .. } => replies::MAIL_USER_REFUSES.clone(),
+            } => profile.contact_refuses.clone(),
+            RecipientKind::MailUser { .. } => profile.mail_user_refuses.clone(),
+            RecipientKind::Group { .. } if !self.item.reverse_path.domain().is_some_and(own) => {
+                profile.unified_group_refuses_foreign.clone()
+            }
             RecipientKind::DistributionGroup(_)
             | RecipientKind::Group { .. }
-            | RecipientKind::RemoteGroup { .. } => {
-                if self.item.reverse_path.domain().is_some_and(own) {
-                    profile.group_refuses_own.clone()
-                } else {
-                    profile.group_refuses_foreign.clone()
-                }
-            }
+            | RecipientKind::RemoteGroup { .. } => profile.group_refuses.clone(),
         }
     }
 
@@ -84,7 +81,7 @@ impl Resolver<'_> {
             }
             RecipientKind::DistributionGroup(_)
             | RecipientKind::Group { .. }
-            | RecipientKind::RemoteGroup { .. } => replies::GROUP_RESTRICTED.clone(),
+            | RecipientKind::RemoteGroup { .. } => self.profile().group_restricted.clone(),
         };
         Some((status, reason))
     }

@@ -32,10 +32,10 @@ impl Party {
     /// A recipient: somebody who is elsewhere is known by the object whose target address was taken.
     pub(super) fn of(resolved: &Resolved) -> Self {
         let object = match resolved.place {
-            Place::Mailbox(_, id)
-            | Place::Foreign(id)
-            | Place::ExpansionServer(_, id)
-            | Place::NoDatabase(id) => Some(id),
+            Place::Mailbox(_, id) | Place::ExpansionServer(_, id) | Place::NoDatabase(id) => {
+                Some(id)
+            }
+            Place::Foreign(_, id) => id,
             Place::AnyoneHere | Place::Elsewhere => resolved
                 .steps
                 .iter()

@@ -160,6 +160,13 @@ pub enum Reason {
     SenderNotAllowed,
     /// The sender is among those who may not write.
     SenderRejected,
+    /// More Inbox rules sent the message on than may.
+    TooManyInboxRules {
+        /// How many did.
+        count: usize,
+        /// How many may.
+        limit: usize,
+    },
     /// More recipients than a limit allows.
     TooManyRecipients {
         /// In the message.
@@ -179,6 +186,8 @@ pub enum Reason {
     CertificateDoesNotMatch(String),
     /// The certificate matches, but neither its domain nor the sender's is an accepted domain.
     CertificateDomainNotAccepted(String),
+    /// The connector takes sessions under TLS alone.
+    TlsRequired,
     /// The next hop's certificate, and what is wrong with it.
     CertificateRejected(String),
     /// The connector is disabled.
@@ -452,6 +461,10 @@ impl fmt::Display for Reason {
             Self::SenderRejected => {
                 f.write_str("RejectMessagesFromSendersOrMembers names the sender")
             }
+            Self::TooManyInboxRules { count, limit } => write!(
+                f,
+                "{count} Inbox rules sent it on before, and {limit} may"
+            ),
             Self::TooManyRecipients { count, limit } => {
                 write!(f, "{count} recipients, and {limit} are allowed")
             }
@@ -467,6 +480,7 @@ impl fmt::Display for Reason {
                     "neither `{name}`, its parent nor the sender's domain is an accepted domain of the tenant"
                 )
             }
+            Self::TlsRequired => f.write_str("the connector demands TLS, and the session has none"),
             Self::CertificateRejected(what) => f.write_str(what),
             Self::Disabled => f.write_str("disabled"),
             Self::Centralized => f.write_str(

@@ -15,6 +15,7 @@ mod findings;
 mod formats;
 mod garbage;
 mod lab;
+mod limits;
 mod live;
 mod mail_client;
 mod operations;

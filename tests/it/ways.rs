@@ -7,7 +7,10 @@ use hybridmx::config;
 use hybridmx::dns::{Fault, FaultKind, Zones};
 use hybridmx::flow::{Disposition, FlagKind, Flow, Fork, Question, origin, walk};
 use hybridmx::mail::{ByteSize, Domain, Mailbox, MessageKind, NamePattern, ReversePath};
-use hybridmx::model::{AddressSpace, DomainPattern, ErrorPolicy, Matcher, Parts, Topology};
+use hybridmx::model::{
+    Action, AddressSpace, DomainPattern, ErrorPolicy, Matcher, Member, OrganizationId,
+    OrganizationKind, Parts, Settings, Topology, TransportRule,
+};
 
 use crate::files::{now, read_text};
 
@@ -353,6 +356,68 @@ fn a_report_is_a_flow_of_its_own_and_can_be_lost() {
         .map(|flag| flag.kind.as_str())
         .collect();
     assert_eq!(flags, ["Lost"]);
+}
+
+/// Exchange Online, "Loop detection": X-MS-Exchange-Transport-Rules-Loop, with centralized mail
+/// transport.
+#[test]
+fn a_rule_that_adds_recipients_meets_centralized_mail_twice() {
+    let place = centralized(|parts| {
+        let is_tenant = |kind| kind == OrganizationKind::ExchangeOnline;
+        let mut kinds = parts.organizations.iter().map(|each| each.kind);
+        let tenant = kinds.position(is_tenant).expect("a tenant");
+        let mike = Mailbox::parse("mike@contoso.com").expect("an address");
+        parts.rules.push(TransportRule {
+            organization: OrganizationId::new(tenant),
+            name: "Copy to Mike".to_owned(),
+            priority: 0,
+            enabled: true,
+            enforced: true,
+            conditions: Vec::new(),
+            exceptions: Vec::new(),
+            actions: vec![Action::Add(vec![Member::Nobody(mike)])],
+            stops: false,
+            settings: Settings::default(),
+        });
+    });
+    let mut ways = place.ways("ann@fabrikam.com", "julie@contoso.com");
+    ways.sort();
+    assert_eq!(
+        ways,
+        [
+            "mail.fabrikam.com EOP EXO EX01 EOP EXO: Bounced 5.7.128",
+            "mail.fabrikam.com EOP EXO: Delivered Anonymous",
+        ]
+    );
+}
+
+/// Exchange PowerShell, "Set-InboundConnector", RequireTls.
+#[test]
+fn an_inbound_connector_that_goes_by_addresses_may_demand_tls() {
+    let place = changed("contoso", |parts| {
+        for connector in &mut parts.receive_connectors {
+            if let Matcher::Peer {
+                tls_sender_certificate_name,
+                sender_ip_addresses,
+            } = &mut connector.matcher
+            {
+                *tls_sender_certificate_name = None;
+                *sender_ip_addresses = vec!["192.0.2.10".parse().expect("a range")];
+                connector.require_tls = true;
+            }
+        }
+        for connector in &mut parts.send_connectors {
+            connector.require_tls = false;
+            connector.tls_auth_level = None;
+            connector.ignore_starttls = true;
+        }
+    });
+    let flow = place.flow("david@contoso.com", "julie@contoso.com");
+    let status = flow.forks[0].status.as_ref().expect("a reply");
+    assert_eq!(
+        status.to_string(),
+        "451 5.7.3 STARTTLS is required to send mail"
+    );
 }
 
 /// RFC 5321 §4.2.1: the reply code says whether to try again, whatever the enhanced status says.

@@ -5,7 +5,7 @@
 use hybridmx::mail::{AuthAs, ByteSize, Domain, Limit, Mailbox, ReversePath, Status};
 use hybridmx::model::{
     AutoForwarding, DomainPattern, EXCHANGE_ONLINE, EXCHANGE_SERVER, MailUserFlavour, Member,
-    Moderation, Parts, Recipient, RecipientKind, replies,
+    Moderation, Parts, Profile, Recipient, RecipientKind, replies,
 };
 use hybridmx::route::MailItem;
 
@@ -15,6 +15,8 @@ use super::names::accepted;
 pub(super) struct Policies<'a> {
     pub(super) parts: &'a Parts,
     pub(super) item: &'a MailItem,
+    /// The replies of the server that decides.
+    pub(super) profile: &'static Profile,
     /// Who sent it, where somebody vouches for that and one recipient has the address.
     pub(super) sender: Option<usize>,
 }
@@ -75,12 +77,14 @@ impl Policies<'_> {
         if own == Limit::Unlimited && internal && self.exceeds(transport.max_send_size) {
             return Some(replies::ORGANIZATION_SIZE.clone());
         }
+        // What the sender named, though only a part of it is here.
+        let before = self.item.properties.envelope.unwrap_or(0);
         let allowed = match policy.and_then(|policy| policy.recipient_limit) {
             Some(own) => Some(own),
             None => transport.max_recipients,
         };
         match allowed {
-            Some(allowed) if recipients > usize::try_from(allowed).expect("small") => {
+            Some(allowed) if recipients.max(before) > usize::try_from(allowed).expect("small") => {
                 Some(replies::RECIPIENT_COUNT.clone())
             }
             Some(_) | None => None,
@@ -110,7 +114,7 @@ impl Policies<'_> {
                 }
                 RecipientKind::DistributionGroup(_)
                 | RecipientKind::Group { .. }
-                | RecipientKind::RemoteGroup { .. } => replies::GROUP_RESTRICTED.clone(),
+                | RecipientKind::RemoteGroup { .. } => self.profile.group_restricted.clone(),
             });
         }
         let transport = &self.parts.organizations[self.item.organization.index()].transport;
@@ -131,28 +135,23 @@ impl Policies<'_> {
         {
             return None;
         }
-        let profile = self.parts.organizations[recipient.organization.index()].profile;
+        let profile = self.profile;
         let own =
             self.item.reverse_path.domain().is_some_and(|domain| {
                 accepted(self.parts, recipient.organization, domain).is_some()
             });
         Some(match &recipient.kind {
-            RecipientKind::Mailbox { .. } => replies::MAILBOX_REFUSES.clone(),
+            RecipientKind::Mailbox { .. } => profile.mailbox_refuses.clone(),
             RecipientKind::MailUser {
                 flavour: MailUserFlavour::Contact,
                 ..
-            } => replies::CONTACT_REFUSES.clone(),
-            RecipientKind::MailUser { .. } => replies::MAIL_USER_REFUSES.clone(),
-            RecipientKind::DistributionGroup(_)
-            | RecipientKind::Group { .. }
-            | RecipientKind::RemoteGroup { .. }
-                if own =>
-            {
-                profile.group_refuses_own.clone()
+            } => profile.contact_refuses.clone(),
+            RecipientKind::MailUser { .. } => profile.mail_user_refuses.clone(),
+            RecipientKind::Group { .. } if own => profile.group_refuses.clone(),
+            RecipientKind::Group { .. } => profile.unified_group_refuses_foreign.clone(),
+            RecipientKind::DistributionGroup(_) | RecipientKind::RemoteGroup { .. } => {
+                profile.group_refuses.clone()
             }
-            RecipientKind::DistributionGroup(_)
-            | RecipientKind::Group { .. }
-            | RecipientKind::RemoteGroup { .. } => profile.group_refuses_foreign.clone(),
         })
     }
 

@@ -4,8 +4,8 @@
 
 use hybridmx::mail::{AuthAs, Directionality, Domain, Mailbox, MessageKind, ReversePath, Status};
 use hybridmx::model::{
-    Action, DistributionGroup, DomainType, EXCHANGE_ONLINE, Fallback, InboxRule, Member,
-    Moderation, Parts, Recipient, RecipientKind, Routing, SendConnector, Server, ServerId,
+    Action, DistributionGroup, DomainType, EXCHANGE_ONLINE, Fallback, ForeignAddress, InboxRule,
+    Member, Moderation, Parts, Recipient, RecipientKind, Routing, SendConnector, Server, ServerId,
     ServerRole, TlsAuthLevel, UnifiedGroup, replies,
 };
 use hybridmx::route::{Arrival, MailItem};
@@ -47,6 +47,8 @@ struct Way {
     vouched: Option<AuthAs>,
     /// The mailboxes that forwarded it.
     forwarded: Vec<Mailbox>,
+    /// The mailboxes whose Inbox rules sent it on.
+    redirected: Vec<Mailbox>,
     /// Who the recipient is here, where it is somebody without a mailbox.
     object: Option<usize>,
     /// What mail-flow rules made of it so far.
@@ -73,6 +75,7 @@ pub(crate) fn fates(parts: &Parts, server: ServerId, item: &MailItem) -> Vec<Str
         policies: Policies {
             parts,
             item,
+            profile: parts.servers[server.index()].profile,
             sender: None,
         },
         met: Vec::new(),
@@ -91,8 +94,8 @@ pub(crate) fn fates(parts: &Parts, server: ServerId, item: &MailItem) -> Vec<Str
         }
     }
     // Nobody is met yet while it is found out who goes by way of the premises.
-    written.retain(|recipient| !desk.centralized(recipient));
     let count = written.len();
+    written.retain(|recipient| !desk.centralized(recipient, count));
     for recipient in written {
         desk.envelope(recipient, count);
     }
@@ -201,7 +204,7 @@ impl Desk<'_> {
     /// deployments"): what the Internet sends to a tenant goes to the on-premises organization first,
     /// address and all, by the connector that would carry the domain; a connector for the domain that
     /// is not centralized takes it out of this. A recipient that refuses the sender does so before.
-    fn centralized(&mut self, recipient: &Mailbox) -> bool {
+    fn centralized(&mut self, recipient: &Mailbox, count: usize) -> bool {
         let from_outside = self.item.arrival == Arrival::Internal
             && self.item.directionality == Directionality::Incoming;
         let organization = self.here().organization;
@@ -221,18 +224,17 @@ impl Desk<'_> {
             return false;
         }
         let before = std::mem::take(&mut self.lines);
-        // Rules are asked when it comes back.
         self.unruled = true;
-        self.written(recipient, 1);
+        self.written(recipient, count);
         self.met.clear();
         let trial = std::mem::replace(&mut self.lines, before);
         let refused = |line: &String| line.ends_with(" in dialogue");
+        self.unruled = false;
         if !trial.is_empty() && trial.iter().all(refused) {
             self.lines.extend(trial);
         } else {
             self.by_domain(recipient, &Way::default());
         }
-        self.unruled = false;
         true
     }
 
@@ -266,7 +268,16 @@ impl Desk<'_> {
         } else {
             format!(" forwarded {forwarded:?}")
         };
-        self.say(format!("copy {wire} {line}{told}{original}{forwarded}"));
+        let mut redirected = item.trace.redirected_by.clone();
+        redirected.extend(way.redirected.clone());
+        let redirected = if redirected.is_empty() {
+            String::new()
+        } else {
+            format!(" redirected {redirected:?}")
+        };
+        self.say(format!(
+            "copy {wire} {line}{told}{original}{forwarded}{redirected}"
+        ));
     }
 
     /// Something in the form of an SMTP address that is none: type and address.
@@ -338,8 +349,20 @@ impl Desk<'_> {
                     .foreign_address
                     .is_some() =>
             {
-                self.foreign(*only, recipient, &Way::default());
+                let address = self.parts.recipients[*only]
+                    .policy()
+                    .foreign_address
+                    .clone();
+                let address = address.expect("it has one");
+                self.foreign(&address, Some(*only), recipient, &Way::default());
             }
+            [] => match self.encapsulated(recipient) {
+                Some((kind, address)) if !["EX", "SMTP", "X500"].contains(&kind.as_str()) => {
+                    let address = ForeignAddress { kind, address };
+                    self.foreign(&address, None, recipient, &Way::default());
+                }
+                Some(_) | None => self.by_domain(recipient, &Way::default()),
+            },
             _ => self.by_domain(recipient, &Way::default()),
         }
     }
@@ -378,6 +401,24 @@ impl Desk<'_> {
                 if holders.is_empty() {
                     return self.fail(address, &replies::EX_NOT_FOUND, way);
                 }
+            } else if holders.is_empty() {
+                let wanted = ForeignAddress {
+                    kind,
+                    address: name,
+                };
+                for (index, recipient) in self.parts.recipients.iter().enumerate() {
+                    if recipient.organization == self.item.organization
+                        && recipient.policy().foreign_address.as_ref() == Some(&wanted)
+                    {
+                        holders.push(index);
+                    }
+                }
+                if holders.is_empty() && self.policies.too_large_to_leave() {
+                    return self.refuse(address, &replies::ORGANIZATION_SIZE, way);
+                }
+                if holders.is_empty() {
+                    return self.foreign(&wanted, None, address, way);
+                }
             }
         }
         match holders.as_slice() {
@@ -404,18 +445,25 @@ impl Desk<'_> {
     }
 
     fn not_found(&mut self, address: &Mailbox, way: &Way) {
-        let profile = self.parts.organizations[self.item.organization.index()].profile;
+        let profile = self.here().profile;
         self.fail(address, &profile.recipient_not_found, way);
     }
 
     /// One recipient object.
     fn object(&mut self, index: usize, address: &Mailbox, way: &Way) {
         let recipient = &self.parts.recipients[index];
-        if way.chain.contains(&index) {
-            if self.has_it_back(recipient, way) {
-                return self.mailbox(index, recipient, way);
-            }
-            return self.fail(address, &replies::FORWARDING_LOOP, way);
+        if let Some(at) = way.chain.iter().position(|link| *link == index) {
+            // In the cloud a mailbox that forwarded it keeps it when it comes round.
+            let forwards = way.chain[at..].iter().any(|link| {
+                matches!(
+                    self.parts.recipients[*link].kind,
+                    RecipientKind::Mailbox { .. }
+                )
+            });
+            return match self.is_cloud() && forwards {
+                true => self.become_of(index, address, way),
+                false => self.fail(address, &replies::FORWARDING_LOOP, way),
+            };
         }
         if self.met.contains(&index) {
             return self.suppress(address);
@@ -427,13 +475,19 @@ impl Desk<'_> {
         if let Some(moderation) = self.policies.moderation(recipient) {
             return self.moderate(moderation, address, way);
         }
+        self.become_of(index, address, way);
+    }
+
+    /// What the kind of a recipient makes of its mail.
+    fn become_of(&mut self, index: usize, address: &Mailbox, way: &Way) {
+        let recipient = &self.parts.recipients[index];
         match &recipient.kind {
             RecipientKind::Mailbox { .. } => self.mailbox(index, recipient, way),
             RecipientKind::MailUser {
                 target_address: None,
                 ..
             } => match &recipient.policy().foreign_address {
-                Some(_) => self.foreign(index, recipient.primary(), way),
+                Some(foreign) => self.foreign(foreign, Some(index), recipient.primary(), way),
                 None => self.not_found(address, way),
             },
             RecipientKind::MailUser {
@@ -510,7 +564,7 @@ impl Desk<'_> {
     /// A mailbox, and whoever else gets its mail.
     fn mailbox(&mut self, index: usize, recipient: &Recipient, way: &Way) {
         let forwarding = &recipient.policy().forwarding;
-        let before = self.sent_it_on(recipient, way);
+        let cloud = self.is_cloud();
         let forwards = (forwarding.address.is_some() || forwarding.smtp_address.is_some())
             && !self.has_it_back(recipient, way);
         let keeps = forwarding.deliver_too || !forwards;
@@ -542,10 +596,18 @@ impl Desk<'_> {
                 (None, None) => {}
             }
         }
-        if keeps && !before {
+        let redirected = &self.item.trace.redirected_by;
+        let again = redirected.contains(recipient.primary())
+            || further.redirected.contains(recipient.primary());
+        if keeps && !again {
+            let so_many = redirected.len() + further.redirected.len();
             for InboxRule { target, redirects } in &forwarding.inbox_rules {
+                if so_many >= if cloud { 1 } else { 3 } {
+                    self.suppress(target);
+                    continue;
+                }
                 let mut onward = further.clone();
-                onward.forwarded.push(recipient.primary().clone());
+                onward.redirected.push(recipient.primary().clone());
                 if !redirects && self.item.reverse_path != ReversePath::Null {
                     onward.told = Some(ReversePath::Mailbox(recipient.primary().clone()));
                     onward.vouched = Some(AuthAs::Internal);
@@ -864,18 +926,21 @@ impl Desk<'_> {
 
     /// Somebody at an address of another type: by a connector of that type, under an address that
     /// SMTP can carry.
-    fn foreign(&mut self, index: usize, address: &Mailbox, way: &Way) {
-        let Some(orders) = self.ruled(address, Some(index), way) else {
+    fn foreign(
+        &mut self,
+        foreign: &ForeignAddress,
+        index: Option<usize>,
+        address: &Mailbox,
+        way: &Way,
+    ) {
+        let Some(orders) = self.ruled(address, index, way) else {
             return;
         };
         if orders.connector.is_some() {
             return self.ordered(address, &orders, way);
         }
-        let recipient = &self.parts.recipients[index];
-        let foreign = recipient.policy().foreign_address.clone();
-        let foreign = foreign.expect("it has one");
         let from = self.expanded(way);
-        match choose_foreign(self.parts, self.server, &foreign, self.item.size) {
+        match choose_foreign(self.parts, self.server, foreign, self.item.size) {
             Choice::Connector(connector) => {
                 let mut wire = address.clone();
                 if connector.sources.contains(&self.server) {
@@ -912,6 +977,7 @@ impl Desk<'_> {
             told: cause.told.clone(),
             vouched: cause.vouched,
             forwarded: cause.forwarded.clone(),
+            redirected: cause.redirected.clone(),
             ..Way::default()
         };
         let met = std::mem::take(&mut self.met);

@@ -33,6 +33,9 @@ pub(super) fn front_end<'a>(
                 "Access denied, bad inbound connector. AS(2204).",
             ));
         }
+        if inbound.require_tls && !session.connection.tls {
+            return Err(replies::MUST_STARTTLS.clone());
+        }
         if sender.is_some_and(|entry| entry.cloud.sending_from_disabled) {
             return Err(replies::SENDER_REFUSED.clone());
         }

@@ -75,6 +75,7 @@ pub(crate) const KINDS: &[&str] = &[
     " told ",
     " orcpt ",
     " forwarded ",
+    " redirected ",
     "550 5.1.0\n",
     "550 5.1.1\n",
     "550 5.2.3",
@@ -255,6 +256,10 @@ fn along(copy: &Copy) -> String {
     let forwarded = &transfer.trace.forwarded_for;
     if !forwarded.is_empty() {
         write!(text, " forwarded {forwarded:?}").expect("a string takes everything");
+    }
+    let redirected = &transfer.trace.redirected_by;
+    if !redirected.is_empty() {
+        write!(text, " redirected {redirected:?}").expect("a string takes everything");
     }
     text
 }

@@ -107,7 +107,7 @@ pub(crate) fn connection(dice: &mut Dice) -> Connection {
     let tls = dice.percent(75);
     let certificate = dice.maybe(80, |dice| ClientCertificate {
         names: dice.list(1, 2, certificate_name),
-        trusted: dice.percent(80),
+        trusted: dice.percent(90),
     });
     Connection {
         remote_address: dice.maybe(90, |dice| *dice.pick(&ADDRESSES)),
@@ -154,6 +154,7 @@ pub(crate) fn item(dice: &mut Dice, parts: &Parts, server: ServerId) -> MailItem
     let recipients = dice.list(1, 3, |dice| address(dice, parts, organization));
     let mut trace = trace(dice, parts, server);
     trace.forwarded_for = dice.list(0, 1, |dice| address(dice, parts, organization));
+    trace.redirected_by = dice.list(0, 3, |dice| address(dice, parts, organization));
     MailItem {
         reverse_path,
         size: size(dice),
@@ -182,6 +183,9 @@ fn properties(dice: &mut Dice, recipients: &[Mailbox]) -> Properties {
     }
     if dice.percent(20) {
         properties.original_size = Some(size(dice));
+    }
+    if dice.percent(10) {
+        properties.envelope = Some(dice.below(8));
     }
     for recipient in recipients {
         if dice.percent(10) {

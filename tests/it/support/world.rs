@@ -8,14 +8,14 @@ use std::sync::LazyLock;
 use hybridmx::mail::{ByteSize, Domain, Limit, LocalPart, Mailbox, NamePattern};
 use hybridmx::model::{
     AcceptedDomain, Action, AdPermission, AddressSpace, AutoForwarding, Certificate, CloudDomain,
-    Condition, DistributionGroup, DomainPattern, DomainType, EXCHANGE_ONLINE, EXCHANGE_SERVER,
-    ExtendedRight, Fallback, ForeignAddress, Forwarding, INTERNET, InboxRule, IpRange,
-    MailUserFlavour, Matcher, Member, Moderation, Organization, OrganizationId, OrganizationKind,
-    PartnerRestriction, Parts, PermissionGroup, Policy, ReceiveConnector, Recipient,
-    RecipientDomainRules, RecipientFilter, RecipientId, RecipientKind, RecipientValidation,
-    RemoteDomain, Routing, Scope, SendConnector, SendConnectorId, Server, ServerId, ServerRole,
-    Service, Settings, Site, SiteLink, SmartHost, TlsAuthLevel, TlsDomainCapability, TransportRole,
-    TransportRule, Trustee, UnifiedGroup,
+    Condition, DistributionGroup, DomainPattern, DomainType, EXCHANGE_2013, EXCHANGE_ONLINE,
+    EXCHANGE_SERVER, ExtendedRight, Fallback, ForeignAddress, Forwarding, INTERNET, InboxRule,
+    IpRange, MailUserFlavour, Matcher, Member, Moderation, Organization, OrganizationId,
+    OrganizationKind, PartnerRestriction, Parts, PermissionGroup, Policy, ReceiveConnector,
+    Recipient, RecipientDomainRules, RecipientFilter, RecipientId, RecipientKind,
+    RecipientValidation, RemoteDomain, Routing, Scope, SendConnector, SendConnectorId, Server,
+    ServerId, ServerRole, Service, Settings, Site, SiteLink, SmartHost, TlsAuthLevel,
+    TlsDomainCapability, TransportRole, TransportRule, Trustee, UnifiedGroup,
 };
 use jiff::{SignedDuration, Timestamp};
 
@@ -300,7 +300,12 @@ impl Builder<'_> {
         } else {
             RecipientValidation::Off
         };
-        let profile = self.parts.organizations[organization.index()].profile;
+        let profile = match self.parts.organizations[organization.index()].profile {
+            newer if std::ptr::eq(newer, &raw const EXCHANGE_SERVER) && self.dice.percent(15) => {
+                &EXCHANGE_2013
+            }
+            profile => profile,
+        };
         let gateway = role == ServerRole::Host && self.dice.percent(40);
         let relays_to = match gateway {
             true => vec![SmartHost::Name(self.dice.pick(&DOMAINS).clone())],
@@ -964,7 +969,7 @@ fn inbound(dice: &mut Dice, connector: ReceiveConnector) -> ReceiveConnector {
             true => dice.subset(&DOMAINS, 1, 4),
             false => Vec::new(),
         },
-        blocked: dice.percent(10),
+        blocked: dice.percent(20),
         ..connector
     }
 }
