@@ -64,8 +64,12 @@ fn not_subscribed(context: &Context<'_>) -> Vec<Found> {
     found
 }
 
-/// Whether everything that leaves the tenant takes the way by the premises.
+/// Whether everything that leaves the tenant takes the way by the premises, or is meant to.
 fn is_centralized(topology: &Topology, pair: Pair) -> bool {
+    let mut told = topology.parts().hybrid_configurations.iter();
+    if told.any(|told| told.organization == pair.on_premises && told.centralized) {
+        return true;
+    }
     let connectors = topology.send_connectors_of(pair.tenant).iter();
     connectors
         .map(|id| topology.send_connector(*id))

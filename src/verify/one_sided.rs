@@ -13,9 +13,10 @@ use crate::diag::Severity;
 use crate::model::{AcceptedDomain, DomainType, OrganizationId, Topology};
 
 /// The rules of this file.
-pub(super) const RULES: &[Rule] = &[Rule::new(Stage::AcceptedDomain, check)];
+pub(super) const RULES: &[Rule] = &[Rule::new(Stage::AddressSpaces, check)];
 
-/// One finding for each domain.
+/// One finding for each domain. It waits until what relays a domain, or takes it for outside, has been
+/// judged: mail that such a fault explains is no second one.
 fn check(context: &Context<'_>) -> Vec<Found> {
     let topology = context.topology;
     let mut found = Vec::new();
@@ -33,12 +34,23 @@ fn check(context: &Context<'_>) -> Vec<Found> {
                     .accepted_domain_for(other, &accepted.domain)
                     .is_none()
                 && !is_of_groups(context, pair, accepted)
+                && !is_explained(context, accepted)
             {
                 found.push(missing(context, pair, accepted, other));
             }
         }
     }
     found
+}
+
+/// Whether an earlier finding explains what becomes of the domain's mail.
+fn is_explained(context: &Context<'_>, accepted: &AcceptedDomain) -> bool {
+    let meant = |asked: &Asked| {
+        context.survey.recipients[asked.to].members[0].domain == accepted.domain
+            && context.is_amiss(asked)
+    };
+    let all = context.survey.asked.iter().filter(|asked| meant(asked));
+    all.count() > context.open_where(meant).len()
 }
 
 /// Whether a domain is one that both sides should have: not for routing, for groups, for everything,

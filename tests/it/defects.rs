@@ -71,7 +71,7 @@ fn every_loop_is_named() {
         ),
         (
             "tests/worlds/forwarding-pairs",
-            "`nora@contoso.com` to `oscar@contoso.com` to `nora@contoso.com`",
+            "`nora@contoso.com` → `oscar@contoso.com` → `nora@contoso.com`",
             "550 5.4.6",
         ),
         (

@@ -39,8 +39,8 @@ fn gives(change: Change<'_>, expectations: bool, codes: &[&str]) {
 #[test]
 fn mail_that_leaves_the_world_does_not_arrive() {
     let change = [(SMART_HOST, "SmartHosts = [\"192.0.2.99\"]")];
-    gives(&change, false, &["mail-not-delivered"]);
-    gives(&change, true, &["mail-not-delivered"]);
+    gives(&change, false, &["smart-host-unusable"]);
+    gives(&change, true, &["smart-host-unusable"]);
 }
 
 /// A detector on either side may end a loop, with a status of its own.
@@ -50,10 +50,11 @@ fn a_loop_is_one_finding_wherever_it_is_entered() {
         "RecipientDomains = [\"contoso.com\"]",
         "RecipientDomains = [\"contoso.net\"]",
     )];
-    gives(&nowhere, true, &["mail-loops"]);
+    let code = "on-premises-domain-not-on-outbound-connector";
+    gives(&nowhere, true, &[code]);
     let relay = "DomainName = \"contoso.com\"\nDomainType = \"Authoritative\"\nDefault = true\n\n[[OnPremises.AcceptedDomains]]";
     let relayed = "DomainName = \"contoso.com\"\nDomainType = \"InternalRelay\"\nDefault = true\n\n[[OnPremises.AcceptedDomains]]";
-    gives(&[nowhere[0], (relay, relayed)], true, &["mail-loops"]);
+    gives(&[nowhere[0], (relay, relayed)], true, &[code]);
 }
 
 /// A path may be longer than a limit without going round.
@@ -63,7 +64,7 @@ fn a_low_hop_limit_is_no_loop() {
         "Name = \"Default Frontend EX01\"",
         "Name = \"Default Frontend EX01\"\nMaxHopCount = 3",
     )];
-    gives(&change, true, &["mail-not-delivered"]);
+    gives(&change, true, &["hop-limit-too-low"]);
 }
 
 #[test]

@@ -93,6 +93,11 @@ pub(super) struct Large {
 /// Worlds that differ from every healthy one by more.
 pub(super) const LARGE: &[Large] = &[
     Large {
+        world: "broken-certificate-name-too-long-for-edge",
+        lines: 10,
+        why: "the certificate has another name wherever it is named",
+    },
+    Large {
         world: "broken-inbound-connector-matches-no-certificate-restricted",
         lines: 12,
         why: "the partner connector that turns the fault into a refusal is no fault itself",
