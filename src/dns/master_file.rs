@@ -325,7 +325,8 @@ fn is_type(token: &str) -> bool {
 }
 
 fn mistake(message: &str, help: &str) -> Mistake {
-    (message.to_owned(), help.to_owned())
+    // Quoted text may run over lines; what is said of it stays on one.
+    (message.replace(['\r', '\n'], " "), help.to_owned())
 }
 
 /// Seconds, or `1h`, `2d` and the like.

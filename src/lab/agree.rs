@@ -142,7 +142,7 @@ async fn send<'a>(
         let mut handed = Handed::Told(Told::Failed("not sent".to_owned()));
         match handover(lab, question).await? {
             Ok(handover) => {
-                let message = message(question, &token);
+                let message = message(lab.topology(), question, &token);
                 let (from, to) = (question.from.clone(), recipient(question).clone());
                 tasks.spawn(async move {
                     (number, outside::send(&handover, &from, &to, &message).await)
@@ -428,7 +428,16 @@ async fn foreign(
 }
 
 /// A message of about the wanted size, with a token that nothing else has.
-fn message(question: &Question, token: &str) -> Vec<u8> {
+///
+/// A host outside has taken it from its user, and says so, as any server does (RFC 5321 §4.4).
+fn message(topology: &Topology, question: &Question, token: &str) -> Vec<u8> {
+    let trace = match question.submission {
+        Submission::Host(host) => format!(
+            "Received: from client.lab.invalid by {} with ESMTPSA id {token}; Thu, 1 Jan 2026 00:00:00 +0000\r\n",
+            topology.server(host).fqdn
+        ),
+        Submission::Anonymous { .. } | Submission::User(_) => String::new(),
+    };
     let address = |mailbox: &Mailbox| mailbox.to_string().parse().ok();
     let mut builder = lettre::Message::builder()
         .subject(format!("hybridmx test {token}"))
@@ -444,17 +453,15 @@ fn message(question: &Question, token: &str) -> Vec<u8> {
     // stays well below its size, and a large one goes well above its limit.
     let lines = usize::try_from(question.size.0 / 80 + 20).unwrap_or_default();
     let body = format!("{}\r\n", "x".repeat(78)).repeat(lines);
-    builder
-        .body(body)
-        .map(|message| message.formatted())
-        .unwrap_or_default()
+    let message = builder.body(body).map(|message| message.formatted());
+    [trace.into_bytes(), message.unwrap_or_default()].concat()
 }
 
 /// What the prediction says, in words that can be observed.
 fn predicted(topology: &Topology, question: &Question, fork: &Fork) -> Ending {
     let delivered = fork.disposition == Disposition::Delivered;
     let path = if delivered {
-        path_of(topology, question, fork)
+        path_of(topology, fork)
     } else {
         Vec::new()
     };
@@ -501,14 +508,11 @@ fn as_seen(disposition: Disposition) -> Disposition {
     }
 }
 
-/// The servers of a prediction as Received fields show them: the submitting host leaves none.
-fn path_of(topology: &Topology, question: &Question, fork: &Fork) -> Vec<String> {
-    let skip =
-        usize::from(matches!(question.submission, Submission::Host(_)) && fork.hops.len() > 1);
+/// The servers of a prediction as Received fields show them.
+fn path_of(topology: &Topology, fork: &Fork) -> Vec<String> {
     let mut names: Vec<String> = fork
         .hops
         .iter()
-        .skip(skip)
         .map(|hop| topology.server(hop.server).name.clone())
         .collect();
     names.dedup();

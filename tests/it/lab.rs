@@ -14,6 +14,7 @@ use hybridmx::lab::agree::{self, AgreeOptions};
 use hybridmx::lab::{Lab, LabOptions};
 use hybridmx::mail::{ByteSize, Mailbox, MessageKind, ReversePath};
 use hybridmx::metrics;
+use hybridmx::model::ServerRole;
 use hybridmx::relay::Pace;
 use hybridmx::{net, verify};
 use serde_json::Value;
@@ -683,7 +684,10 @@ fn no_server_of_any_world_relays_for_strangers() {
             let loaded = load(&world);
             let is_gateway = |name: &str| {
                 let id = loaded.topology.server_named(name).expect("a server");
-                !loaded.topology.server(id).relays_to.is_empty()
+                let server = loaded.topology.server(id);
+                let doors = loaded.topology.receive_connectors_on(id).iter();
+                let mut doors = doors.map(|id| loaded.topology.receive_connector(*id));
+                server.role == ServerRole::Host && doors.any(|door| door.anonymous_relay)
             };
             let lab = start(load(&world)).await;
             // Somebody else's gateway relays for whoever sends to it.

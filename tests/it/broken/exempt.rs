@@ -98,11 +98,6 @@ pub(super) const LARGE: &[Large] = &[
         why: "the certificate has another name wherever it is named",
     },
     Large {
-        world: "broken-inbound-connector-matches-no-certificate-restricted",
-        lines: 12,
-        why: "the partner connector that turns the fault into a refusal is no fault itself",
-    },
-    Large {
         world: "broken-target-addresses-form-a-loop-inside",
         lines: 16,
         why: "two mail users on premises and two in the tenant",
