@@ -7,7 +7,7 @@ use super::severity::Severity;
 /// Something about the input.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diagnostic {
-    /// The code, one of [`codes`].
+    /// The code, one of [`codes`](super::codes()).
     pub code: &'static str,
     /// How bad it is.
     pub severity: Severity,

@@ -46,7 +46,13 @@ fn trouble(context: &Context<'_>, asked: &Asked) -> Option<(&'static str, String
     let relied_on = (inside || outsider) && to != "unknown recipients";
     let flow = asked.ordinary();
     if !relied_on {
-        let stuck = |fork: &&Fork| fork.disposition == Disposition::Unreachable;
+        // Mail for somebody outside that does not even leave.
+        let stuck = |fork: &&Fork| {
+            matches!(
+                fork.disposition,
+                Disposition::Deferred | Disposition::Unreachable
+            )
+        };
         let stuck = flow
             .forks
             .iter()

@@ -73,3 +73,13 @@ fn expectations_about_one_flow_are_one_finding() {
     let change = [("Disposition = \"Rejected\"\nStatus = \"5.7.193\"", twice)];
     gives(&change, true, &["expectation-not-met"]);
 }
+
+/// Mail for the Internet that waits until it expires does not arrive either.
+#[test]
+fn internet_mail_that_never_leaves_does_not_arrive() {
+    let change = [(
+        "AddressSpaces = [\"*\"]\nDNSRoutingEnabled = true\n",
+        "AddressSpaces = [\"*\"]\nDNSRoutingEnabled = true\nRequireTLS = true\nTlsAuthLevel = \"DomainValidation\"\nTlsDomain = \"mail.example\"\n",
+    )];
+    gives(&change, false, &["mail-not-delivered"]);
+}
