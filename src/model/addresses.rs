@@ -41,28 +41,31 @@ impl AddressIndex {
             }
         }
         let buckets = found.len().next_power_of_two();
-        let bucket = |hash: u64| (hash >> 32) as usize & (buckets - 1);
+        // The bucket above the tag, so that nearly every comparison is one of numbers.
+        for (key, ..) in &mut found {
+            *key &= (buckets as u64 - 1) << 32 | u64::from(u32::MAX);
+        }
+        let bucket = |key: u64| (key >> 32) as usize;
         found.sort_unstable_by(|a, b| {
             let address = |(_, id, position): &(u64, RecipientId, u32)| {
                 &recipients[id.index()].addresses[*position as usize]
             };
             let organization =
                 |(_, id, _): &(u64, RecipientId, u32)| recipients[id.index()].organization;
-            (bucket(a.0), a.0)
-                .cmp(&(bucket(b.0), b.0))
+            a.0.cmp(&b.0)
                 .then_with(|| address(a).cmp(address(b)))
                 .then_with(|| organization(a).cmp(&organization(b)))
                 .then_with(|| a.1.cmp(&b.1))
         });
         let mut starts = vec![0; buckets + 1];
-        for (hash, ..) in &found {
-            starts[bucket(*hash) + 1] += 1;
+        for (key, ..) in &found {
+            starts[bucket(*key) + 1] += 1;
         }
         for at in 1..starts.len() {
             starts[at] += starts[at - 1];
         }
-        let entry = |(hash, _, position): &(u64, RecipientId, u32)| Entry {
-            tag: *hash as u32,
+        let entry = |(key, _, position): &(u64, RecipientId, u32)| Entry {
+            tag: *key as u32,
             position: *position,
         };
         Self {
