@@ -13,6 +13,12 @@ fn serving(topology: &Topology, server: &Server, domain: &Domain) -> Organizatio
     owner.unwrap_or(server.organization)
 }
 
+/// Whether a server is an organization's, or takes its mail for it.
+fn is_of(server: &Server, owner: OrganizationId) -> bool {
+    let mut tenants = server.front_end_for.iter();
+    server.organization == owner || tenants.any(|(tenant, _)| *tenant == owner)
+}
+
 /// Why a copy that a server sends out leaves the path its premises prescribe, in the words that
 /// metrics use; `next` is absent where the host is no server of the world.
 #[must_use]
@@ -56,15 +62,7 @@ pub fn misroutes(
     if foreign && !partners.is_empty() && partners.iter().chain([&from]).any(|id| ours(*id)) {
         reasons.push("third_party");
     }
-    let serves = |owner| {
-        next.is_some_and(|next| {
-            next.organization == owner
-                || next
-                    .front_end_for
-                    .iter()
-                    .any(|(tenant, _)| *tenant == owner)
-        })
-    };
+    let serves = |owner| next.is_some_and(|next| is_of(next, owner));
     // Centralized mail transport prescribes the way through the own premises for groups as well.
     let centralized = copy
         .next_hop

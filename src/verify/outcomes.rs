@@ -152,45 +152,7 @@ fn found(context: &Context<'_>, code: &'static str, claims: Vec<usize>) -> Found
         _ => context.witness(&claims),
     };
     let flow = witness.as_ref().unwrap_or_else(|| first.ordinary());
-    let words = in_words(context.topology, flow).unwrap_or_default();
-    let others = match claims.len() - 1 {
-        0 => String::new(),
-        1 => ", and one more class of flow like it".to_owned(),
-        count => format!(", and {count} more classes of flow like it"),
-    };
-    let message = match code {
-        "trust-lost" => {
-            let to = flow
-                .question
-                .to
-                .first()
-                .map(ToString::to_string)
-                .unwrap_or_default();
-            format!(
-                "mail from `{}` to `{to}` arrives as Anonymous{others}",
-                flow.question.from
-            )
-        }
-        "mail-misrouted-by-size" => {
-            let size = first
-                .answers
-                .iter()
-                .find(|(_, other)| other == flow)
-                .map(|(size, _)| size.to_string());
-            let to = flow
-                .question
-                .to
-                .first()
-                .map(ToString::to_string)
-                .unwrap_or_default();
-            let size = size.unwrap_or_default();
-            format!(
-                "mail {size} from `{}` to `{to}` leaves its prescribed path{others}",
-                flow.question.from
-            )
-        }
-        _ => format!("{words}{others}"),
-    };
+    let message = message(context, code, (first, flow), claims.len() - 1);
     let mut diagnostic = Diagnostic::new(code, place(context, flow), message);
     for reason in last_reasons(flow) {
         diagnostic = diagnostic.because(reason);
@@ -208,6 +170,36 @@ fn found(context: &Context<'_>, code: &'static str, claims: Vec<usize>) -> Found
             witness,
         },
         claims,
+    }
+}
+
+/// What a finding says: its first question, the flow that shows it, and how many more are like it.
+fn message(
+    context: &Context<'_>,
+    code: &str,
+    (first, flow): (&Asked, &Flow),
+    more: usize,
+) -> String {
+    let others = match more {
+        0 => String::new(),
+        1 => ", and one more class of flow like it".to_owned(),
+        count => format!(", and {count} more classes of flow like it"),
+    };
+    let from = &flow.question.from;
+    let to = flow.question.to.first();
+    let to = to.map(ToString::to_string).unwrap_or_default();
+    match code {
+        "trust-lost" => format!("mail from `{from}` to `{to}` arrives as Anonymous{others}"),
+        "mail-misrouted-by-size" => {
+            let mut answers = first.answers.iter();
+            let size = answers.find(|(_, other)| other == flow);
+            let size = size.map(|(size, _)| size.to_string()).unwrap_or_default();
+            format!("mail {size} from `{from}` to `{to}` leaves its prescribed path{others}")
+        }
+        _ => {
+            let words = in_words(context.topology, flow).unwrap_or_default();
+            format!("{words}{others}")
+        }
     }
 }
 
