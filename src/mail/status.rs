@@ -307,6 +307,14 @@ const EXPLANATIONS: &[Explanation] = &[
         source: ON_PREMISES_NDR,
     },
     Explanation {
+        enhanced: EnhancedStatus::new(4, 7, 0),
+        reply: "454 4.7.0 Failed to establish appropriate TLS channel: UntrustedRoot: Access Denied",
+        said_by: "Exchange Online",
+        meaning: "the certificate that the sending server showed is from an authority that Exchange Online does not trust",
+        look_at: "RootCAType of the certificate that the Send connector presents; which certificates are enabled for SMTP",
+        source: "Exchange hybrid, \"Mail flow stops between your on-premises environment and Exchange Online\" (event 2004)",
+    },
+    Explanation {
         enhanced: EnhancedStatus::new(4, 7, 5),
         reply: "454 4.7.5 Certificate validation failure",
         said_by: "Exchange Server, in the queue",

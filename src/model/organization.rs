@@ -602,6 +602,12 @@ pub mod replies {
     /// The connector demands TLS. Choice: the text of Exchange 2013 and later, as it is reported.
     pub static MUST_STARTTLS: Status =
         Status::new(451, (5, 7, 3), "STARTTLS is required to send mail");
+    /// The certificate that a client showed is from an authority that nobody else trusts.
+    pub static UNTRUSTED_ROOT: Status = Status::new(
+        454,
+        (4, 7, 0),
+        "Failed to establish appropriate TLS channel: UntrustedRoot: Access Denied",
+    );
     /// The certificate that a client showed does not prove what it has to.
     pub static CERTIFICATE_INVALID: Status =
         Status::new(454, (4, 7, 5), "Certificate validation failure");

@@ -184,7 +184,7 @@ pub fn certified(
     certificate: &ClientCertificate,
     to: ServerId,
 ) -> Option<ServerId> {
-    if !certificate.trusted {
+    if !certificate.is_trusted() {
         return None;
     }
     topology

@@ -4,7 +4,7 @@
 use std::cmp::Reverse;
 use std::net::IpAddr;
 
-use super::item::{Admission, Connection, Envelope, Taken};
+use super::item::{Admission, Connection, Envelope, Taken, Vouched};
 use super::lookup;
 use super::step::{Reason, Rejected, Step, Subject};
 use crate::mail::{Directionality, Domain, NamePattern, ReversePath, Status};
@@ -14,6 +14,12 @@ use crate::model::{
 };
 
 /// A front end: whose mail is it, and in which direction does it run?
+///
+/// A client with a certificate of a private authority gets no channel at all (Exchange hybrid, "Mail flow
+/// stops between your on-premises environment and Exchange Online", event 2004). One whose chain is not
+/// whole is a stranger's (Exchange Online, "NDR error 550 5.7.64 TenantAttribution").
+/// Choice: documents show a reply to STARTTLS; here it is one to RCPT TO. A certificate that a server
+/// signed itself counts as none, because every new server of Exchange has one.
 ///
 /// The order is that of Exchange Online: the connector of an own server; then, for mail from anybody
 /// else to a tenant, what the tenant refuses: everything without a licence, strangers that a partner
@@ -26,6 +32,10 @@ pub(super) fn attribute(
     envelope: Envelope<'_>,
     step: &mut Step,
 ) -> Taken {
+    let shown = connection.certificate.as_ref().filter(|_| connection.tls);
+    if shown.is_some_and(|certificate| certificate.vouched == Vouched::PrivateRoot) {
+        return refuse(&replies::UNTRUSTED_ROOT, Reason::UntrustedClient);
+    }
     let own = matching_peer(topology, server, connection, envelope, step);
     if let Some(by) = own.winner {
         step.chosen = Some(Subject::ReceiveConnector(by));
@@ -465,7 +475,7 @@ fn matching_names<'a>(
     let trusted = connection
         .certificate
         .iter()
-        .filter(|certificate| certificate.trusted && connection.tls);
+        .filter(|certificate| certificate.is_trusted() && connection.tls);
     trusted
         .flat_map(|certificate| &certificate.names)
         .filter(|name| wanted.is_some_and(|wanted| wanted.accepts(name)))

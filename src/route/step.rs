@@ -188,6 +188,8 @@ pub enum Reason {
     CertificateDomainNotAccepted(String),
     /// The connector takes sessions under TLS alone.
     TlsRequired,
+    /// The client's certificate is from a private authority.
+    UntrustedClient,
     /// The next hop's certificate, and what is wrong with it.
     CertificateRejected(String),
     /// The connector is disabled.
@@ -481,6 +483,9 @@ impl fmt::Display for Reason {
                 )
             }
             Self::TlsRequired => f.write_str("the connector demands TLS, and the session has none"),
+            Self::UntrustedClient => {
+                f.write_str("the client's certificate is from an authority that only its owner trusts")
+            }
             Self::CertificateRejected(what) => f.write_str(what),
             Self::Disabled => f.write_str("disabled"),
             Self::Centralized => f.write_str(

@@ -246,8 +246,9 @@ fn presented(topology: &Topology, pair: Pair) -> BTreeSet<NamePattern> {
         for source in &connector.sources {
             if let Presented::Certificate(shown) =
                 route::presented(topology, *source, Some(connector))
+                && shown.is_trusted()
             {
-                names.extend(shown.names.into_iter().filter(|_| shown.trusted));
+                names.extend(shown.names);
             }
         }
     }

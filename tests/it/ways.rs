@@ -391,6 +391,35 @@ fn a_rule_that_adds_recipients_meets_centralized_mail_twice() {
     );
 }
 
+/// Exchange hybrid, "Mail flow stops between your on-premises environment and Exchange Online"
+/// (event 2004).
+#[test]
+fn exchange_online_opens_no_channel_to_a_certificate_of_a_private_authority() {
+    let place = changed("contoso", |parts| {
+        for certificate in &mut parts.certificates {
+            certificate.trusted &= certificate.subject != "CN=mail.contoso.com";
+        }
+    });
+    let refused = "EX01 EOP: Deferred 4.7.0";
+    assert_ways(&place, "david@contoso.com", "julie@contoso.com", &[refused]);
+    let incomplete = changed("contoso", |parts| {
+        for certificate in &mut parts.certificates {
+            certificate.trusted &= certificate.subject != "CN=mail.contoso.com";
+            certificate.chain_complete = certificate.trusted;
+        }
+    });
+    let as_stranger = "EX01 EOP EXO: Delivered Anonymous WrongTrust";
+    assert_ways(
+        &incomplete,
+        "david@contoso.com",
+        "julie@contoso.com",
+        &[as_stranger],
+    );
+    // Who shows none is a stranger as ever.
+    let stranger = "mail.fabrikam.com EOP EXO: Delivered Anonymous";
+    assert_ways(&place, "ann@fabrikam.com", "julie@contoso.com", &[stranger]);
+}
+
 /// Exchange PowerShell, "Set-InboundConnector", RequireTls.
 #[test]
 fn an_inbound_connector_that_goes_by_addresses_may_demand_tls() {
