@@ -267,6 +267,14 @@ const EXPLANATIONS: &[Explanation] = &[
         source: ON_PREMISES_NDR,
     },
     Explanation {
+        enhanced: EnhancedStatus::new(4, 4, 62),
+        reply: "451 4.4.62 Mail sent to the wrong Office 365 region. ATTR35",
+        said_by: "Exchange Online Protection",
+        meaning: "the host that the mail was sent to serves another region than the tenant whose mail it is",
+        look_at: "smart hosts that name a host of the service, and MX records that are not the ones of the admin center; MailFlowRegion of the organization and of the accepted domain",
+        source: "Exchange Online, \"ATTR35 response code when mail is sent to EOP/EXO\"",
+    },
+    Explanation {
         enhanced: EnhancedStatus::new(4, 4, 312),
         reply: "450 4.4.312 DNS query failed",
         said_by: "Exchange Online",

@@ -643,6 +643,13 @@ pub mod replies {
         (4, 4, 4),
         "Mail received as unauthenticated, incoming to a recipient domain configured in a hosted tenant which has no mail-enabled subscriptions. ATTR5",
     );
+    /// The endpoint serves another region than that of the tenant (Exchange Online, "ATTR35 response code
+    /// when mail is sent to EOP/EXO").
+    pub static WRONG_REGION: Status = Status::new(
+        451,
+        (4, 4, 62),
+        "Mail sent to the wrong Office 365 region. ATTR35. For more information please go to https://go.microsoft.com/fwlink/p/?linkid=865268",
+    );
     /// The service has blocked the connector that recognises the session.
     pub static CONNECTOR_BLOCKED: Status = Status::new(
         550,

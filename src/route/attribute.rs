@@ -39,6 +39,14 @@ pub(super) fn attribute(
     let own = matching_peer(topology, server, connection, envelope, step);
     if let Some(by) = own.winner {
         step.chosen = Some(Subject::ReceiveConnector(by));
+        let tenant = topology.receive_connector(by).organization;
+        is_served(
+            topology,
+            server,
+            connection,
+            tenant,
+            &envelope.recipient.domain,
+        )?;
         return by_own_server(topology, endpoint, by, connection, envelope);
     }
     let owner = owner(topology, server, &envelope.recipient.domain);
@@ -52,6 +60,13 @@ pub(super) fn attribute(
             Reason::RelayDenied,
         );
     };
+    is_served(
+        topology,
+        server,
+        connection,
+        organization,
+        &envelope.recipient.domain,
+    )?;
     let attributed_by = partner(topology, server, organization, connection, envelope, step)?;
     may_receive(
         topology,
@@ -72,6 +87,37 @@ pub(super) fn attribute(
         directionality: Directionality::Incoming,
     };
     Ok((admission, Reason::TenantOfRecipient))
+}
+
+/// Whether the endpoint that a client came to serves a tenant: not where the world gives both of them a
+/// region, and another one (Exchange Online, "ATTR35 response code when mail is sent to EOP/EXO").
+///
+/// Choice: a tenant with several regions is served where the recipient's domain is, and where the tenant
+/// is.
+fn is_served(
+    topology: &Topology,
+    server: ServerId,
+    connection: &Connection,
+    tenant: OrganizationId,
+    domain: &Domain,
+) -> Result<(), (Status, Reason)> {
+    let regions = &topology.server(server).regions;
+    let endpoint = connection.local_address.and_then(|at| regions.get(&at));
+    let own = topology
+        .organization(tenant)
+        .tenant
+        .mail_flow_region
+        .as_ref();
+    let of_domain = topology
+        .accepted_domain_for(tenant, domain)
+        .and_then(|id| topology.accepted_domain(id).cloud.mail_flow_region.as_ref());
+    match (endpoint, of_domain.or(own)) {
+        (Some(endpoint), Some(region)) if endpoint != region && Some(endpoint) != own => refuse(
+            &replies::WRONG_REGION,
+            Reason::RegionOther(endpoint.clone(), region.clone()),
+        ),
+        _ => Ok(()),
+    }
 }
 
 /// What the connector of an own server makes of the session that it recognises.

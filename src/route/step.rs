@@ -188,6 +188,8 @@ pub enum Reason {
     CertificateDomainNotAccepted(String),
     /// The connector takes sessions under TLS alone.
     TlsRequired,
+    /// The endpoint serves another region than the tenant's: the endpoint's, then the tenant's.
+    RegionOther(String, String),
     /// The client's certificate is from a private authority.
     UntrustedClient,
     /// The next hop's certificate, and what is wrong with it.
@@ -483,6 +485,10 @@ impl fmt::Display for Reason {
                 )
             }
             Self::TlsRequired => f.write_str("the connector demands TLS, and the session has none"),
+            Self::RegionOther(endpoint, tenant) => write!(
+                f,
+                "the endpoint is of the region {endpoint}, and the tenant of {tenant}"
+            ),
             Self::UntrustedClient => {
                 f.write_str("the client's certificate is from an authority that only its owner trusts")
             }

@@ -25,7 +25,7 @@ use super::{policy, remote, rules};
 use crate::mail::Domain;
 use crate::model::{
     AcceptedDomain, AutoForwarding, DomainType, EXCHANGE_ONLINE, Organization, OrganizationId,
-    OrganizationKind, TenantPolicy,
+    OrganizationKind, TenantPolicy, TransportConfig,
 };
 
 /// Adds the tenants of a world.
@@ -70,6 +70,7 @@ fn organization(build: &mut Build, object: &Object) -> OrganizationId {
     let name = object.text("Name").unwrap_or_default();
     build.organization(Organization {
         tenant: tenant_policy(object),
+        transport: TransportConfig::of_tenant(),
         settings: object.settings(),
         ..Organization::new(name, OrganizationKind::ExchangeOnline, &EXCHANGE_ONLINE)
     })
