@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::carrier;
+use super::cause::{self, Cause};
 use super::context::{Context, Found, in_words};
 use super::edit;
 use super::finding::{Finding, Fix};
@@ -74,12 +75,12 @@ fn trouble(context: &Context<'_>, asked: &Asked) -> Option<(&'static str, String
         };
         return Some((code, symptom(fork)));
     }
-    if flow
-        .forks
-        .iter()
-        .any(|fork| has(fork, FlagKind::WrongTrust))
-    {
-        return Some(("trust-lost", format!("{from} {to}")));
+    if let Some(fork) = flow.forks.iter().find(|f| has(f, FlagKind::WrongTrust)) {
+        // One setting is one cause, whomever it concerns.
+        let cause = cause::of_lost_trust(context.topology, fork);
+        let place = cause.and_then(|cause| cause.place);
+        let symptom = place.map_or(format!("{from} {to}"), |place| format!("{place:?}"));
+        return Some(("trust-lost", symptom));
     }
     let larger = asked.answers[1..].iter().flat_map(|(_, flow)| &flow.forks);
     let astray = |fork: &Fork| has(fork, FlagKind::Misrouted);
@@ -153,8 +154,22 @@ fn found(context: &Context<'_>, code: &'static str, claims: Vec<usize>) -> Found
     };
     let flow = witness.as_ref().unwrap_or_else(|| first.ordinary());
     let message = message(context, code, (first, flow), claims.len() - 1);
-    let mut diagnostic = Diagnostic::new(code, place(context, flow), message);
-    for reason in last_reasons(flow) {
+    let topology = context.topology;
+    let cause = match code {
+        "mail-misrouted-by-size" => cause::of_size(topology, flow),
+        "trust-lost" => {
+            let mut forks = flow.forks.iter();
+            let fork = forks.find(|fork| has(fork, FlagKind::WrongTrust));
+            fork.and_then(|fork| cause::of_lost_trust(topology, fork))
+        }
+        _ => None,
+    };
+    let cause = cause.unwrap_or_else(|| Cause {
+        place: place(context, flow),
+        because: last_reasons(flow),
+    });
+    let mut diagnostic = Diagnostic::new(code, cause.place, message);
+    for reason in cause.because {
         diagnostic = diagnostic.because(reason);
     }
     let affected = context.affected(&claims);
