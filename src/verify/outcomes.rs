@@ -8,6 +8,7 @@ use super::cause::{self, Cause};
 use super::context::{Context, Found, in_words};
 use super::edit;
 use super::finding::{Finding, Fix};
+use super::place::deciding_place;
 use super::questions::Asked;
 use super::stage::{Rule, Stage};
 use crate::diag::{Diagnostic, Location};
@@ -279,30 +280,10 @@ fn place(context: &Context<'_>, flow: &Flow) -> Option<Location> {
         .iter()
         .rev()
         .flat_map(|hop| hop.steps.iter().rev());
-    let topology = context.topology;
     steps
-        .filter_map(|step| step.chosen.as_ref())
-        .find_map(|subject| match subject {
-            Subject::SendConnector(id) => topology
-                .send_connector(*id)
-                .settings
-                .at("AddressSpaces")
-                .cloned(),
-            Subject::AcceptedDomain(id) => topology
-                .accepted_domain(*id)
-                .settings
-                .at("DomainType")
-                .cloned(),
-            Subject::ReceiveConnector(id) => {
-                topology.receive_connector(*id).settings.object.clone()
-            }
-            Subject::Certificate(id) => topology.certificate(*id).settings.object.clone(),
-            Subject::Recipient(id) => topology.recipient(*id).settings.object.clone(),
-            Subject::Rule(id) => topology.rule(*id).settings.object.clone(),
-            Subject::Host(_) | Subject::Mx(_) | Subject::Server(_) | Subject::UnreachableQueue => {
-                None
-            }
-        })
+        .filter_map(|step| Some((step.chosen.as_ref()?, &step.because)))
+        .find_map(|(subject, because)| deciding_place(context.topology, subject, because))
+        .cloned()
 }
 
 /// The reasons of the step that decided the end.

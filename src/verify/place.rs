@@ -13,6 +13,11 @@ pub fn deciding_place<'a>(
     subject: &Subject,
     reasons: &[Reason],
 ) -> Option<&'a Location> {
+    let settings = settings(topology, subject)?;
+    let mut keys = reasons.iter().rev().flat_map(deciding_keys);
+    if let Some(place) = keys.find_map(|key| settings.written(key)) {
+        return Some(place);
+    }
     if let Subject::SendConnector(id) = subject
         && let Some(space) = reasons.iter().find_map(address_space)
     {
@@ -22,9 +27,7 @@ pub fn deciding_place<'a>(
             return Some(place);
         }
     }
-    let settings = settings(topology, subject)?;
-    let keys = reasons.iter().rev().flat_map(deciding_keys);
-    let mut keys = keys.chain(usual_keys(subject));
+    let mut keys = usual_keys(subject).iter();
     keys.find_map(|key| settings.written(key))
         .or(settings.object.as_ref())
 }
