@@ -1,5 +1,6 @@
 //! What holds for a whole organization: `Get-TransportConfig` on premises, the policies of a tenant.
 
+use super::place::Settings;
 use super::range::IpRange;
 use crate::mail::{ByteSize, Domain, EnhancedStatus, Limit, Mailbox};
 
@@ -27,6 +28,8 @@ pub struct TransportConfig {
     pub copy_reports_of: Vec<EnhancedStatus>,
     /// `InternalDsnMaxMessageAttachSize`.
     pub report_attachment_max: ByteSize,
+    /// Where it is described.
+    pub settings: Settings,
 }
 
 /// Whom the size limits of an organization bind.
@@ -78,6 +81,7 @@ impl Default for TransportConfig {
             external_postmaster: None,
             copy_reports_of: Vec::new(),
             report_attachment_max: ByteSize(10 << 20),
+            settings: Settings::default(),
         }
     }
 }

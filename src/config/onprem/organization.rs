@@ -44,6 +44,7 @@ pub(super) fn transport_config(object: Option<&Object>) -> TransportConfig {
         report_attachment_max: object
             .parse("InternalDsnMaxMessageAttachSize")
             .unwrap_or(ByteSize(10 << 20)),
+        settings: object.settings(),
     }
 }
 
