@@ -68,6 +68,14 @@ pub(super) fn lower(build: &mut Build, objects: &[Object]) {
 
 fn organization(build: &mut Build, object: &Object) -> OrganizationId {
     let name = object.text("Name").unwrap_or_default();
+    if !name.is_empty() && !name.contains('.') {
+        build.report(
+            "invalid-value",
+            object.at("Name"),
+            format!("`{name}` is no initial domain"),
+            format!("write `{}.onmicrosoft.com`", name.to_lowercase()),
+        );
+    }
     build.organization(Organization {
         tenant: tenant_policy(object),
         transport: TransportConfig::of_tenant(),
