@@ -244,7 +244,7 @@ pub(super) fn imply(build: &mut Build) {
             let address = region_address(build, front_end, region);
             imply_address(build, address, &host);
         } else {
-            own_addresses(build, front_end, &stated, region);
+            own_addresses(build, front_end, &stated, region.as_ref());
         }
     }
     for domain in domains {
@@ -335,13 +335,13 @@ fn own_addresses(
     build: &mut Build,
     front_end: ServerId,
     addresses: &[IpAddr],
-    region: Option<String>,
+    region: Option<&String>,
 ) {
     for address in addresses {
         if build.addresses.insert(*address) {
             let server = &mut build.parts.servers[front_end.index()];
             server.addresses.push(*address);
-            let regions = region.iter().map(|region| (*address, region.clone()));
+            let regions = region.map(|region| (*address, region.clone()));
             server.regions.extend(regions);
         }
     }

@@ -6,7 +6,7 @@ use super::id::{OrganizationId, RecipientId};
 use super::place::Settings;
 use super::space::DomainPattern;
 use super::transport::{TenantPolicy, TransportConfig};
-use crate::mail::{Domain, Status};
+use crate::mail::{Domain, Mailbox, Status};
 
 /// Which product an organization runs. Routing never asks; the data below says what differs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -203,7 +203,8 @@ impl RemoteDomain {
 /// The replies and limits that differ between products: data, so that routing need not ask.
 #[derive(Debug)]
 pub struct Profile {
-    /// The categorizer finds no recipient in an Authoritative domain.
+    /// The categorizer finds no recipient in an Authoritative domain; `<recipient>` in its text stands
+    /// for the address ([`Profile::not_found`]).
     pub recipient_not_found: Status,
     /// Recipient validation at RCPT TO finds no recipient.
     pub recipient_blocked: Status,
@@ -261,6 +262,16 @@ pub struct Profile {
     /// How many Inbox rules may send a message on, one after the other
     /// (`X-MS-Exchange-Inbox-Rules-Loop`); `None`: not counted.
     pub inbox_rules_max: Option<usize>,
+}
+
+impl Profile {
+    /// What the categorizer says of an address that nobody has in an Authoritative domain.
+    #[must_use]
+    pub fn not_found(&self, recipient: &Mailbox) -> Status {
+        let text = &self.recipient_not_found.text;
+        let named = text.replace("<recipient>", &recipient.to_string());
+        self.recipient_not_found.with_text(named)
+    }
 }
 
 /// Exchange Server 2016 and later (Exchange Server, "DSNs and NDRs in Exchange Server").
@@ -365,7 +376,7 @@ pub static EXCHANGE_ONLINE: Profile = Profile {
     recipient_not_found: Status::new(
         550,
         (5, 1, 10),
-        "RESOLVER.ADR.RecipientNotFound; Recipient not found by SMTP address lookup",
+        "RESOLVER.ADR.RecipientNotFound; Recipient <recipient> not found by SMTP address lookup",
     ),
     recipient_blocked: Status::new(550, (5, 4, 1), "Recipient address rejected: Access denied"),
     relay_denied: Status::new(550, (5, 7, 64), "TenantAttribution; Relay Access Denied"),

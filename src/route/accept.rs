@@ -375,6 +375,7 @@ pub fn admit(
         let step = step.because(Reason::TooLarge {
             size: transfer.size,
             limit,
+            setting: "MaxMessageSize",
         });
         return Err(refusal(&replies::TOO_LARGE, step));
     }

@@ -140,9 +140,19 @@ impl Resolver<'_> {
         original.map_or(self.item.size, |original| original.min(self.item.size))
     }
 
-    fn above(&self, limit: Limit, status: &Status) -> Option<(Status, Reason)> {
+    fn above(
+        &self,
+        limit: Limit,
+        setting: &'static str,
+        status: &Status,
+    ) -> Option<(Status, Reason)> {
         let size = self.size();
-        (!limit.admits(size)).then(|| (status.clone(), Reason::TooLarge { size, limit }))
+        let reason = Reason::TooLarge {
+            size,
+            limit,
+            setting,
+        };
+        (!limit.admits(size)).then(|| (status.clone(), reason))
     }
 
     /// Limits of the sender, at the first server of the organization alone: its size limit, else the
@@ -155,14 +165,22 @@ impl Resolver<'_> {
         let sender = self.sender.map(|id| self.topology.recipient(id).policy());
         let own = sender.map_or(Limit::Unlimited, |sender| sender.max_send_size);
         let too_large = match (own, transport.sizes_bind) {
-            (Limit::Bytes(_), _) => self.above(own, &replies::SENDER_SIZE),
+            (Limit::Bytes(_), _) => {
+                self.above(own, "MaxSendSize of the sender", &replies::SENDER_SIZE)
+            }
             (Limit::Unlimited, _) if self.item.auth_as != AuthAs::Internal => None,
-            (Limit::Unlimited, SizesBind::Messages) => {
-                self.above(transport.max_send_size, &replies::ORGANIZATION_SIZE)
-            }
-            (Limit::Unlimited, SizesBind::Recipients) => {
-                sender.and_then(|_| self.above(transport.max_send_size, &replies::SENDER_SIZE))
-            }
+            (Limit::Unlimited, SizesBind::Messages) => self.above(
+                transport.max_send_size,
+                "MaxSendSize of TransportConfig",
+                &replies::ORGANIZATION_SIZE,
+            ),
+            (Limit::Unlimited, SizesBind::Recipients) => sender.and_then(|_| {
+                self.above(
+                    transport.max_send_size,
+                    "MaxSendSize of the sender",
+                    &replies::SENDER_SIZE,
+                )
+            }),
         };
         let limit = sender
             .and_then(|sender| sender.recipient_limit)
@@ -184,8 +202,13 @@ impl Resolver<'_> {
             Limit::Bytes(_) if internal || binds == SizesBind::Recipients => Limit::Unlimited,
             Limit::Bytes(_) | Limit::Unlimited => self.organization_limit(),
         };
-        self.above(own, &replies::RECIPIENT_SIZE)
-            .or_else(|| self.above(organization, &replies::RECIPIENT_SIZE))
+        let of_recipient = "MaxReceiveSize of the recipient";
+        let of_all = match binds {
+            SizesBind::Messages => "a limit of TransportConfig",
+            SizesBind::Recipients => of_recipient,
+        };
+        self.above(own, of_recipient, &replies::RECIPIENT_SIZE)
+            .or_else(|| self.above(organization, of_all, &replies::RECIPIENT_SIZE))
     }
 
     /// The organization's limit for a recipient that is none of its own.
@@ -194,7 +217,11 @@ impl Resolver<'_> {
         if self.is_exempt() || binds == SizesBind::Recipients {
             return None;
         }
-        self.above(self.smaller_limit(), &replies::ORGANIZATION_SIZE)
+        self.above(
+            self.smaller_limit(),
+            "a limit of TransportConfig",
+            &replies::ORGANIZATION_SIZE,
+        )
     }
 
     fn organization_limit(&self) -> Limit {

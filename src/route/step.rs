@@ -368,6 +368,8 @@ pub enum Reason {
         size: ByteSize,
         /// The limit.
         limit: Limit,
+        /// The setting that the limit is, such as `MaxMessageSize`.
+        setting: &'static str,
     },
     /// A host outside the world takes it.
     OutsideWorld(String),
@@ -658,7 +660,11 @@ impl fmt::Display for Reason {
             Self::Reply(reply) => write!(f, "the server said `{reply}`"),
             Self::TlsMissing => f.write_str("TLS is demanded and not in use"),
             Self::TenantOfRecipient => f.write_str("the recipient's domain belongs to the tenant"),
-            Self::TooLarge { size, limit } => write!(f, "{size} is above the limit of {limit}"),
+            Self::TooLarge {
+                size,
+                limit,
+                setting,
+            } => write!(f, "{size} is above {setting}, {limit}"),
             Self::OutsideWorld(host) => write!(f, "{host} is outside the described world"),
             Self::UnknownFact(fact) => f.write_str(fact),
             Self::AnyoneHere => f.write_str("this host takes every address of its domains"),
