@@ -8,6 +8,7 @@ use super::context::{Context, Found};
 use super::edit;
 use super::finding::{Finding, Side};
 use super::hybrid::{self, Pair};
+use super::people;
 use super::powershell;
 use super::questions::Asked;
 use super::stage::{Rule, Stage};
@@ -50,8 +51,6 @@ fn of_a_bad_build(context: &Context<'_>) -> Vec<Found> {
             server.name
         );
         let place = server.settings.at("AdminDisplayVersion");
-        let people = topology.recipients();
-        let own = people.filter(|(_, each)| each.organization == server.organization);
         Finding::of("edge-build-rejects-valid-recipients", place, message)
             .help("install a later cumulative update; until then let the categorizer find out who exists")
             .fix(
@@ -62,7 +61,7 @@ fn of_a_bad_build(context: &Context<'_>) -> Vec<Found> {
                     .written(KEY)
                     .map(|at| edit::replace(at, "false".to_owned())),
             )
-            .claims_nothing(own.count(), None)
+            .claims_nothing(people::count(topology, server.organization), None)
     });
     found.collect()
 }
@@ -185,7 +184,8 @@ fn subscribed_after_the_wizard(context: &Context<'_>) -> Vec<Found> {
                 "# run the Hybrid Configuration wizard, then\nStart-EdgeSynchronization",
                 edit::set_key(&server.settings, KEY, &edit::quoted(&now.to_string())),
             );
-        (made > ran).then(|| draft.claims_nothing(0, None))
+        let people = people::count(topology, server.organization);
+        (made > ran).then(|| draft.claims_nothing(people, None))
     });
     found.collect()
 }
@@ -218,7 +218,7 @@ fn not_synchronized(context: &Context<'_>) -> Vec<Found> {
                 "Start-EdgeSynchronization",
                 edit::set_key(&server.settings, KEY, &edit::quoted(&now.to_string())),
             );
-        Some(draft.claims_nothing(0, None))
+        Some(draft.claims_nothing(people::count(topology, server.organization), None))
     });
     found.collect()
 }

@@ -117,6 +117,13 @@ pub(super) fn groups<'a>(context: &Context<'a>, tenant: OrganizationId) -> Vec<&
         .collect()
 }
 
+/// How many recipients an organization has.
+pub(super) fn count(topology: &Topology, organization: OrganizationId) -> usize {
+    let all = topology.recipients();
+    all.filter(|(_, recipient)| recipient.organization == organization)
+        .count()
+}
+
 /// The recipients among members.
 pub(super) fn known<'a>(
     topology: &'a Topology,

@@ -5,6 +5,7 @@ use super::context::{Context, Found};
 use super::edit;
 use super::finding::{Edit, Finding, Side};
 use super::hybrid::{self, Pair};
+use super::people;
 use super::stage::{Rule, Stage};
 use crate::mail::Limit;
 use crate::model::{RecipientKind, Settings};
@@ -46,9 +47,7 @@ fn unequal(context: &Context<'_>) -> Vec<Found> {
             script(smaller),
             both(&transport.settings, smaller),
         );
-        let people = topology.recipients();
-        let own = people.filter(|(_, recipient)| recipient.organization == id);
-        found.push(draft.claims_nothing(own.count(), None));
+        found.push(draft.claims_nothing(people::count(topology, id), None));
     }
     found
 }
@@ -91,12 +90,12 @@ fn differs(context: &Context<'_>, pair: Pair) -> Option<Found> {
             script(tenant.max_send_size),
             both(settings, tenant.max_send_size),
         );
-    let people = topology.recipients().filter(|(_, recipient)| {
+    let mailboxes = topology.recipients().filter(|(_, recipient)| {
         let own = [pair.on_premises, pair.tenant].contains(&recipient.organization);
         let kind = &recipient.kind;
         own && matches!(kind, RecipientKind::Mailbox { .. })
     });
-    Some(draft.claims_nothing(people.count(), None))
+    Some(draft.claims_nothing(mailboxes.count(), None))
 }
 
 fn script(limit: Limit) -> String {

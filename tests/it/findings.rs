@@ -105,3 +105,10 @@ fn lost_trust_is_said_where_it_was_lost() {
     let codes = ["groups-with-centralized-transport", "trust-lost"];
     says(&change, false, &codes, &[because]);
 }
+
+/// Who says `*@contoso.com` means people, not the device that stands for whatever submits there.
+#[test]
+fn everybody_of_a_domain_is_no_device() {
+    let change = [("From = \"cloud mailboxes\"", "From = \"*@contoso.com\"")];
+    gives(&change, true, &[]);
+}
