@@ -282,6 +282,8 @@ pub enum Reason {
     NoReceiveConnector,
     /// No connector covers the domain.
     NoConnector,
+    /// The organization has no connectors to choose from.
+    WithoutConnectors,
     /// Nothing answers at the address.
     NoConnection(String),
     /// No recipient holds the address.
@@ -582,6 +584,7 @@ impl fmt::Display for Reason {
                 f.write_str("no enabled Receive connector serves this client")
             }
             Self::NoConnector => f.write_str("no enabled Send connector covers the domain"),
+            Self::WithoutConnectors => f.write_str("the MX record decides, for want of connectors"),
             Self::NoConnection(host) => write!(f, "nothing answers at {host}"),
             Self::NotFound => f.write_str("no recipient of this organization has the address"),
             Self::NotMailEnabled => {
