@@ -93,10 +93,7 @@ pub(super) fn holders<'a>(
     topology: &'a Topology,
     address: &'a Mailbox,
 ) -> impl Iterator<Item = RecipientId> + 'a {
-    topology
-        .organizations()
-        .flat_map(move |(organization, _)| topology.recipients_at(organization, address))
-        .copied()
+    topology.holders(address).iter().copied()
 }
 
 /// Whether a user's own posts to groups come back.

@@ -22,6 +22,7 @@ mod check;
 mod classes;
 mod context;
 mod crossing;
+mod crowd;
 mod directory;
 mod domains;
 mod draft;

@@ -13,11 +13,12 @@ use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
+use super::crowd::{Crowd, Sight};
 use super::domains::Domains;
 use super::graph::{Edge, List, Point, Way, describe, edges, holders, lists, wants_echo};
 use super::marks::{self, Marks};
 use crate::mail::{Domain, Mailbox};
-use crate::model::{Member, RecipientId, Topology};
+use crate::model::{Member, Recipient, RecipientId, RecipientKind, Topology};
 
 /// A point that was met on the way from an address.
 #[derive(Clone, Copy, Debug)]
@@ -28,6 +29,8 @@ pub(super) struct Met<'a> {
     pub(super) from: Option<u32>,
     /// How it was met.
     pub(super) way: Option<Way>,
+    /// Whether nobody is like it where it was met.
+    pub(super) alone: bool,
 }
 
 /// All that can be reached from where a way begins.
@@ -46,6 +49,8 @@ pub(super) struct Portrait<'a> {
     path: Vec<u32>,
     /// Whether a point was met by two ways.
     shared: bool,
+    /// Whether a group was met.
+    crowded: bool,
 }
 
 /// Marks the end of the ways from a point.
@@ -72,6 +77,8 @@ pub(super) struct Painter<'a> {
     /// What every message may meet because a rule brings it in.
     ruled: HashMap<Point<'a>, u32>,
     background: Portrait<'a>,
+    /// The least number of recipients that something in the world limits messages to.
+    least_limit: usize,
 }
 
 impl<'a> Painter<'a> {
@@ -88,6 +95,7 @@ impl<'a> Painter<'a> {
             colours: vec![None; recipients],
             ruled: HashMap::new(),
             background: Portrait::default(),
+            least_limit: least_limit(topology),
         };
         let members = marks::brought_in(topology);
         let begin: Vec<Point> = members.into_iter().map(Point::of).collect();
@@ -132,12 +140,41 @@ impl<'a> Painter<'a> {
     pub(super) fn draw(&mut self, address: &'a Mailbox) -> Portrait<'a> {
         let begin = [Point::Address(address)];
         let drawn = self.draw_in(&begin, Order::Sorted);
+        let crowd = drawn.crowded.then(|| self.draw_crowd(begin[0])).flatten();
+        if let Some(crowd) = crowd {
+            return crowd;
+        }
         if drawn.shared {
             // Whoever is met by two ways is met first by one of them: which, is a matter of order.
             self.draw_in(&begin, Order::Listed)
         } else {
             drawn
         }
+    }
+
+    /// The portrait of an address that leads to groups, unless somebody is told from their like by what
+    /// only senders see: by whom a list of senders names, or by whose name a message is written in.
+    fn draw_crowd(&mut self, begin: Point<'a>) -> Option<Portrait<'a>> {
+        let topology = self.topology;
+        let crowd = Crowd::around(begin, &mut |point| Sight {
+            look: self.look(point),
+            edges: edges(topology, point),
+            hub: matches!(point, Point::Recipient(id) if is_group(topology.recipient(id))),
+        });
+        if crowd.points().any(|(point, hub)| is_special(topology, point, hub)) {
+            return None;
+        }
+        let mut portrait = Portrait::default();
+        for (point, hub) in crowd.points() {
+            if let (Point::Recipient(id), Some(number)) = (point, hub) {
+                lists(topology.recipient(id), number, &mut portrait.lists);
+            }
+        }
+        let (key, found) = crowd.describe(crowd.size() >= self.least_limit);
+        portrait.key = key;
+        portrait.met = found;
+        self.write_named(&mut portrait);
+        Some(portrait)
     }
 
     fn draw_in(&mut self, begin: &[Point<'a>], order: Order) -> Portrait<'a> {
@@ -147,6 +184,7 @@ impl<'a> Painter<'a> {
                 point: *point,
                 from: None,
                 way: None,
+                alone: true,
             };
             self.visit(&mut portrait, met, order);
         }
@@ -165,6 +203,7 @@ impl<'a> Painter<'a> {
         portrait.numbers.insert(met.point, number);
         portrait.key.push(self.look(met.point));
         if let Point::Recipient(id) = met.point {
+            portrait.crowded |= is_group(self.topology.recipient(id));
             lists(self.topology.recipient(id), number, &mut portrait.lists);
         }
         portrait.path.push(number);
@@ -180,6 +219,7 @@ impl<'a> Painter<'a> {
                 point: edge.to,
                 from: Some(number),
                 way: Some(edge.way),
+                alone: true,
             };
             self.visit(portrait, next, order);
         }
@@ -295,6 +335,43 @@ impl<'a> Painter<'a> {
         let next = u32::try_from(self.words.len()).unwrap_or(NAMED);
         *self.words.entry(text).or_insert(next)
     }
+}
+
+/// Whether what a point does is a matter of more than what is seen of it: who writes, or in whose name
+/// it writes itself.
+fn is_special(topology: &Topology, point: Point, hub: Option<u32>) -> bool {
+    let Point::Recipient(id) = point else {
+        return false;
+    };
+    let recipient = topology.recipient(id);
+    let writes = edges(topology, point)
+        .iter()
+        .any(|edge| matches!(edge.way, Way::ForwardingAnew | Way::Manager));
+    let mut found = Vec::new();
+    lists(recipient, 0, &mut found);
+    writes || (hub.is_none() && !found.is_empty())
+}
+
+fn is_group(recipient: &Recipient) -> bool {
+    matches!(
+        recipient.kind,
+        RecipientKind::Group { .. } | RecipientKind::DistributionGroup(_)
+    )
+}
+
+/// The least number of recipients that a message is limited to, anywhere.
+fn least_limit(topology: &Topology) -> usize {
+    let connectors = topology.receive_connectors();
+    let connectors = connectors.map(|(_, connector)| connector.max_recipients);
+    let organizations = topology.organizations();
+    let organizations =
+        organizations.filter_map(|(_, organization)| organization.transport.max_recipients);
+    let own = topology.recipients().filter_map(|(_, recipient)| {
+        let policy = recipient.exceptions.as_deref();
+        policy.and_then(|policy| policy.recipient_limit)
+    });
+    let least = connectors.chain(organizations).chain(own).min();
+    least.map_or(usize::MAX, |least| usize::try_from(least).unwrap_or(usize::MAX))
 }
 
 /// In which order the ways from a point are gone.

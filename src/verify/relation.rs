@@ -31,6 +31,8 @@ pub(super) enum Place {
         way: Option<Way>,
         /// Whether it wants its own posts back.
         echo: bool,
+        /// Whether nobody else is met in the same way.
+        alone: bool,
     },
     /// A list of senders names it.
     Named {
@@ -75,7 +77,7 @@ impl Relation {
     pub(super) fn of(places: &[Place]) -> Self {
         let ways = || {
             places.iter().filter_map(|place| match place {
-                Place::Met { from, way, echo } => Some((*from, *way, *echo)),
+                Place::Met { from, way, echo, .. } => Some((*from, *way, *echo)),
                 Place::Named { .. } => None,
             })
         };
@@ -137,9 +139,14 @@ impl<'a> Senders<'a> {
                 Point::Address(_) => false,
                 Point::Recipient(id) => wants_echo(self.topology.recipient(id)),
             };
-            let (from, way) = (met.from, met.way);
+            let (from, way, alone) = (met.from, met.way, met.alone);
             for sender in self.at(met.point) {
-                let place = Place::Met { from, way, echo };
+                let place = Place::Met {
+                    from,
+                    way,
+                    echo,
+                    alone,
+                };
                 found.entry(*sender).or_default().insert(place);
             }
         }
