@@ -15,20 +15,20 @@ use super::graph::{Edge, Point, Way};
 use super::portrait::Met;
 
 /// Marks the hubs' end and the pieces' beginning, and each piece.
-const PIECE: u32 = u32::MAX - 3;
+const PIECE: u64 = u64::MAX - 3;
 /// Marks a hub that something leads to; its number follows.
-const HUB: u32 = u32::MAX - 4;
+const HUB: u64 = u64::MAX - 4;
 /// Marks a point of the same piece that was met before; its number follows.
-const AGAIN: u32 = u32::MAX - 1;
+const AGAIN: u64 = u64::MAX - 1;
 /// Marks the end of the ways from a point.
-const END: u32 = u32::MAX;
+const END: u64 = u64::MAX;
 
 /// What can be reached from an address: points, and the ways between them, as they are met.
 #[derive(Debug, Default)]
 pub(super) struct Crowd<'a> {
     points: Vec<Point<'a>>,
     /// What routing reads of each point.
-    looks: Vec<u32>,
+    looks: Vec<u64>,
     /// The ways on from each point.
     ways: Vec<Vec<(Way, usize)>>,
     /// The number of each point that is a hub.
@@ -51,7 +51,7 @@ struct Entry {
 /// What the painter sees of a point.
 pub(super) struct Sight<'a> {
     /// What routing reads of it, as a word.
-    pub(super) look: u32,
+    pub(super) look: u64,
     /// The ways on from it, in the order in which routing goes them.
     pub(super) edges: Vec<Edge<'a>>,
     /// Whether it is a group.
@@ -78,7 +78,7 @@ impl<'a> Crowd<'a> {
         let at = self.points.len();
         let Sight { look, edges, hub } = see(point);
         let number = self.hubs.iter().flatten().count();
-        let number = (hub || begin).then_some(u32::try_from(number).unwrap_or(PIECE));
+        let number = (hub || begin).then_some(u32::try_from(number).unwrap_or(u32::MAX));
         self.known.insert(point, at);
         self.points.push(point);
         self.looks.push(look);
@@ -108,7 +108,7 @@ impl<'a> Crowd<'a> {
 
     /// The key of the portrait, and every point as often as it is met. With `counted`, how many pieces
     /// are alike is part of the key.
-    pub(super) fn describe(&self, counted: bool) -> (Vec<u32>, Vec<Met<'a>>) {
+    pub(super) fn describe(&self, counted: bool) -> (Vec<u64>, Vec<Met<'a>>) {
         let mut key = Vec::new();
         let mut found = vec![Met {
             point: self.points[0],
@@ -123,7 +123,7 @@ impl<'a> Crowd<'a> {
             key.push(self.looks[at]);
             for (way, to) in &self.ways[at] {
                 if let Some(number) = self.hubs[*to] {
-                    key.extend([*way as u32, number]);
+                    key.extend([*way as u64, u64::from(number)]);
                     found.push(self.met(*to, hub, *way, true));
                 }
             }
@@ -134,13 +134,13 @@ impl<'a> Crowd<'a> {
             key.push(PIECE);
             key.extend_from_slice(&own);
             if counted {
-                key.push(u32::try_from(alike.len()).unwrap_or(PIECE));
+                key.push(alike.len() as u64);
             }
             let alone = alike.len() == 1;
             for piece in &alike {
                 self.place(piece, first, alone, &mut found);
             }
-            first += u32::try_from(alike[0].points.len()).unwrap_or(PIECE);
+            first += u32::try_from(alike[0].points.len()).unwrap_or(u32::MAX);
         }
         (key, found)
     }
@@ -155,19 +155,19 @@ impl<'a> Crowd<'a> {
     }
 
     /// The pieces, those that are alike together.
-    fn pieces(&self) -> BTreeMap<Vec<u32>, Vec<Piece>> {
+    fn pieces(&self) -> BTreeMap<Vec<u64>, Vec<Piece>> {
         let piece_of = self.components();
         let mut numbers = vec![None; self.points.len()];
         let mut entries: BTreeMap<usize, Vec<Entry>> = BTreeMap::new();
         for entry in &self.entries {
             entries.entry(piece_of[entry.to]).or_default().push(*entry);
         }
-        let mut pieces: BTreeMap<Vec<u32>, Vec<Piece>> = BTreeMap::new();
+        let mut pieces: BTreeMap<Vec<u64>, Vec<Piece>> = BTreeMap::new();
         for entries in entries.into_values() {
             let mut piece = Piece::default();
             let mut key = Vec::new();
             for entry in &entries {
-                key.extend([entry.hub, entry.way as u32]);
+                key.extend([u64::from(entry.hub), entry.way as u64]);
                 self.write(entry.to, &mut piece.points, &mut numbers, &mut key);
             }
             piece.entries = entries;
@@ -203,21 +203,21 @@ impl<'a> Crowd<'a> {
         at: usize,
         points: &mut Vec<usize>,
         numbers: &mut [Option<u32>],
-        key: &mut Vec<u32>,
+        key: &mut Vec<u64>,
     ) {
         if let Some(hub) = self.hubs[at] {
-            key.extend([HUB, hub]);
+            key.extend([HUB, u64::from(hub)]);
             return;
         }
         if let Some(number) = numbers[at] {
-            key.extend([AGAIN, number]);
+            key.extend([AGAIN, u64::from(number)]);
             return;
         }
         numbers[at] = u32::try_from(points.len()).ok();
         points.push(at);
         key.push(self.looks[at]);
         for (way, to) in &self.ways[at] {
-            key.push(*way as u32);
+            key.push(*way as u64);
             self.write(*to, points, numbers, key);
         }
         key.push(END);
