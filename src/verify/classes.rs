@@ -8,19 +8,22 @@
 //! list of those who may write. So the pairs of each two classes are divided by the sender's places in
 //! the recipient's portrait; see `pairs`.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 
 use super::census::{Census, Written};
+use super::class_names::unique_names;
 use super::domains::Domains;
 use super::graph::holders;
-use super::hybrid;
 use super::marks::Marks;
 use super::pairs::{Division, Pairs};
 use super::portrait::{Portrait, Scene};
 use super::relation::{EXTERNAL_SENDERS, Place, Seeker, Senders, number};
+use super::written::{
+    GROUPS, OPEN_GROUPS, is_group, is_written, recipient_word, unheld, unknown_recipients,
+};
 use crate::flow::Submission;
-use crate::mail::{Domain, Mailbox};
-use crate::model::{DomainType, Recipient, RecipientId, RecipientKind, Topology};
+use crate::mail::Mailbox;
+use crate::model::{RecipientId, Topology};
 
 /// Senders that routing cannot tell apart.
 #[derive(Clone, Debug)]
@@ -66,12 +69,6 @@ impl RecipientClass {
         })
     }
 }
-
-/// The word for groups that take mail from inside.
-const GROUPS: &str = "groups";
-
-/// The word for groups that take mail from everywhere.
-const OPEN_GROUPS: &str = "groups open to external senders";
 
 /// The classes of a world.
 pub(super) struct Classes {
@@ -354,119 +351,4 @@ fn name_recipients(topology: &Topology, classes: &mut [RecipientClass]) {
     for (class, name) in classes.iter_mut().zip(names) {
         class.name = name;
     }
-}
-
-/// An address that nobody has in every domain that some organization relays: where nobody says no, it
-/// may go round.
-fn unknown_recipients(topology: &Topology) -> BTreeSet<Mailbox> {
-    let relayed = topology
-        .accepted_domains()
-        .filter(|(_, accepted)| accepted.kind == DomainType::InternalRelay);
-    let nobody = |domain: &Domain| {
-        let free = |address: &Mailbox| {
-            topology
-                .organizations()
-                .all(|(id, _)| topology.recipients_at(id, address).is_empty())
-        };
-        (0..)
-            .map_while(|number: u32| Mailbox::parse(&format!("nobody{number}@{domain}")).ok())
-            .find(free)
-    };
-    relayed
-        .filter_map(|(_, accepted)| nobody(&accepted.domain))
-        .collect()
-}
-
-/// Whether people write to an address that somebody holds. Routing addresses are none of them: what lies
-/// in a tenant's own `onmicrosoft.com` domains is for servers, not for people.
-fn is_written(topology: &Topology, written: &Written) -> bool {
-    let primary = |id: &RecipientId| topology.recipient(*id).primary() == written.address;
-    !is_routing_address(written.address) || written.holders.iter().any(primary)
-}
-
-/// The addresses of people outside that no recipient has, or that only servers write to otherwise; and
-/// those that nobody has.
-fn unheld<'a>(topology: &'a Topology, unknown: &'a BTreeSet<Mailbox>) -> Vec<Written<'a>> {
-    let parts = topology.parts();
-    let senders = parts.outside_senders.iter().map(|(address, _)| address);
-    let outside: BTreeSet<&Mailbox> = senders.chain(&parts.outside_recipients).collect();
-    let outside = outside.into_iter().map(|address| Written {
-        address,
-        holders: topology.holders(address),
-        kind: None,
-    });
-    let outside = outside.filter(|each| each.holders.is_empty() || !is_written(topology, each));
-    let unknown = unknown.iter().map(|address| Written {
-        address,
-        holders: &[],
-        kind: Some("unknown recipients"),
-    });
-    outside.chain(unknown).collect()
-}
-
-/// Whether an address lies in a domain of Microsoft's that every tenant has.
-pub(super) fn is_routing_address(address: &Mailbox) -> bool {
-    is_routing_domain(&address.domain)
-}
-
-/// Whether a domain is one of Microsoft's that every tenant has.
-pub(super) fn is_routing_domain(domain: &Domain) -> bool {
-    domain.as_str().ends_with(".onmicrosoft.com")
-}
-
-fn is_group(recipient: &Recipient) -> bool {
-    matches!(recipient.kind, RecipientKind::Group { .. })
-}
-
-/// The documented word for what an address is: the organization that has the mailbox says.
-fn recipient_word(topology: &Topology, holders: &[RecipientId]) -> &'static str {
-    let recipients = || holders.iter().map(|id| topology.recipient(*id));
-    if let Some(group) = recipients().find(|recipient| is_group(recipient)) {
-        return if group.require_sender_authentication {
-            GROUPS
-        } else {
-            OPEN_GROUPS
-        };
-    }
-    let mailbox =
-        recipients().find(|recipient| matches!(recipient.kind, RecipientKind::Mailbox { .. }));
-    match mailbox {
-        Some(mailbox) => hybrid::mailboxes_word(topology, mailbox.organization),
-        None if holders.is_empty() => "external recipients",
-        None if recipients()
-            .any(|recipient| matches!(recipient.kind, RecipientKind::RemoteGroup { .. })) =>
-        {
-            "written-back groups without a group"
-        }
-        None => "mail users",
-    }
-}
-
-/// Names of classes: the kind alone where it is alone, else with the qualifiers that it takes.
-fn unique_names<'a>(
-    classes: impl Iterator<Item = (&'static str, [String; 2], &'a Mailbox)>,
-) -> Vec<String> {
-    let forms: Vec<[String; 5]> = classes
-        .map(|(kind, [first, second], example)| {
-            let both = format!("{first} {second}");
-            let with =
-                |qualifier: &str| format!("{kind} {}", qualifier.trim()).trim_end().to_owned();
-            [
-                kind.to_owned(),
-                with(&first),
-                with(&second),
-                with(&both),
-                format!("{kind} like {example}"),
-            ]
-        })
-        .collect();
-    let mut met: HashMap<(usize, &str), usize> = HashMap::new();
-    for (level, name) in forms.iter().flat_map(|form| form.iter().enumerate()) {
-        *met.entry((level, name)).or_default() += 1;
-    }
-    let alone = |form: &[String; 5], level: usize| met[&(level, form[level].as_str())] == 1;
-    forms
-        .iter()
-        .map(|form| form[(0..4).find(|level| alone(form, *level)).unwrap_or(4)].clone())
-        .collect()
 }

@@ -11,8 +11,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::graph::{Edge, Point, Way};
-use super::portrait::Met;
+use super::graph::{Edge, Met, Point, Way};
 
 /// Marks the hubs' end and the pieces' beginning, and each piece.
 const PIECE: u64 = u64::MAX - 3;

@@ -3,7 +3,6 @@
 
 use std::collections::BTreeMap;
 
-use super::classes::is_routing_address;
 use super::context::{Context, Found, in_words};
 use super::edit;
 use super::finding::{Edit, Finding, Fix, Side};
@@ -11,6 +10,7 @@ use super::hybrid::{self, Pair};
 use super::powershell;
 use super::stage::{Rule, Stage};
 use super::unknown;
+use super::written::is_routing_address;
 use crate::diag::Diagnostic;
 use crate::flow::Fork;
 use crate::mail::Mailbox;

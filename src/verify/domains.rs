@@ -12,7 +12,7 @@ use std::hash::{Hash, Hasher};
 
 use rayon::prelude::*;
 
-use super::looks::word;
+use super::word::word;
 use crate::dns::{self, Targets, View, Zones};
 use crate::mail::Domain;
 use crate::model::{DomainPattern, DomainType, Parts, RecipientKind, Topology};

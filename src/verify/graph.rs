@@ -3,10 +3,10 @@
 //! its target address, to where it is forwarded, to those who get copies of what a group gets, to the
 //! manager who gets its reports, to the mailbox where messages wait for a moderator.
 
-use std::collections::HashMap;
 use std::hash::{Hash, Hasher};
 
 use super::domains::Domains;
+use super::held::Held;
 use crate::mail::Mailbox;
 use crate::model::{Member, Moderation, Recipient, RecipientId, RecipientKind, Topology};
 
@@ -65,6 +65,19 @@ pub(super) struct Edge<'a> {
     pub(super) to: Point<'a>,
 }
 
+/// A point that was met on the way from an address.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Met<'a> {
+    /// The point.
+    pub(super) point: Point<'a>,
+    /// The number of the point it was met from; `None`: it is where the way begins.
+    pub(super) from: Option<u32>,
+    /// How it was met.
+    pub(super) way: Option<Way>,
+    /// Whether nobody is like it where it was met.
+    pub(super) alone: bool,
+}
+
 /// Which list of senders a recipient has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) enum ListKind {
@@ -95,52 +108,6 @@ pub(super) fn holders<'a>(
     address: &'a Mailbox,
 ) -> impl Iterator<Item = RecipientId> + 'a {
     topology.holders(address).iter().copied()
-}
-
-/// Who holds the addresses of one portrait: each is looked up once.
-#[derive(Debug)]
-pub(super) struct Held<'a> {
-    topology: &'a Topology,
-    few: Vec<(&'a Mailbox, &'a [RecipientId])>,
-    /// What does not go there.
-    many: HashMap<&'a Mailbox, &'a [RecipientId]>,
-}
-
-impl<'a> Held<'a> {
-    /// So many addresses are looked through.
-    const FEW: usize = 8;
-
-    pub(super) fn new(topology: &'a Topology) -> Self {
-        Self {
-            topology,
-            few: Vec::with_capacity(Self::FEW),
-            many: HashMap::new(),
-        }
-    }
-
-    /// Begins anew, with what is known already.
-    pub(super) fn begin(&mut self, address: &'a Mailbox, holders: &'a [RecipientId]) {
-        self.few.clear();
-        self.many.clear();
-        self.few.push((address, holders));
-    }
-
-    /// The holders of an address, in every organization.
-    pub(super) fn by(&mut self, address: &'a Mailbox) -> &'a [RecipientId] {
-        let known = self.few.iter().find(|(known, _)| *known == address);
-        if let Some((_, holders)) = known {
-            return holders;
-        }
-        if self.few.len() < Self::FEW {
-            let holders = self.topology.holders(address);
-            self.few.push((address, holders));
-            return holders;
-        }
-        let topology = self.topology;
-        self.many
-            .entry(address)
-            .or_insert_with(|| topology.holders(address))
-    }
 }
 
 /// Whether a user's own posts to groups come back.
@@ -225,7 +192,7 @@ fn moderators<'a>(recipient: &'a Recipient, moderation: &'a Moderation) -> &'a [
 
 /// The ways on from a point, in the order in which routing goes them.
 pub(super) fn edges<'a>(point: Point<'a>, held: &mut Held<'a>) -> Vec<Edge<'a>> {
-    let topology = held.topology;
+    let topology = held.topology();
     match point {
         Point::Address(address) => held
             .by(address)
@@ -284,7 +251,7 @@ fn of_policy<'a>(recipient: &'a Recipient, edges: &mut Vec<Edge<'a>>) {
 
 /// Where a recipient's mail goes because of what it is.
 fn of_kind<'a>(recipient: &'a Recipient, held: &mut Held<'a>, edges: &mut Vec<Edge<'a>>) {
-    let topology = held.topology;
+    let topology = held.topology();
     let primary = Point::Address(recipient.primary());
     let mut lead = |way, to| edges.push(Edge { way, to });
     match &recipient.kind {

@@ -1,7 +1,7 @@
 //! What routing reads of a point itself, as a number: points with one number are alike until their ways
 //! on are looked at.
 //!
-//! The number is a hash of what is read. Two different texts share one of 2⁶⁴ by chance only.
+//! The number is a `word`, a hash of what is read.
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -11,6 +11,7 @@ use rayon::prelude::*;
 use super::domains::Domains;
 use super::graph::{Point, describe};
 use super::marks::Marks;
+use super::word::word;
 use crate::mail::{Domain, Mailbox};
 use crate::model::{RecipientId, Topology};
 
@@ -75,11 +76,4 @@ impl<'a> Looks<'a> {
     fn of_domain(&self, domain: &Domain, hasher: &mut DefaultHasher) {
         self.alike.write(domain, hasher);
     }
-}
-
-/// A number for anything.
-pub(super) fn word(what: &impl Hash) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    what.hash(&mut hasher);
-    hasher.finish()
 }

@@ -14,24 +14,13 @@ use std::collections::HashMap;
 
 use super::crowd::{Crowd, Sight};
 use super::domains::Domains;
-use super::graph::{Edge, Held, List, Point, Way, edges, holders, lists, wants_echo};
-use super::looks::{Looks, word};
+use super::graph::{Edge, List, Met, Point, Way, edges, holders, lists, wants_echo};
+use super::held::Held;
+use super::looks::Looks;
 use super::marks::{self, Marks};
+use super::word::word;
 use crate::mail::Mailbox;
 use crate::model::{Member, Recipient, RecipientId, RecipientKind, Topology};
-
-/// A point that was met on the way from an address.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Met<'a> {
-    /// The point.
-    pub(super) point: Point<'a>,
-    /// The number of the point it was met from; `None`: it is where the way begins.
-    pub(super) from: Option<u32>,
-    /// How it was met.
-    pub(super) way: Option<Way>,
-    /// Whether nobody is like it where it was met.
-    pub(super) alone: bool,
-}
 
 /// All that can be reached from where a way begins.
 #[derive(Clone, Debug, Default)]

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::graph::{Held, ListKind, Point, Way, wants_echo};
+use super::graph::{ListKind, Point, Way, wants_echo};
+use super::held::Held;
 use super::hybrid;
 use super::marks;
 use super::portrait::Portrait;
