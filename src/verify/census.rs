@@ -8,7 +8,7 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::portrait::{Painter, Portrait, Scene};
-use super::relation::{Place, Seeker, Senders, number};
+use super::relation::{Place, Seeker, Senders, is_indifferent, number};
 use crate::mail::Mailbox;
 use crate::model::{Recipient, RecipientId, Topology};
 
@@ -212,8 +212,10 @@ impl<'a, 's, F: Fn(&[RecipientId]) -> &'static str> Clerk<'a, 's, F> {
         {
             self.place.clear();
             self.place.extend(same.iter().map(|(_, place)| *place));
-            let places = self.part.places.number(&self.place);
-            self.part.related.push((same[0].0, places));
+            if !is_indifferent(&self.place) {
+                let places = self.part.places.number(&self.place);
+                self.part.related.push((same[0].0, places));
+            }
         }
         let own = &mut self.part.own;
         self.senders.at_address(address, holders, |sender| {

@@ -48,6 +48,22 @@ pub(super) enum Place {
     },
 }
 
+/// Whether a sender with these places finds what a stranger finds: as a member of a distribution group
+/// it gets a copy of what it posts like any other member (Exchange Server, "Distribution groups").
+pub(super) fn is_indifferent(places: &[Place]) -> bool {
+    let way = |place: &Place| match place {
+        Place::Met { way, .. } => *way,
+        Place::Named { .. } => None,
+    };
+    let indifferent = |place: &Place| {
+        matches!(
+            way(place),
+            Some(Way::Member | Way::Holder | Way::SecondaryHolder | Way::Primary | Way::Target)
+        )
+    };
+    places.iter().all(indifferent) && places.iter().any(|place| way(place) == Some(Way::Member))
+}
+
 /// What a sender is to those it writes to, in a word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Relation {
