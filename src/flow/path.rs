@@ -4,7 +4,7 @@ use super::flag::{Flag, FlagKind};
 use super::fork::{Cycle, Disposition, Hop};
 use crate::mail::{AuthAs, Directionality, Mailbox, ReversePath, Status};
 use crate::model::{RecipientId, SendConnectorId, ServerId};
-use crate::route::{Event, Reason, Step};
+use crate::route::{Reason, Step};
 
 /// What a fork has behind it.
 #[derive(Clone)]
@@ -24,6 +24,8 @@ pub(super) struct Path {
     pub(super) told: ReversePath,
     /// Whether the sender asked not to be told.
     pub(super) notify_never: bool,
+    /// Its place in the order of the walk: at each server, which of the copies made there it is.
+    pub(super) order: Vec<usize>,
     /// For whom, and in which direction, each server on the way had it.
     states: Vec<State>,
 }
@@ -50,6 +52,7 @@ impl Path {
             leaving: None,
             told,
             notify_never: false,
+            order: Vec::new(),
             states: Vec::new(),
         }
     }
@@ -87,16 +90,11 @@ impl Path {
         hop.steps.extend(steps);
     }
 
-    /// The mailbox has the message already: what would have been a delivery is none.
-    pub(super) fn drop_duplicate(&mut self) {
-        let hop = self
-            .hops
-            .last_mut()
-            .unwrap_or_else(|| unreachable!("a path has a first hop"));
-        let delivery = |step: &&mut Step| step.event == Event::Deliver;
-        if let Some(step) = hop.steps.iter_mut().rev().find(delivery) {
-            step.event = Event::DuplicateDeliver;
-            step.because = vec![Reason::AlreadyDelivered];
+    /// Says more about the last step.
+    pub(super) fn explain(&mut self, because: &[Reason]) {
+        let hop = self.hops.last_mut();
+        if let Some(step) = hop.and_then(|hop| hop.steps.last_mut()) {
+            step.because.extend_from_slice(because);
         }
     }
 

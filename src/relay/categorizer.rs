@@ -1,7 +1,6 @@
 //! From the Submission queue to copies in their queues; and what a recipient's end means for the
 //! message.
 
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -9,7 +8,7 @@ use jiff::Timestamp;
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::message::Message;
-use super::queue::{Delivery, Key, Pending, Progress, Work};
+use super::queue::{Delivery, Pending, Progress, Work};
 use super::record::{Failure, Record};
 use super::shared::Shared;
 use super::tally::Queued;
@@ -19,7 +18,7 @@ use super::{bounce, deliver, progress, send};
 use crate::clock;
 use crate::mail::{Action, Mailbox};
 use crate::model::replies;
-use crate::route::{self, Categorized, Copy, Event, Happened, MailItem, NextHop, Transfer};
+use crate::route::{self, Categorized, Copy, Event, Happened, MailItem, NextHop};
 use crate::spool::MessageId;
 
 /// How long to wait where the spool does not take a report.
@@ -113,54 +112,29 @@ fn fail_at_once(shared: &Arc<Shared>, pending: &Arc<Pending>, failures: Vec<rout
     progress::fail(shared, pending, failed);
 }
 
-/// Joins copies that differ in nothing but the recipient, so that one transaction carries them.
+/// Each transaction as a delivery of its own.
 fn bundle(shared: &Shared, pending: &Arc<Pending>, copies: Vec<Copy>) -> Vec<Delivery> {
-    let mut places: HashMap<(Key, Transfer), usize> = HashMap::new();
-    let mut deliveries: Vec<Delivery> = Vec::new();
-    for copy in copies {
-        let recipient = copy.transfer.recipients[0].clone();
-        // Each mailbox is a place of its own.
-        let mailbox = matches!(copy.next_hop, NextHop::Mailbox(_));
-        let key = (Key::of(&copy), alike(&copy.transfer));
-        match places.get(&key).filter(|_| !mailbox) {
-            Some(index) => join(&mut deliveries[*index], recipient, &copy),
-            None => {
-                places.insert(key, deliveries.len());
-                let queue = match copy.next_hop {
-                    NextHop::Unreachable => Queued::Unreachable,
-                    _ => Queued::Delivery,
-                };
-                let connector = copy.next_hop.connector();
-                let place = shared.tally.enter(queue, connector, pending.arrived);
-                deliveries.push(Delivery {
-                    pending: pending.clone(),
-                    recipients: vec![recipient],
-                    copy: Arc::new(copy),
-                    attempts: 0,
-                    place,
-                });
-            }
-        }
-    }
-    deliveries
-}
-
-/// What copies in one transaction must have in common: everything but the recipient and what belongs
-/// to it.
-fn alike(transfer: &Transfer) -> Transfer {
-    let mut common = transfer.clone();
-    common.recipients.clear();
-    common.properties.orcpt.clear();
-    common
-}
-
-fn join(delivery: &mut Delivery, recipient: Mailbox, copy: &Copy) {
-    delivery.recipients.push(recipient);
-    let orcpt = &copy.transfer.properties.orcpt;
-    if !orcpt.is_empty() {
-        let joined = &mut Arc::make_mut(&mut delivery.copy).transfer.properties.orcpt;
-        joined.extend(orcpt.clone());
-    }
+    let joined = route::transactions(copies, |copy| copy).into_iter();
+    joined
+        .filter_map(|copies| {
+            let mut copies = copies.into_iter();
+            let mut copy = copies.next()?;
+            copies.for_each(|other| copy.transfer.join(&other.transfer));
+            let queue = match copy.next_hop {
+                NextHop::Unreachable => Queued::Unreachable,
+                _ => Queued::Delivery,
+            };
+            let connector = copy.next_hop.connector();
+            let place = shared.tally.enter(queue, connector, pending.arrived);
+            Some(Delivery {
+                pending: pending.clone(),
+                recipients: copy.transfer.recipients.clone(),
+                copy: Arc::new(copy),
+                attempts: 0,
+                place,
+            })
+        })
+        .collect()
 }
 
 /// Does what comes back from the queues, as long as the relay runs.

@@ -291,6 +291,8 @@ pub struct Copy {
     pub presented: Presented,
     /// Whether the next hop is a server of the organization by the engine's own choice.
     pub exchange_authenticated: bool,
+    /// The recipient of the message that it is for, before anything was resolved.
+    pub envelope_recipient: Mailbox,
     /// The group it was expanded from.
     pub expanded_from: Option<RecipientId>,
     /// What was decided about this copy and no other.
@@ -321,6 +323,8 @@ impl Copy {
 pub struct Failure {
     /// Which recipient.
     pub recipient: Mailbox,
+    /// The recipient of the message that it came from, before anything was resolved.
+    pub envelope_recipient: Mailbox,
     /// With what status.
     pub status: Status,
     /// Whether the peer can be told in the open session instead of by an NDR.
@@ -340,6 +344,7 @@ impl Failure {
     #[must_use]
     pub fn new(recipient: Mailbox, status: Status) -> Self {
         Self {
+            envelope_recipient: recipient.clone(),
             recipient,
             status,
             in_dialogue: false,
@@ -392,6 +397,8 @@ impl LoopKind {
 pub struct Suppressed {
     /// Which recipient.
     pub recipient: Mailbox,
+    /// The recipient of the message that it came from, before anything was resolved.
+    pub envelope_recipient: Mailbox,
     /// Why.
     pub steps: Vec<Step>,
 }
