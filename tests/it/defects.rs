@@ -43,6 +43,7 @@ defects! {
     subscribers_on_premises_under_centralized_transport: "centralized-subscribers",
     copies_of_a_message_meet: "copies-that-meet",
     dns_fails: "dns-facts",
+    rules_demand_tls: "demanded-tls",
     mailboxes_forward_to_each_other: "forwarding-pairs",
     a_server_refuses_the_session: "session-refused",
 }
