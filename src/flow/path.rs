@@ -24,6 +24,8 @@ pub(super) struct Path {
     pub(super) told: ReversePath,
     /// Whether the sender asked not to be told.
     pub(super) notify_never: bool,
+    /// Whether the present server had it before, for the same recipient in the same direction.
+    pub(super) repeats: bool,
     /// Its place in the order of the walk: at each server, which of the copies made there it is.
     pub(super) order: Vec<usize>,
     /// For whom, and in which direction, each server on the way had it.
@@ -52,6 +54,7 @@ impl Path {
             leaving: None,
             told,
             notify_never: false,
+            repeats: false,
             order: Vec::new(),
             states: Vec::new(),
         }
@@ -66,9 +69,9 @@ impl Path {
         directionality: Directionality,
     ) -> bool {
         let state = (server, recipient.clone(), directionality);
-        let again = self.states.contains(&state);
+        self.repeats = self.states.contains(&state);
         self.states.push(state);
-        again
+        self.repeats
     }
 
     /// The server the message is at.

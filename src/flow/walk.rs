@@ -69,6 +69,8 @@ struct Walk<'a> {
 struct Leg {
     copy: Copy,
     path: Path,
+    /// Whether it comes from a group that the message was expanded from before.
+    again: bool,
 }
 
 impl Leg {
@@ -171,12 +173,14 @@ impl Walk<'_> {
             path.record(steps.iter().cloned());
             path
         };
-        let legs = once_around(copies, &paths).into_iter().map(|copy| {
+        let legs = copies.into_iter().map(|copy| {
             let path = on(&copy.envelope_recipient, &copy.steps);
-            Leg { copy, path }
+            let group = copy.expanded_from;
+            let again = group.is_some_and(|group| path.expanded.contains(&group));
+            Leg { copy, path, again }
         });
         let legs: Vec<Leg> = legs.collect();
-        for legs in self.transactions(legs) {
+        for legs in once_around(self.transactions(legs)) {
             self.follow(legs);
         }
         for failure in failures {
@@ -227,8 +231,9 @@ impl Walk<'_> {
     /// The copies as they are sent, without those of which a needed fact is missing.
     fn transactions(&mut self, legs: Vec<Leg>) -> Vec<Vec<Leg>> {
         let mut known = Vec::new();
-        for Leg { copy, mut path } in legs {
-            if self.is_unknown(&copy.transfer.recipients[0], &copy.steps, &path) {
+        for mut leg in legs {
+            let Leg { copy, path, .. } = &mut leg;
+            if self.is_unknown(&copy.transfer.recipients[0], &copy.steps, path) {
                 continue;
             }
             let by_rule = |step: &Step| matches!(step.chosen, Some(Subject::Rule(_)));
@@ -236,7 +241,7 @@ impl Walk<'_> {
             path.expanded.extend(copy.expanded_from);
             path.told = copy.transfer.reverse_path.clone();
             path.notify_never = copy.transfer.properties.notify_never;
-            known.push(Leg { copy, path });
+            known.push(leg);
         }
         route::transactions(known, |leg| &leg.copy)
     }
@@ -280,7 +285,7 @@ impl Walk<'_> {
 
     /// The copies of one transaction to their next hop.
     fn follow(&mut self, mut legs: Vec<Leg>) {
-        for Leg { copy, path } in &mut legs {
+        for Leg { copy, path, .. } in &mut legs {
             if path.holder == Some(path.server()) {
                 path.leaving = copy.next_hop.connector();
             }
@@ -343,7 +348,7 @@ impl Walk<'_> {
 
     /// No next hop was found.
     fn miss(&mut self, legs: Vec<Leg>, name: &Domain, miss: &Miss) {
-        for Leg { copy, mut path } in legs {
+        for Leg { copy, mut path, .. } in legs {
             let recipient = &copy.transfer.recipients[0];
             let reason = reach::why(name, miss);
             let happened = match miss {
@@ -385,7 +390,7 @@ impl Walk<'_> {
         let hand = Hand::Next(copy.next_hop.connector());
         let mut transfer = copy.transfer_to(connection.peer);
         let mut paths = Paths::new();
-        for (index, Leg { copy, mut path }) in legs.into_iter().enumerate() {
+        for (index, Leg { copy, mut path, .. }) in legs.into_iter().enumerate() {
             self.flag_misrouted(&copy, next, &mut path);
             let one = copy.transfer_to(connection.peer);
             if index > 0 {
@@ -401,7 +406,7 @@ impl Walk<'_> {
         let address = hop
             .address
             .map_or_else(String::new, |address| format!(" ({address})"));
-        for Leg { copy, mut path } in legs {
+        for Leg { copy, mut path, .. } in legs {
             let recipient = &copy.transfer.recipients[0];
             let outside = Reason::OutsideWorld(format!("{}{address}", hop.name));
             self.flag_group_domain(&copy, &mut path);
@@ -416,7 +421,7 @@ impl Walk<'_> {
 
     /// No transaction came about.
     fn stop_short(&mut self, legs: Vec<Leg>, short: &Short, next: Option<ServerId>) {
-        for Leg { copy, mut path } in legs {
+        for Leg { copy, mut path, .. } in legs {
             let recipient = &copy.transfer.recipients[0];
             if let Some(next) = next.filter(|_| short.far) {
                 self.flag_misrouted(&copy, next, &mut path);
@@ -540,6 +545,7 @@ impl Walk<'_> {
     fn deliver(&mut self, id: Option<RecipientId>, copy: &Copy, mut path: Path) {
         let recipient = copy.transfer.recipients[0].clone();
         self.arrivals.extend(id.map(|id| (id, self.forks.len())));
+        path.trust = copy.transfer.organization.or(path.trust);
         self.flag_echo(id, copy, &mut path);
         if id.is_none() {
             path.trust = None;
@@ -804,23 +810,26 @@ fn properties(question: &Question) -> Properties {
     }
 }
 
-/// The copies to follow. A group that a message meets again on its way makes the same copies again,
-/// and each of those meets it once more: one of them is enough to see how the round ends.
-fn once_around(copies: Vec<Copy>, paths: &Paths) -> Vec<Copy> {
-    let again = |copy: &Copy| {
-        let behind = paths.get(&copy.envelope_recipient);
-        copy.expanded_from
-            .is_some_and(|group| behind.is_some_and(|path| path.expanded.contains(&group)))
-    };
-    let round = copies.iter().filter(|copy| again(copy));
-    let round: HashSet<Mailbox> = round.map(|copy| copy.envelope_recipient.clone()).collect();
-    let mut followed = HashSet::new();
-    let onward = |copy: &Copy| again(copy) && !matches!(copy.next_hop, NextHop::Mailbox(_));
-    let followed = |copy: &Copy| {
-        let of = &copy.envelope_recipient;
-        !round.contains(of) || onward(copy) && followed.insert(of.clone())
-    };
-    copies.into_iter().filter(followed).collect()
+/// The transactions to follow. A group that a message meets again on its way makes the same copies again,
+/// and each of those meets it once more: one way on, with all that go it, is enough to see how the round
+/// ends. What else comes of a recipient is followed where it is met for the first time.
+fn once_around(mut transactions: Vec<Vec<Leg>>) -> Vec<Vec<Leg>> {
+    let again = || transactions.iter().flatten().filter(|leg| leg.again);
+    let round: HashSet<Mailbox> = again()
+        .map(|leg| leg.copy.envelope_recipient.clone())
+        .collect();
+    if round.is_empty() {
+        return transactions;
+    }
+    let onward = |leg: &Leg| leg.again && !matches!(leg.copy.next_hop, NextHop::Mailbox(_));
+    let onward = transactions.iter().position(|legs| legs.iter().any(onward));
+    for (index, legs) in transactions.iter_mut().enumerate() {
+        let first = |leg: &Leg| !leg.again && !leg.path.repeats;
+        if onward != Some(index) {
+            legs.retain(|leg| !round.contains(&leg.copy.envelope_recipient) || first(leg));
+        }
+    }
+    transactions
 }
 
 /// Whether a message is handed over by its submitter or by a server.
