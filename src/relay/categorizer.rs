@@ -16,7 +16,7 @@ use super::tracking::{Flagged, NO_CONNECTOR, Noted};
 use super::trouble::Trouble;
 use super::{bounce, deliver, progress, send};
 use crate::clock;
-use crate::mail::{Action, Mailbox};
+use crate::mail::{Action, Mailbox, ReversePath};
 use crate::model::replies;
 use crate::route::{self, Categorized, Copy, Event, Happened, MailItem, NextHop};
 use crate::spool::MessageId;
@@ -78,16 +78,20 @@ pub(super) fn dispatch(
     if !unreported.is_empty() {
         shared.hand_back(Work::Report(pending.clone(), Action::Failed, unreported));
     }
-    fail_at_once(shared, &pending, failures);
+    fail_at_once(shared, &pending, item, failures);
     for delivery in bundle(shared, &pending, copies) {
         shared.track(&pending.message_id, &delivery.copy.steps);
         enqueue(shared, delivery);
     }
-    let _ = item;
 }
 
 /// Recipients for which the categorizer found no way.
-fn fail_at_once(shared: &Arc<Shared>, pending: &Arc<Pending>, failures: Vec<route::Failure>) {
+fn fail_at_once(
+    shared: &Arc<Shared>,
+    pending: &Arc<Pending>,
+    item: &MailItem,
+    failures: Vec<route::Failure>,
+) {
     let mut failed = Vec::new();
     for failure in failures {
         if let Some(looped) = &failure.looped {
@@ -99,8 +103,13 @@ fn fail_at_once(shared: &Arc<Shared>, pending: &Arc<Pending>, failures: Vec<rout
             &pending.message_id,
             &Noted::of(Event::Fail, &failure.recipient).status(&failure.status),
         );
+        let told = match failure.notify_never || item.properties.notify_never {
+            true => Some(ReversePath::Null.to_string()),
+            false => failure.told.map(|told| told.to_string()),
+        };
         failed.push(Failure {
             recipient: failure.recipient,
+            told,
             status: failure.status,
             last_error: None,
             endpoint: None,
@@ -178,14 +187,25 @@ fn enqueue(shared: &Arc<Shared>, delivery: Delivery) {
     }
 }
 
-/// Tells the sender of a message which recipients failed or wait. Those that failed are over when that
-/// is safe.
+/// Tells the sender of a message, or whoever is told instead, which recipients failed or wait. Those that
+/// failed are over when that is safe.
 async fn report(shared: &Arc<Shared>, pending: &Pending, action: Action, failures: &[Failure]) {
     let now = clock::now();
     let _place = shared
         .tally
         .enter(Queued::Submission, None, pending.arrived);
-    if let Some((item, message)) = bounce::compose(shared, pending, action, failures, now) {
+    let mut told: Vec<Vec<&Failure>> = Vec::new();
+    for failure in failures {
+        match told.iter_mut().find(|each| each[0].told == failure.told) {
+            Some(same) => same.push(failure),
+            None => told.push(vec![failure]),
+        }
+    }
+    for failures in told {
+        let composed = bounce::compose(shared, pending, action, &failures, now);
+        let Some((item, message)) = composed else {
+            continue;
+        };
         while let Err(error) = originate(shared, item.clone(), message.clone(), now).await {
             tracing::error!(
                 server = shared.name(), %error,
@@ -193,7 +213,7 @@ async fn report(shared: &Arc<Shared>, pending: &Pending, action: Action, failure
             );
             tokio::time::sleep(REPORT_AGAIN).await;
         }
-        for failure in failures.iter().filter(|_| action == Action::Failed) {
+        for failure in failures.into_iter().filter(|_| action == Action::Failed) {
             shared.count_bounce(failure);
         }
     }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::duplicates::{Entry, Mark};
 use super::health::Part;
 use super::maildir::{self, names_aside, write_aside};
+use super::message::vouch;
 use super::progress;
 use super::queue::Delivery;
 use super::shared::Shared;
@@ -105,6 +106,7 @@ fn text(delivery: &Delivery) -> Vec<u8> {
     let message = &delivery.pending.message;
     let mut headers = message.headers.clone();
     headers.remove_prefix(CROSS_PREMISES_PREFIX);
+    vouch(&mut headers, &delivery.copy.transfer);
     let reverse_path = match &delivery.copy.transfer.reverse_path {
         ReversePath::Null => "<>".to_owned(),
         ReversePath::Mailbox(sender) => format!("<{sender}>"),

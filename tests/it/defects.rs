@@ -46,6 +46,7 @@ defects! {
     rules_demand_tls: "demanded-tls",
     mailboxes_forward_to_each_other: "forwarding-pairs",
     a_server_refuses_the_session: "session-refused",
+    managers_are_told_of_failures: "who-is-told",
 }
 
 /// The servers or addresses of the shortest circle, in words, and the code that the sender sees.
