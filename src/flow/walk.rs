@@ -221,7 +221,7 @@ impl Walk<'_> {
                 .failures
                 .retain(|failure| met.insert(failure.envelope_recipient.clone()));
             for failure in &mut categorized.failures {
-                failure.recipient = failure.envelope_recipient.clone();
+                failure.recipient = (*failure.envelope_recipient).clone();
                 failure.status = status.clone();
             }
         }

@@ -277,7 +277,7 @@ fn settle(
         Err(mut failure) => {
             steps.append(&mut failure.steps);
             failure.steps = steps;
-            failure.envelope_recipient = envelope_recipient;
+            failure.envelope_recipient = Box::new(envelope_recipient);
             failure.told = changes.reverse_path.map(Box::new);
             failure.notify_never = changes.notify_never;
             into.failures.push(failure);

@@ -324,7 +324,7 @@ pub struct Failure {
     /// Which recipient.
     pub recipient: Mailbox,
     /// The recipient of the message that it came from, before anything was resolved.
-    pub envelope_recipient: Mailbox,
+    pub envelope_recipient: Box<Mailbox>,
     /// With what status.
     pub status: Status,
     /// Whether the peer can be told in the open session instead of by an NDR.
@@ -344,7 +344,7 @@ impl Failure {
     #[must_use]
     pub fn new(recipient: Mailbox, status: Status) -> Self {
         Self {
-            envelope_recipient: recipient.clone(),
+            envelope_recipient: Box::new(recipient.clone()),
             recipient,
             status,
             in_dialogue: false,

@@ -598,7 +598,7 @@ impl Resolver<'_> {
         let mut steps = way.steps;
         steps.push(step);
         self.resolution.failures.push(Failure {
-            envelope_recipient: self.envelope_recipient.clone(),
+            envelope_recipient: Box::new(self.envelope_recipient.clone()),
             told: way.changes.reverse_path.map(Box::new),
             notify_never: way.changes.notify_never,
             steps,

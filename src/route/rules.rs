@@ -143,7 +143,7 @@ impl Run<'_> {
                 told: resolved.changes.reverse_path.map(Box::new),
                 notify_never: resolved.changes.notify_never,
                 steps: resolved.steps,
-                envelope_recipient: resolved.envelope_recipient,
+                envelope_recipient: Box::new(resolved.envelope_recipient),
                 ..Failure::new(resolved.recipient, status)
             };
             self.ruling.failures.push(failure);
