@@ -16,6 +16,8 @@ pub(super) struct Path {
     pub(super) flags: Vec<Flag>,
     /// Whether a mail-flow rule did something to it.
     pub(super) ruled: bool,
+    /// Whether somebody sent it on as a message of their own.
+    pub(super) sent_anew: bool,
     /// Every group it was expanded from, the outermost first.
     pub(super) expanded: Vec<RecipientId>,
     /// The connector by which the holder sent it on.
@@ -50,6 +52,7 @@ impl Path {
             trust: None,
             flags: Vec::new(),
             ruled: false,
+            sent_anew: false,
             expanded: Vec::new(),
             leaving: None,
             told,

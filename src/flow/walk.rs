@@ -174,7 +174,9 @@ impl Walk<'_> {
             path
         };
         let legs = copies.into_iter().map(|copy| {
-            let path = on(&copy.envelope_recipient, &copy.steps);
+            let mut path = on(&copy.envelope_recipient, &copy.steps);
+            let vouched = copy.transfer.organization;
+            path.sent_anew |= vouched.is_some_and(|vouched| vouched != item.auth_as);
             let group = copy.expanded_from;
             let again = group.is_some_and(|group| path.expanded.contains(&group));
             Leg { copy, path, again }
@@ -754,7 +756,7 @@ impl Walk<'_> {
                 let connector = self.topology.receive_connector(admission.connector);
                 let secured = connector.externally_secured || admission.treat_as_internal;
                 let first = path.hops.len() <= 1;
-                if item.auth_as == AuthAs::Internal && !(secured && first) {
+                if item.auth_as == AuthAs::Internal && !(secured && first || path.sent_anew) {
                     path.raise(
                         FlagKind::WrongTrust,
                         false,
