@@ -1,6 +1,7 @@
 //! Copies of a message that meet: in a mailbox, which keeps one of them, or at a host, which keeps all.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use super::flag::{Flag, FlagKind};
 use super::fork::{Disposition, Fork};
@@ -60,7 +61,8 @@ impl Fork {
     fn drop_duplicate(&mut self) {
         self.disposition = Disposition::Suppressed;
         self.flags.retain(|flag| flag.kind != FlagKind::EchoBack);
-        let steps = self.hops.last_mut().map(|hop| hop.steps.iter_mut());
+        let hop = self.hops.last_mut().map(Arc::make_mut);
+        let steps = hop.map(|hop| hop.steps.iter_mut());
         let delivery = |step: &&mut Step| step.event == Event::Deliver;
         if let Some(step) = steps.and_then(|steps| steps.rev().find(delivery)) {
             step.event = Event::DuplicateDeliver;

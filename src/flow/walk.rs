@@ -2,6 +2,7 @@
 //! address, and ends each fork in a disposition.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
 
 use jiff::SignedDuration;
 
@@ -38,6 +39,7 @@ pub fn walk(topology: &Topology, zones: &Zones, question: &Question) -> Flow {
         addressed: &question.to,
         arrivals: Vec::new(),
         forks: Vec::new(),
+        reports: Vec::new(),
     };
     // The same address twice in one transaction is one recipient.
     let mut met = HashSet::new();
@@ -63,6 +65,8 @@ struct Walk<'a> {
     arrivals: Vec<(RecipientId, usize)>,
     /// Each with its place in the order of the walk.
     forks: Vec<(Vec<usize>, Fork)>,
+    /// What became of the notifications so far: those of one server to one sender go the same way.
+    reports: Vec<Report>,
 }
 
 /// A copy on its way, with what its fork has behind it.
@@ -667,12 +671,19 @@ impl Walk<'_> {
     }
 
     /// The notification of a failure, which is a flow of its own from the server that gives up.
-    fn report(&self, path: &Path, end: &End) -> Option<Box<Report>> {
+    fn report(&mut self, path: &Path, end: &End) -> Option<Box<Report>> {
         let status = end.final_status.as_ref().or(end.status.as_ref())?;
         if !end.disposition.is_failure() {
             return None;
         }
         let (server, to) = report_flow::told(self.topology, path)?;
+        let known = |report: &&Report| report.server == server && report.to == *to;
+        if let Some(same) = self.reports.iter().find(known) {
+            return Some(Box::new(Report {
+                status: status.clone(),
+                ..same.clone()
+            }));
+        }
         let mut walk = Walk {
             topology: self.topology,
             zones: self.zones,
@@ -680,6 +691,7 @@ impl Walk<'_> {
             addressed: std::slice::from_ref(to),
             arrivals: Vec::new(),
             forks: Vec::new(),
+            reports: Vec::new(),
         };
         let item = route::report(self.topology, server, to, report_flow::REPORT_SIZE);
         let mut path = Path::begin(server, ReversePath::Null);
@@ -688,13 +700,15 @@ impl Walk<'_> {
         path.record([Step::new(Event::Dsn, to).chosen(Subject::Server(server))]);
         let paths = behind(&item.recipients, &path);
         walk.visit(&item, server, paths);
-        Some(Box::new(Report {
+        let report = Report {
             server,
             from: route::reporter(self.topology, server, to),
             to: to.clone(),
             status: status.clone(),
             forks: walk.finish(),
-        }))
+        };
+        self.reports.push(report.clone());
+        Some(Box::new(report))
     }
 
     fn end(&mut self, path: Path, end: End) {
@@ -846,12 +860,12 @@ impl Hand {
     fn arrive(self, path: &mut Path, server: ServerId, tls: bool, steps: Vec<Step>) {
         match self {
             Self::First => path.record(steps),
-            Self::Next(connector) => path.hops.push(Hop {
+            Self::Next(connector) => path.hops.push(Arc::new(Hop {
                 server,
                 connector,
                 tls,
                 steps,
-            }),
+            })),
         }
     }
 }
