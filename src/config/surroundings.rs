@@ -62,7 +62,7 @@ fn stated_host(build: &mut Build, object: &Object) {
     };
     let mut server = host(&name.text, fqdn, object.settings());
     server.addresses = object.parse_list("IPAddress");
-    let organization = add_host(build, server);
+    let organization = add_host(build, server, object.flag("StartTls"));
     build
         .parts
         .outside_recipients
@@ -103,7 +103,7 @@ fn everyone_else(build: &mut Build) {
     let fqdn = Domain::parse("internet.invalid").expect("the constant is a domain name");
     let mut server = host(EVERYONE_ELSE, fqdn, Settings::default());
     server.addresses = vec![build.free_address(Ipv4Addr::new(198, 18, 255, 1))];
-    add_host(build, server);
+    add_host(build, server, true);
 }
 
 /// A host that has no organization yet.
@@ -117,7 +117,7 @@ fn host(name: &str, fqdn: Domain, settings: Settings) -> Server {
 }
 
 /// Adds a host with an organization and a Receive connector of its own.
-fn add_host(build: &mut Build, server: Server) -> OrganizationId {
+fn add_host(build: &mut Build, server: Server, offers_tls: bool) -> OrganizationId {
     let organization = build.organization(Organization {
         settings: server.settings.clone(),
         ..Organization::new(&server.name, OrganizationKind::Internet, &INTERNET)
@@ -126,10 +126,11 @@ fn add_host(build: &mut Build, server: Server) -> OrganizationId {
         organization,
         ..server
     });
-    build
-        .parts
-        .receive_connectors
-        .push(host_connector(organization, id));
+    let connector = ReceiveConnector {
+        offers_tls,
+        ..host_connector(organization, id)
+    };
+    build.parts.receive_connectors.push(connector);
     organization
 }
 
@@ -247,7 +248,7 @@ pub(super) fn gateways(build: &mut Build, objects: &[Object]) {
             strips_headers: object.flag("StripsHeaders"),
             ..host(&name.text, fqdn, object.settings())
         };
-        let organization = add_host(build, server);
+        let organization = add_host(build, server, object.flag("StartTls"));
         // It relays for whoever sends to it.
         for connector in &mut build.parts.receive_connectors {
             if connector.organization == organization {

@@ -13,6 +13,7 @@
 //! Sources: Exchange hybrid, "Transport routing in Exchange hybrid deployments"; the rules are those
 //! of `route`.
 
+mod arrivals;
 mod flag;
 mod fork;
 mod misroute;
@@ -20,6 +21,7 @@ mod origin;
 mod path;
 mod reach;
 mod report_flow;
+mod session;
 mod walk;
 
 pub use flag::{Flag, FlagKind};

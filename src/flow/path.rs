@@ -6,7 +6,7 @@ use super::flag::{Flag, FlagKind};
 use super::fork::{Cycle, Disposition, Hop};
 use crate::mail::{AuthAs, Directionality, Mailbox, ReversePath, Status};
 use crate::model::{RecipientId, SendConnectorId, ServerId};
-use crate::route::{Event, Reason, Step};
+use crate::route::{Reason, Step};
 
 /// What a fork has behind it.
 #[derive(Clone)]
@@ -19,6 +19,8 @@ pub(super) struct Path {
     pub(super) flags: Vec<Flag>,
     /// Whether a mail-flow rule did something to it.
     pub(super) ruled: bool,
+    /// Whether somebody sent it on as a message of their own.
+    pub(super) sent_anew: bool,
     /// Every group it was expanded from, the outermost first.
     pub(super) expanded: Vec<RecipientId>,
     /// The connector by which the holder sent it on.
@@ -27,6 +29,10 @@ pub(super) struct Path {
     pub(super) told: ReversePath,
     /// Whether the sender asked not to be told.
     pub(super) notify_never: bool,
+    /// Whether the present server had it before, for the same recipient in the same direction.
+    pub(super) repeats: bool,
+    /// Its place in the order of the walk: at each server, which of the copies made there it is.
+    pub(super) order: Vec<usize>,
     /// For whom, and in which direction, each server on the way had it.
     states: Vec<State>,
 }
@@ -49,10 +55,13 @@ impl Path {
             trust: None,
             flags: Vec::new(),
             ruled: false,
+            sent_anew: false,
             expanded: Vec::new(),
             leaving: None,
             told,
             notify_never: false,
+            repeats: false,
+            order: Vec::new(),
             states: Vec::new(),
         }
     }
@@ -66,9 +75,9 @@ impl Path {
         directionality: Directionality,
     ) -> bool {
         let state = (server, recipient.clone(), directionality);
-        let again = self.states.contains(&state);
+        self.repeats = self.states.contains(&state);
         self.states.push(state);
-        again
+        self.repeats
     }
 
     /// The server the message is at.
@@ -90,16 +99,11 @@ impl Path {
         Arc::make_mut(hop).steps.extend(steps);
     }
 
-    /// The mailbox has the message already: what would have been a delivery is none.
-    pub(super) fn drop_duplicate(&mut self) {
-        let hop = self
-            .hops
-            .last_mut()
-            .unwrap_or_else(|| unreachable!("a path has a first hop"));
-        let delivery = |step: &&mut Step| step.event == Event::Deliver;
-        if let Some(step) = Arc::make_mut(hop).steps.iter_mut().rev().find(delivery) {
-            step.event = Event::DuplicateDeliver;
-            step.because = vec![Reason::AlreadyDelivered];
+    /// Says more about the last step.
+    pub(super) fn explain(&mut self, because: &[Reason]) {
+        let hop = self.hops.last_mut().map(Arc::make_mut);
+        if let Some(step) = hop.and_then(|hop| hop.steps.last_mut()) {
+            step.because.extend_from_slice(because);
         }
     }
 

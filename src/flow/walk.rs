@@ -1,18 +1,19 @@
 //! The walker: at each server it asks `route`, follows every copy to the server that owns the next
 //! address, and ends each fork in a disposition.
 
-use std::collections::{BTreeSet, HashSet};
-use std::net::IpAddr;
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use jiff::SignedDuration;
 
-use super::flag::{Flag, FlagKind};
+use super::arrivals;
+use super::flag::FlagKind;
 use super::fork::{Cycle, Disposition, Flow, Fork, Hop, Question, Report, Submission};
 use super::misroute::misroutes;
 use super::path::{End, Path, minimal_cycle};
 use super::reach::{self, Miss, Reached};
 use super::report_flow;
+use super::session::{self, Short};
 use crate::dns::{self, Zones};
 use crate::mail::{AuthAs, Directionality, Domain, Mailbox, ReversePath, Status};
 use crate::model::{
@@ -20,8 +21,8 @@ use crate::model::{
     replies,
 };
 use crate::route::{
-    self, Admission, Arrival, Connection, Copy, Event, Happened, MailItem, NextHop, Outcome, Peer,
-    Presented, Properties, Reason, Step, Subject, Trace, Transfer, Verdict,
+    self, Admission, Arrival, Categorized, Connection, Copy, Event, Failure, Happened, MailItem,
+    NextHop, Outcome, Peer, Presented, Properties, Reason, Step, Subject, Trace, Transfer, Verdict,
 };
 
 /// Follows a message to every one of its ends.
@@ -36,7 +37,7 @@ pub fn walk(topology: &Topology, zones: &Zones, question: &Question) -> Flow {
         zones,
         sender,
         addressed: &question.to,
-        delivered: HashSet::new(),
+        arrivals: Vec::new(),
         forks: Vec::new(),
         reports: Vec::new(),
     };
@@ -46,11 +47,10 @@ pub fn walk(topology: &Topology, zones: &Zones, question: &Question) -> Flow {
     let to: Vec<Mailbox> = to.cloned().collect();
     if !to.is_empty() {
         walk.submit(question, to);
-        walk.flag_duplicates();
     }
     Flow {
         question: question.clone(),
-        forks: walk.forks,
+        forks: walk.finish(),
     }
 }
 
@@ -61,11 +61,34 @@ struct Walk<'a> {
     sender: Option<OrganizationId>,
     /// Whom the sender wrote to.
     addressed: &'a [Mailbox],
-    /// The mailboxes that have it.
-    delivered: HashSet<RecipientId>,
-    forks: Vec<Fork>,
+    /// The copies that come to a mailbox, by their place among the forks.
+    arrivals: Vec<(RecipientId, usize)>,
+    /// Each with its place in the order of the walk.
+    forks: Vec<(Vec<usize>, Fork)>,
     /// What became of the notifications so far: those of one server to one sender go the same way.
     reports: Vec<Report>,
+}
+
+/// A copy on its way, with what its fork has behind it.
+struct Leg {
+    copy: Copy,
+    path: Path,
+    /// Whether it comes from a group that the message was expanded from before.
+    again: bool,
+}
+
+impl Leg {
+    fn recipient(&self) -> &Mailbox {
+        &self.copy.transfer.recipients[0]
+    }
+}
+
+/// What each recipient of a message has behind it at the server that has the message now.
+type Paths = HashMap<Mailbox, Path>;
+
+fn behind(recipients: &[Mailbox], path: &Path) -> Paths {
+    let each = recipients.iter().cloned();
+    each.map(|recipient| (recipient, path.clone())).collect()
 }
 
 impl Walk<'_> {
@@ -84,7 +107,8 @@ impl Walk<'_> {
                 path.record([Step::new(Event::Submit, &to[0]).because(who)]);
                 let item = self.submitted(question, to, server);
                 path.trust = user.then_some(item.auth_as);
-                self.visit(&item, path);
+                let paths = behind(&item.recipients, &path);
+                self.visit(&item, server, paths);
             }
             Submission::Anonymous { server, address } => {
                 let transfer = Transfer {
@@ -108,13 +132,9 @@ impl Walk<'_> {
                     tls: false,
                     certificate: None,
                 };
-                self.hand_over(
-                    server,
-                    &connection,
-                    &transfer,
-                    &Path::begin(server, question.from.clone()),
-                    Hand::First,
-                );
+                let path = Path::begin(server, question.from.clone());
+                let paths = behind(&transfer.recipients, &path);
+                self.hand_over(server, &connection, &transfer, paths, Hand::First);
             }
         }
     }
@@ -142,54 +162,39 @@ impl Walk<'_> {
     }
 
     /// What becomes of a message at the server that has it.
-    fn visit(&mut self, item: &MailItem, mut path: Path) {
-        let server = path.server();
-        path.told = item.reverse_path.clone();
-        path.notify_never = item.properties.notify_never;
-        let categorized = route::categorize(self.topology, server, item);
-        let refused = categorized.refusal(item.arrival).is_some();
-        let submitter = self.topology.server(server).role == ServerRole::Host
-            && item.arrival == Arrival::Submission;
-        if !refused && !submitter && !self.topology.server(server).is_front_end() {
-            path.holder = Some(server);
+    fn visit(&mut self, item: &MailItem, server: ServerId, mut paths: Paths) {
+        let Categorized {
+            copies,
+            failures,
+            suppressed,
+        } = self.categorize(item, server, &mut paths);
+        let mut count = 0..;
+        let mut on = |recipient: &Mailbox, steps: &[Step]| {
+            let mut path = paths.get(recipient).cloned().unwrap_or_else(|| {
+                unreachable!("what comes of a message comes of one of its recipients")
+            });
+            path.order.extend(count.next());
+            path.record(steps.iter().cloned());
+            path
+        };
+        let legs = copies.into_iter().map(|copy| {
+            let mut path = on(&copy.envelope_recipient, &copy.steps);
+            let vouched = copy.transfer.organization;
+            path.sent_anew |= vouched.is_some_and(|vouched| vouched != item.auth_as);
+            let group = copy.expanded_from;
+            let again = group.is_some_and(|group| path.expanded.contains(&group));
+            Leg { copy, path, again }
+        });
+        let legs: Vec<Leg> = legs.collect();
+        for legs in once_around(self.transactions(legs)) {
+            self.follow(legs);
         }
-        for copy in once_around(categorized.copies, &path.expanded) {
-            let mut path = path.clone();
-            path.record(copy.steps.iter().cloned());
-            if self.is_unknown(&copy.transfer.recipients[0], &copy.steps, &path) {
-                continue;
-            }
-            path.ruled |= copy
-                .steps
-                .iter()
-                .any(|step| matches!(step.chosen, Some(Subject::Rule(_))));
-            path.expanded.extend(copy.expanded_from);
-            path.told = copy.transfer.reverse_path.clone();
-            path.notify_never = copy.transfer.properties.notify_never;
-            self.follow(&copy, path);
+        for failure in failures {
+            let path = on(&failure.envelope_recipient, &failure.steps);
+            self.fail_here(failure, path);
         }
-        for failure in categorized.failures {
-            let mut path = path.clone();
-            if let Some(told) = failure.told {
-                path.told = *told;
-            }
-            path.notify_never |= failure.notify_never;
-            path.record(failure.steps.iter().cloned());
-            if self.is_unknown(&failure.recipient, &failure.steps, &path) {
-                continue;
-            }
-            match failure.looped {
-                Some(looped) => {
-                    let kind = looped.kind.as_str();
-                    let cycle = Cycle::Recipients(looped.cycle);
-                    self.looped(&failure.recipient, failure.status, kind, cycle, path);
-                }
-                None => self.fail(failure.recipient, failure.status, path),
-            }
-        }
-        for suppressed in categorized.suppressed {
-            let mut path = path.clone();
-            path.record(suppressed.steps.iter().cloned());
+        for suppressed in suppressed {
+            let path = on(&suppressed.envelope_recipient, &suppressed.steps);
             if self.is_unknown(&suppressed.recipient, &suppressed.steps, &path) {
                 continue;
             }
@@ -198,6 +203,71 @@ impl Walk<'_> {
                 path,
                 End::new(suppressed.recipient, Disposition::Suppressed, status),
             );
+        }
+    }
+
+    /// What `route` makes of a message, and who answers for it from now on. A message that is refused as
+    /// a whole fails for its own recipients, with the reply to all of them.
+    fn categorize(&self, item: &MailItem, server: ServerId, paths: &mut Paths) -> Categorized {
+        let mut categorized = route::categorize(self.topology, server, item);
+        let refusal = categorized.refusal(item.arrival).cloned();
+        let this = self.topology.server(server);
+        let submitter = this.role == ServerRole::Host && item.arrival == Arrival::Submission;
+        let holds = refusal.is_none() && !submitter && !this.is_front_end();
+        for path in paths.values_mut() {
+            path.told = item.reverse_path.clone();
+            path.notify_never = item.properties.notify_never;
+            if holds {
+                path.holder = Some(server);
+            }
+        }
+        if let Some(status) = refusal {
+            let mut met = HashSet::new();
+            categorized
+                .failures
+                .retain(|failure| met.insert(failure.envelope_recipient.clone()));
+            for failure in &mut categorized.failures {
+                failure.recipient = (*failure.envelope_recipient).clone();
+                failure.status = status.clone();
+            }
+        }
+        categorized
+    }
+
+    /// The copies as they are sent, without those of which a needed fact is missing.
+    fn transactions(&mut self, legs: Vec<Leg>) -> Vec<Vec<Leg>> {
+        let mut known = Vec::new();
+        for mut leg in legs {
+            let Leg { copy, path, .. } = &mut leg;
+            if self.is_unknown(&copy.transfer.recipients[0], &copy.steps, path) {
+                continue;
+            }
+            let by_rule = |step: &Step| matches!(step.chosen, Some(Subject::Rule(_)));
+            path.ruled |= copy.steps.iter().any(by_rule);
+            path.expanded.extend(copy.expanded_from);
+            path.told = copy.transfer.reverse_path.clone();
+            path.notify_never = copy.transfer.properties.notify_never;
+            known.push(leg);
+        }
+        route::transactions(known, |leg| &leg.copy)
+    }
+
+    /// A recipient for which this server finds no way.
+    fn fail_here(&mut self, failure: Failure, mut path: Path) {
+        if let Some(told) = failure.told {
+            path.told = *told;
+        }
+        path.notify_never |= failure.notify_never;
+        if self.is_unknown(&failure.recipient, &failure.steps, &path) {
+            return;
+        }
+        match failure.looped {
+            Some(looped) => {
+                let kind = looped.kind.as_str();
+                let cycle = Cycle::Recipients(looped.cycle);
+                self.looped(&failure.recipient, failure.status, kind, cycle, path);
+            }
+            None => self.fail(failure.recipient, failure.status, path),
         }
     }
 
@@ -219,20 +289,28 @@ impl Walk<'_> {
         is_unknown
     }
 
-    /// One copy to its next hop.
-    fn follow(&mut self, copy: &Copy, mut path: Path) {
-        let server = path.server();
-        if path.holder == Some(server) {
-            path.leaving = copy.next_hop.connector();
+    /// The copies of one transaction to their next hop.
+    fn follow(&mut self, mut legs: Vec<Leg>) {
+        for Leg { copy, path, .. } in &mut legs {
+            if path.holder == Some(path.server()) {
+                path.leaving = copy.next_hop.connector();
+            }
         }
-        let recipient = &copy.transfer.recipients[0];
-        match &copy.next_hop {
-            NextHop::Mailbox(id) => self.deliver(*id, copy, path),
+        let Some(first) = legs.first() else {
+            return;
+        };
+        let server = first.path.server();
+        match first.copy.next_hop.clone() {
+            NextHop::Mailbox(id) => {
+                for leg in legs {
+                    self.deliver(id, &leg.copy, leg.path);
+                }
+            }
             NextHop::NoDatabase => {
                 let waits = Happened::Reply(replies::NO_DATABASE.clone());
-                self.fall_short(recipient, &waits, path);
+                self.fall_short_each(legs, &waits);
             }
-            NextHop::Unreachable => self.fall_short(recipient, &Happened::Unreachable, path),
+            NextHop::Unreachable => self.fall_short_each(legs, &Happened::Unreachable),
             NextHop::Servers { servers, port, .. } => match servers.first() {
                 Some(next) => {
                     let hop = Reached {
@@ -240,200 +318,123 @@ impl Walk<'_> {
                         name: String::new(),
                         address: None,
                     };
-                    self.transmit(copy, &hop, *port, path);
+                    self.transmit(legs, &hop, port);
                 }
-                None => self.fall_short(recipient, &Happened::NoConnection, path),
+                None => self.fall_short_each(legs, &Happened::NoConnection),
             },
             NextHop::Dns {
                 domain,
                 connector,
                 port,
             } => {
-                let targets = dns::targets(
-                    self.zones,
-                    reach::view(self.topology, server, *connector),
-                    domain,
-                );
+                let view = reach::view(self.topology, server, connector);
+                let targets = dns::targets(self.zones, view, &domain);
                 match reach::best(self.topology, server, targets, false) {
-                    Ok(hop) => self.transmit(copy, &hop, *port, path),
-                    Err(miss) => self.miss(copy, domain, miss, path),
+                    Ok(hop) => self.transmit(legs, &hop, port),
+                    Err(miss) => self.miss(legs, &domain, &miss),
                 }
             }
             NextHop::SmartHosts {
                 hosts,
                 connector,
                 port,
-            } => match reach::smart_host(self.topology, self.zones, server, hosts, *connector) {
-                Ok(hop) => self.transmit(copy, &hop, *port, path),
-                Err((name, miss)) => self.miss(copy, &name, miss, path),
+            } => match reach::smart_host(self.topology, self.zones, server, &hosts, connector) {
+                Ok(hop) => self.transmit(legs, &hop, port),
+                Err((name, miss)) => self.miss(legs, &name, &miss),
             },
         }
     }
 
-    /// No next hop was found.
-    fn miss(&mut self, copy: &Copy, name: &Domain, miss: Miss, mut path: Path) {
-        let recipient = &copy.transfer.recipients[0];
-        let reason = reach::why(name, &miss);
-        let happened = match miss {
-            Miss::Happened(happened) => happened,
-            Miss::NoAnswer(_) => Happened::NoAnswer,
-            Miss::Unknown(_) => {
-                path.record([Step::new(Event::Defer, recipient).because(reason)]);
-                let end = End::new(recipient.clone(), Disposition::Unknown, None);
-                return self.end(path, end);
-            }
-        };
-        path.record([Step::new(Event::Fail, recipient).because(reason)]);
-        if happened == Happened::BestMxIsSelf {
-            let server = path.server();
-            path.raise(FlagKind::Loop, false, server, "mx_self");
-            self.flag_group_domain(copy, &mut path);
+    /// The same kept all of them from their next hop.
+    fn fall_short_each(&mut self, legs: Vec<Leg>, happened: &Happened) {
+        for leg in legs {
+            self.fall_short(leg.recipient(), happened, leg.path.clone());
         }
-        self.fall_short(recipient, &happened, path);
+    }
+
+    /// No next hop was found.
+    fn miss(&mut self, legs: Vec<Leg>, name: &Domain, miss: &Miss) {
+        for Leg { copy, mut path, .. } in legs {
+            let recipient = &copy.transfer.recipients[0];
+            let reason = reach::why(name, miss);
+            let happened = match miss {
+                Miss::Happened(happened) => happened,
+                Miss::NoAnswer(_) => &Happened::NoAnswer,
+                Miss::Unknown(_) => {
+                    path.record([Step::new(Event::Defer, recipient).because(reason)]);
+                    let end = End::new(recipient.clone(), Disposition::Unknown, None);
+                    self.end(path, end);
+                    continue;
+                }
+            };
+            path.record([Step::new(Event::Fail, recipient).because(reason)]);
+            if *happened == Happened::BestMxIsSelf {
+                let server = path.server();
+                path.raise(FlagKind::Loop, false, server, "mx_self");
+                self.flag_group_domain(&copy, &mut path);
+            }
+            self.fall_short(recipient, happened, path);
+        }
     }
 
     /// Connects, demands TLS, and hands the message over.
-    fn transmit(&mut self, copy: &Copy, hop: &Reached, port: u16, mut path: Path) {
-        let recipient = &copy.transfer.recipients[0];
-        let from = path.server();
-        if let Presented::Missing(name) = &copy.presented {
-            let reason = Reason::CertificateRejected(route::why_missing(self.topology, from, name));
-            path.record([Step::new(Event::Defer, recipient).because(reason)]);
-            return self.fall_short(recipient, &Happened::CertificateMissing, path);
+    fn transmit(&mut self, legs: Vec<Leg>, hop: &Reached, port: u16) {
+        let (copy, from) = (&legs[0].copy, legs[0].path.server());
+        let opened = match (&copy.presented, hop.server) {
+            (Presented::Missing(name), _) => {
+                Err(session::without_certificate(self.topology, from, name))
+            }
+            (_, None) => return self.leave(legs, hop),
+            (_, Some(next)) => {
+                session::open(self.topology, copy, (from, next), hop, port).map(|open| (open, next))
+            }
+        };
+        let (connection, next) = match opened {
+            Ok(opened) => opened,
+            Err(short) => return self.stop_short(legs, &short, hop.server),
+        };
+        let hand = Hand::Next(copy.next_hop.connector());
+        let mut transfer = copy.transfer_to(connection.peer);
+        let mut paths = Paths::new();
+        for (index, Leg { copy, mut path, .. }) in legs.into_iter().enumerate() {
+            self.flag_misrouted(&copy, next, &mut path);
+            let one = copy.transfer_to(connection.peer);
+            if index > 0 {
+                transfer.join(&one);
+            }
+            paths.extend(one.recipients.into_iter().map(|to| (to, path.clone())));
         }
-        let Some(next) = hop.server else {
-            let address = hop
-                .address
-                .map_or_else(String::new, |address| format!(" ({address})"));
+        self.hand_over(next, &connection, &transfer, paths, hand);
+    }
+
+    /// To a host that the world does not describe.
+    fn leave(&mut self, legs: Vec<Leg>, hop: &Reached) {
+        let address = hop
+            .address
+            .map_or_else(String::new, |address| format!(" ({address})"));
+        for Leg { copy, mut path, .. } in legs {
+            let recipient = &copy.transfer.recipients[0];
             let outside = Reason::OutsideWorld(format!("{}{address}", hop.name));
-            self.flag_group_domain(copy, &mut path);
+            self.flag_group_domain(&copy, &mut path);
             path.record([Step::new(Event::SendExternal, recipient)
                 .chosen(Subject::Host(hop.name.clone()))
                 .because(outside)]);
-            let end = End::new(
-                recipient.clone(),
-                Disposition::LeftWorld,
-                Some(replies::QUEUED.clone()),
-            );
-            return self.end(path, end);
-        };
-        if !reach::listens(self.topology, next, port) {
-            let why = Reason::NoConnection(format!("port {port} of {}", hop.name));
-            let step = Step::new(Event::Defer, recipient).because(why);
-            path.record([step.chosen(Subject::Server(next))]);
-            return self.fall_short(recipient, &Happened::NoConnection, path);
+            let status = Some(replies::QUEUED.clone());
+            let end = End::new(recipient.clone(), Disposition::LeftWorld, status);
+            self.end(path, end);
         }
-        let mut connection = self.connection(from, next, hop.address, port);
-        match self.session(copy, from, next, &connection) {
-            Ok(peer) => connection.peer = peer,
-            Err(ended) => {
-                let (step, happened) = *ended;
-                path.record([step]);
-                return self.fall_short(recipient, &happened, path);
+    }
+
+    /// No transaction came about.
+    fn stop_short(&mut self, legs: Vec<Leg>, short: &Short, next: Option<ServerId>) {
+        for Leg { copy, mut path, .. } in legs {
+            let recipient = &copy.transfer.recipients[0];
+            if let Some(next) = next.filter(|_| short.far) {
+                self.flag_misrouted(&copy, next, &mut path);
             }
+            path.record([short.step(recipient)]);
+            self.fall_short(recipient, &short.happened, path);
         }
-        match self.secure(copy, next, &connection) {
-            Ok(tls) => connection.tls = tls,
-            Err(what) => {
-                self.flag_misrouted(copy, next, &mut path);
-                let reason = Reason::CertificateRejected(what.clone());
-                let step = Step::new(Event::Defer, recipient)
-                    .chosen(Subject::Server(next))
-                    .because(reason);
-                path.record([step]);
-                return self.fall_short(recipient, &Happened::Tls(what), path);
-            }
-        }
-        if let (true, Presented::Certificate(certificate)) = (connection.tls, &copy.presented) {
-            connection.certificate = Some(certificate.clone());
-        }
-        self.flag_misrouted(copy, next, &mut path);
-        self.hand_over(
-            next,
-            &connection,
-            &copy.transfer_to(connection.peer),
-            &path,
-            Hand::Next(copy.next_hop.connector()),
-        );
-    }
-
-    /// The session before anybody proves anything.
-    fn connection(
-        &self,
-        from: ServerId,
-        to: ServerId,
-        address: Option<IpAddr>,
-        port: u16,
-    ) -> Connection {
-        let addresses = &self.topology.server(from).addresses;
-        let own = &self.topology.server(to).addresses;
-        let v4 = own.iter().any(IpAddr::is_ipv4);
-        let remote_address = addresses
-            .iter()
-            .find(|address| address.is_ipv4() == v4)
-            .or(addresses.first())
-            .copied();
-        Connection {
-            remote_address,
-            local_address: address.or_else(|| own.iter().find(|own| own.is_ipv4() == v4).copied()),
-            port,
-            peer: Peer::Anonymous,
-            tls: false,
-            certificate: None,
-        }
-    }
-
-    /// What the next hop takes the sending server for, or why no message gets that far.
-    fn session(
-        &self,
-        copy: &Copy,
-        from: ServerId,
-        next: ServerId,
-        connection: &Connection,
-    ) -> Result<Peer, Box<(Step, Happened)>> {
-        let recipient = &copy.transfer.recipients[0];
-        let ends = |event, reason, happened| {
-            let step = Step::new(event, recipient).chosen(Subject::Server(next));
-            Box::new((step.because(reason), happened))
-        };
-        if let Some(name) = self.own_greeting(from, next, connection) {
-            let reason = Reason::OwnGreeting(name);
-            return Err(ends(Event::Fail, reason, Happened::OwnGreeting));
-        }
-        route::peer(self.topology, copy, from, next, connection).map_err(|happened| {
-            ends(
-                Event::Defer,
-                Reason::ExchangeAuthenticationMissing,
-                happened,
-            )
-        })
-    }
-
-    /// The name by which the next hop greets, where it is the sending server's own.
-    fn own_greeting(
-        &self,
-        from: ServerId,
-        next: ServerId,
-        connection: &Connection,
-    ) -> Option<Domain> {
-        let (id, _) = route::endpoint(self.topology, next, connection);
-        let connector = self.topology.receive_connector(id?);
-        let name = connector
-            .fqdn
-            .as_ref()
-            .unwrap_or(&self.topology.server(next).fqdn);
-        (*name == self.topology.server(from).fqdn).then(|| name.clone())
-    }
-
-    /// Whether the session has TLS, or what is wrong with the next hop's.
-    fn secure(&self, copy: &Copy, next: ServerId, connection: &Connection) -> Result<bool, String> {
-        let (id, _) = route::endpoint(self.topology, next, connection);
-        let connector = id.map(|id| self.topology.receive_connector(id));
-        let offered = connector.is_some_and(|connector| connector.offers_tls);
-        let certificate = connector
-            .and_then(|connector| route::served(self.topology, connector))
-            .map(|id| self.topology.certificate(id));
-        route::judge(&copy.tls, offered, certificate, self.topology.as_of())
     }
 
     /// RCPT TO for every recipient, and the end of DATA for those who are accepted alike.
@@ -442,10 +443,10 @@ impl Walk<'_> {
         next: ServerId,
         connection: &Connection,
         transfer: &Transfer,
-        path: &Path,
+        mut paths: Paths,
         hand: Hand,
     ) {
-        let mut accepted: Vec<(Admission, Step, Vec<Mailbox>)> = Vec::new();
+        let mut accepted: Vec<(Admission, Vec<Mailbox>)> = Vec::new();
         for recipient in &transfer.recipients {
             let from = &transfer.reverse_path;
             let verdict = route::accept(self.topology, next, connection, from, recipient);
@@ -455,37 +456,35 @@ impl Walk<'_> {
                 // §4.5.3.1.10), so that no recipient waits.
                 Hand::Next(_) => verdict,
             };
+            let Some(path) = paths.get_mut(recipient) else {
+                continue;
+            };
+            hand.arrive(path, next, connection.tls, vec![verdict.step]);
             match verdict.decision {
-                Ok(admission) => match accepted.iter_mut().find(|(same, ..)| *same == admission) {
-                    Some((.., recipients)) => recipients.push(recipient.clone()),
-                    None => accepted.push((admission, verdict.step, vec![recipient.clone()])),
+                Ok(admission) => match accepted.iter_mut().find(|(same, _)| *same == admission) {
+                    Some((_, recipients)) => recipients.push(recipient.clone()),
+                    None => accepted.push((admission, vec![recipient.clone()])),
                 },
                 Err(status) => {
-                    let mut path = path.clone();
-                    hand.arrive(&mut path, next, connection.tls, vec![verdict.step]);
+                    let path = path.clone();
                     self.refuse(recipient, status, path);
                 }
             }
         }
-        for (admission, received, recipients) in accepted {
+        for (admission, recipients) in accepted {
             let transfer = Transfer {
                 recipients,
                 ..transfer.clone()
             };
-            let path = path.clone();
-            self.take(
-                next, connection, &admission, received, &transfer, path, hand,
-            );
+            let with = |to: &Mailbox| paths.remove(to).map(|path| (to.clone(), path));
+            let paths = transfer.recipients.iter().filter_map(with).collect();
+            self.take(next, connection, &admission, &transfer, paths);
         }
     }
 
     /// What becomes of one more recipient after these in one transaction: a connector takes so many
     /// (Exchange PowerShell, "Set-ReceiveConnector", MaxRecipientsPerMessage).
-    fn within_limit(
-        &self,
-        verdict: Verdict,
-        accepted: &[(Admission, Step, Vec<Mailbox>)],
-    ) -> Verdict {
+    fn within_limit(&self, verdict: Verdict, accepted: &[(Admission, Vec<Mailbox>)]) -> Verdict {
         let Ok(admission) = &verdict.decision else {
             return verdict;
         };
@@ -493,11 +492,8 @@ impl Walk<'_> {
             .topology
             .receive_connector(admission.connector)
             .max_recipients;
-        let count = accepted
-            .iter()
-            .map(|(.., recipients)| recipients.len())
-            .sum::<usize>()
-            + 1;
+        let before = accepted.iter().map(|(_, recipients)| recipients.len());
+        let count = before.sum::<usize>() + 1;
         if u32::try_from(count).is_ok_and(|count| count <= limit) {
             return verdict;
         }
@@ -509,41 +505,38 @@ impl Walk<'_> {
     }
 
     /// The end of DATA at the next server, for recipients that it accepts.
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "what RCPT TO decided, and what it was about"
-    )]
     fn take(
         &mut self,
         next: ServerId,
         connection: &Connection,
         admission: &Admission,
-        mut received: Step,
         transfer: &Transfer,
-        mut path: Path,
-        hand: Hand,
+        mut paths: Paths,
     ) {
-        let recipients = transfer.recipients.iter();
-        // All of them are noted, whichever comes again.
-        let again = recipients
-            .filter(|recipient| path.comes_again(next, recipient, admission.directionality))
-            .count()
-            > 0;
+        let mut again = HashSet::new();
+        for (to, path) in &mut paths {
+            if path.comes_again(next, to, admission.directionality) {
+                again.insert(to.clone());
+            }
+        }
         match route::admit(self.topology, next, connection, admission, transfer) {
             Ok((item, step)) => {
-                received.because.extend(step.because);
-                hand.arrive(&mut path, next, connection.tls, vec![received]);
-                path.trust = Some(item.auth_as);
-                self.flag_trust(&item, admission, next, &mut path);
-                self.visit(&item, path);
+                for (to, path) in &mut paths {
+                    path.explain(&step.because);
+                    path.trust = Some(item.auth_as);
+                    self.flag_trust(&item, to, admission, path);
+                }
+                self.visit(&item, next, paths);
             }
             Err(refusal) => {
                 let route::Refusal { status, step } = *refusal;
-                let kind = loop_detector(&step).filter(|_| again);
-                hand.arrive(&mut path, next, connection.tls, vec![received, step]);
                 for recipient in &transfer.recipients {
-                    let (status, path) = (status.clone(), path.clone());
-                    match kind {
+                    let Some(mut path) = paths.remove(recipient) else {
+                        continue;
+                    };
+                    path.record([step.clone()]);
+                    let status = status.clone();
+                    match loop_detector(&step).filter(|_| again.contains(recipient)) {
                         Some(kind) => {
                             let cycle = minimal_cycle(&path.hops);
                             self.looped(recipient, status, kind, cycle, path);
@@ -557,14 +550,8 @@ impl Walk<'_> {
 
     fn deliver(&mut self, id: Option<RecipientId>, copy: &Copy, mut path: Path) {
         let recipient = copy.transfer.recipients[0].clone();
-        // Exchange Server 2007, "How to Configure Duplicate Message Detection": a mailbox takes a
-        // message once. A host outside has no store that would see to it.
-        // Choice: whichever copy comes first is delivered; a prediction takes the order of the walk.
-        if id.is_some_and(|id| !self.delivered.insert(id)) {
-            path.drop_duplicate();
-            let status = Some(replies::QUEUED.clone());
-            return self.end(path, End::new(recipient, Disposition::Suppressed, status));
-        }
+        self.arrivals.extend(id.map(|id| (id, self.forks.len())));
+        path.trust = copy.transfer.organization.or(path.trust);
         self.flag_echo(id, copy, &mut path);
         if id.is_none() {
             path.trust = None;
@@ -702,7 +689,7 @@ impl Walk<'_> {
             zones: self.zones,
             sender: Some(self.topology.server(server).organization),
             addressed: std::slice::from_ref(to),
-            delivered: HashSet::new(),
+            arrivals: Vec::new(),
             forks: Vec::new(),
             reports: Vec::new(),
         };
@@ -711,13 +698,14 @@ impl Walk<'_> {
         path.holder = Some(server);
         path.trust = Some(item.auth_as);
         path.record([Step::new(Event::Dsn, to).chosen(Subject::Server(server))]);
-        walk.visit(&item, path);
+        let paths = behind(&item.recipients, &path);
+        walk.visit(&item, server, paths);
         let report = Report {
             server,
             from: route::reporter(self.topology, server, to),
             to: to.clone(),
             status: status.clone(),
-            forks: walk.forks,
+            forks: walk.finish(),
         };
         self.reports.push(report.clone());
         Some(Box::new(report))
@@ -734,7 +722,7 @@ impl Walk<'_> {
         {
             path.raise(FlagKind::Lost, false, report.server, "report");
         }
-        self.forks.push(Fork {
+        let fork = Fork {
             recipient: end.recipient,
             disposition: end.disposition,
             status: end.status,
@@ -746,17 +734,20 @@ impl Walk<'_> {
             held_by: path.holder,
             reported_by: report.as_ref().map(|report| report.server),
             report,
-        });
+        };
+        self.forks.push((path.order, fork));
     }
 
     /// Compares who vouches for the sender with who should.
     fn flag_trust(
         &self,
         item: &MailItem,
+        recipient: &Mailbox,
         admission: &Admission,
-        server: ServerId,
         path: &mut Path,
     ) {
+        let server = path.server();
+        let accepted = |id| self.topology.accepted_domain_for(id, &recipient.domain);
         match self.sender {
             Some(own) => {
                 let family = own == item.organization
@@ -765,7 +756,8 @@ impl Walk<'_> {
                         .organization(own)
                         .partners
                         .contains(&item.organization);
-                if family && item.auth_as != AuthAs::Internal && item.is_for_own(self.topology) {
+                let for_own = accepted(item.organization).is_some();
+                if family && item.auth_as != AuthAs::Internal && for_own {
                     path.raise(
                         FlagKind::WrongTrust,
                         false,
@@ -778,7 +770,7 @@ impl Walk<'_> {
                 let connector = self.topology.receive_connector(admission.connector);
                 let secured = connector.externally_secured || admission.treat_as_internal;
                 let first = path.hops.len() <= 1;
-                if item.auth_as == AuthAs::Internal && !(secured && first) {
+                if item.auth_as == AuthAs::Internal && !(secured && first || path.sent_anew) {
                     path.raise(
                         FlagKind::WrongTrust,
                         false,
@@ -806,31 +798,13 @@ impl Walk<'_> {
         }
     }
 
-    /// A recipient that gets the same message twice although it was addressed once: on a host outside,
-    /// because mailboxes drop the second copy. Somebody who was written to besides others has one copy
-    /// for that, and another from a group.
-    fn flag_duplicates(&mut self) {
-        let mut delivered = HashSet::new();
-        let besides = |to: &Mailbox| self.addressed.len() > 1 && self.addressed.contains(to);
-        for fork in self
-            .forks
-            .iter_mut()
-            .filter(|fork| !besides(&fork.recipient))
-        {
-            let Some(hop) = fork.hops.last() else {
-                continue;
-            };
-            let here = (fork.recipient.clone(), hop.server);
-            if fork.disposition == Disposition::Delivered && !delivered.insert(here) {
-                let server = hop.server;
-                fork.flags.push(Flag {
-                    kind: FlagKind::Duplicate,
-                    expected: false,
-                    server,
-                    reason: "",
-                });
-            }
-        }
+    /// The ends of the walk, in its order.
+    fn finish(mut self) -> Vec<Fork> {
+        arrivals::take_first(&mut self.forks, &self.arrivals);
+        self.forks.sort_by(|(one, _), (two, _)| one.cmp(two));
+        let mut forks: Vec<Fork> = self.forks.into_iter().map(|(_, fork)| fork).collect();
+        arrivals::flag_duplicates(&mut forks, self.addressed);
+        forks
     }
 }
 
@@ -852,18 +826,26 @@ fn properties(question: &Question) -> Properties {
     }
 }
 
-/// The copies to follow. A group that a message meets again on its way makes the same copies again,
-/// and each of those meets it once more: one of them is enough to see how the round ends.
-fn once_around(copies: Vec<Copy>, expanded: &[RecipientId]) -> Vec<Copy> {
-    let again = |copy: &Copy| {
-        copy.expanded_from
-            .is_some_and(|group| expanded.contains(&group))
-    };
-    if !copies.iter().any(again) {
-        return copies;
+/// The transactions to follow. A group that a message meets again on its way makes the same copies again,
+/// and each of those meets it once more: one way on, with all that go it, is enough to see how the round
+/// ends. What else comes of a recipient is followed where it is met for the first time.
+fn once_around(mut transactions: Vec<Vec<Leg>>) -> Vec<Vec<Leg>> {
+    let again = || transactions.iter().flatten().filter(|leg| leg.again);
+    let round: HashSet<Mailbox> = again()
+        .map(|leg| leg.copy.envelope_recipient.clone())
+        .collect();
+    if round.is_empty() {
+        return transactions;
     }
-    let onward = |copy: &Copy| again(copy) && !matches!(copy.next_hop, NextHop::Mailbox(_));
-    copies.into_iter().filter(onward).take(1).collect()
+    let onward = |leg: &Leg| leg.again && !matches!(leg.copy.next_hop, NextHop::Mailbox(_));
+    let onward = transactions.iter().position(|legs| legs.iter().any(onward));
+    for (index, legs) in transactions.iter_mut().enumerate() {
+        let first = |leg: &Leg| !leg.again && !leg.path.repeats;
+        if onward != Some(index) {
+            legs.retain(|leg| !round.contains(&leg.copy.envelope_recipient) || first(leg));
+        }
+    }
+    transactions
 }
 
 /// Whether a message is handed over by its submitter or by a server.

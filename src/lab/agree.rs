@@ -203,22 +203,27 @@ async fn wait(lab: &Lab, sent: &[Sent<'_>], options: &AgreeOptions) {
 }
 
 fn predicted_of(lab: &Lab, sent: &Sent<'_>) -> Vec<Ending> {
-    let delivered: BTreeSet<&Mailbox> = sent
-        .forks
-        .iter()
-        .filter(|fork| fork.disposition == Disposition::Delivered)
-        .map(|fork| &fork.recipient)
-        .collect();
-    // A copy that is dropped because the mailbox has the message shows itself in nothing but that
-    // there is no second one, which the comparison sees.
-    let silent = |fork: &Fork| {
-        fork.disposition == Disposition::Suppressed && delivered.contains(&fork.recipient)
-    };
-    // Nor does a failure of which the sender's report gets lost, or is not written.
+    // Nor does a failure of which the sender's report gets lost, is not written, or goes to somebody else.
     let hushed = |fork: &Fork| {
         fork.disposition.is_failure()
             && fork.held_by.is_some()
-            && !fork.report.as_ref().is_some_and(|report| report.arrives())
+            && !fork.report.as_ref().is_some_and(|report| {
+                report.forks.iter().any(|end| {
+                    end.disposition == Disposition::Delivered
+                        && is_senders(lab.topology(), sent.question, &end.recipient)
+                })
+            })
+    };
+    let shown: BTreeSet<&Mailbox> = sent
+        .forks
+        .iter()
+        .filter(|fork| fork.disposition != Disposition::Suppressed && !hushed(fork))
+        .map(|fork| &fork.recipient)
+        .collect();
+    // A copy that is dropped because its recipient is met elsewhere shows itself in nothing but that
+    // there is no second one, which the comparison sees.
+    let silent = |fork: &Fork| {
+        fork.disposition == Disposition::Suppressed && shown.contains(&fork.recipient)
     };
     let forks = sent
         .forks
@@ -316,19 +321,21 @@ fn tells(lab: &Lab, server: ServerId, question: &Question) -> bool {
     let flow = walk(lab.topology(), lab.zones(), &notification);
     let arrives = |fork: &Fork| fork.disposition == Disposition::Delivered;
     // Whose mail goes to somebody else alone hears nothing.
-    let topology = lab.topology();
-    let own = |fork: &Fork| {
-        let sender = question.from.mailbox();
-        sender.is_some_and(|sender| {
-            *sender == fork.recipient
-                || topology.organizations().any(|(organization, _)| {
-                    let holders = topology.recipients_at(organization, sender);
-                    let mut holders = holders.iter().map(|id| topology.recipient(*id));
-                    holders.any(|holder| holder.addresses.contains(&fork.recipient))
-                })
-        })
-    };
+    let own = |fork: &Fork| is_senders(lab.topology(), question, &fork.recipient);
     flow.forks.iter().all(arrives) && flow.forks.iter().any(own)
+}
+
+/// Whether a mailbox is that of the sender of a message.
+fn is_senders(topology: &Topology, question: &Question, mailbox: &Mailbox) -> bool {
+    question.from.mailbox().is_some_and(|sender| {
+        let mut organizations = topology.organizations();
+        sender == mailbox
+            || organizations.any(|(organization, _)| {
+                let holders = topology.recipients_at(organization, sender);
+                let mut holders = holders.iter().map(|id| topology.recipient(*id));
+                holders.any(|holder| holder.addresses.contains(mailbox))
+            })
+    })
 }
 
 /// Whether somebody would read a notification to this address.

@@ -19,6 +19,7 @@ use crate::metrics::Metrics;
 use crate::model::{Matcher, RecipientKind, ServerId, ServerRole, Topology};
 use crate::net::{self, Resolver};
 use crate::relay::{AddressBook, Config, Pace, Recognition, Relay, RelayError, SyncMeter, Users};
+use crate::route;
 use crate::spool::disk::{Disk, Options};
 
 /// The password of every user of a lab: it is on loopback, and everybody may know it.
@@ -325,20 +326,39 @@ impl Building<'_> {
             submission,
         };
         if is_third_party(self.topology, id) {
-            let listening = |source| LabError::Listen {
-                address: smtp,
-                what: server.name.clone(),
-                source,
-            };
-            let domains = domains(self.topology, server.organization);
-            outside::third_party(&server.name, domains, smtp, self.folder.join("mail"))
-                .map_err(listening)?;
+            self.third_party(id, smtp)?;
         } else {
             let relay = self.relay(id, &ports).await?;
             self.relays.push(relay);
         }
         self.servers.push(running);
         Ok(())
+    }
+
+    /// A host that only takes mail.
+    fn third_party(&self, id: ServerId, address: SocketAddr) -> Result<(), LabError> {
+        let server = self.topology.server(id);
+        let connectors = self.topology.receive_connectors_on(id).iter();
+        let mut connectors = connectors.map(|id| self.topology.receive_connector(*id));
+        let secured = connectors.find(|connector| connector.offers_tls);
+        let own = net::Identity::self_signed(server.fqdn.as_str())?;
+        let identity = secured.map(|connector| {
+            let served = route::served(self.topology, connector);
+            served
+                .and_then(|id| self.identities.get(&id))
+                .unwrap_or(&own)
+        });
+        let host = outside::Host {
+            name: &server.name,
+            domains: domains(self.topology, server.organization),
+            identity,
+        };
+        let started = outside::third_party(host, address, self.folder);
+        started.map_err(|source| LabError::Listen {
+            address,
+            what: server.name.clone(),
+            source,
+        })
     }
 
     async fn relay(&self, id: ServerId, ports: &[u16]) -> Result<Relay, LabError> {

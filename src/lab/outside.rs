@@ -4,16 +4,18 @@
 
 use std::io::Write as _;
 use std::net::{IpAddr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use data_encoding::BASE64;
 use lettre::transport::smtp::authentication::{Credentials, Mechanism};
 use lettre::transport::smtp::client::{AsyncSmtpConnection, CertificateStore, TlsParameters};
 use lettre::transport::smtp::extension::ClientId;
 use mailin_embedded::response::{INTERNAL_ERROR, OK};
-use mailin_embedded::{Handler, Response, Server};
+use mailin_embedded::{Handler, Response, Server, SslConfig};
 
 use crate::mail::{Mailbox, ReversePath};
+use crate::net::Identity;
 
 const TIMEOUT: Duration = Duration::from_secs(120);
 
@@ -194,24 +196,42 @@ impl ThirdParty {
     }
 }
 
+/// A host that mailin-embedded plays.
+pub(super) struct Host<'a> {
+    /// Its name.
+    pub(super) name: &'a str,
+    /// The domains it takes mail for, in lower case.
+    pub(super) domains: Vec<String>,
+    /// What it shows to who begins TLS; without, it offers none.
+    pub(super) identity: Option<&'a Identity>,
+}
+
 /// Lets mailin-embedded play a host, on a thread that lives as long as the process: its server cannot
-/// be stopped.
+/// be stopped. Its mail and its certificate are files in a folder.
 ///
 /// # Errors
-/// When the address is taken.
+/// When the address is taken, and when the certificate cannot be used.
 #[expect(
     clippy::disallowed_methods,
     reason = "mailin-embedded is blocking and wants a socket of its own"
 )]
 pub(super) fn third_party(
-    name: &str,
-    domains: Vec<String>,
+    host: Host<'_>,
     address: SocketAddr,
-    root: PathBuf,
+    folder: &Path,
 ) -> std::io::Result<()> {
+    let Host {
+        name,
+        domains,
+        identity,
+    } = host;
     let listener = std::net::TcpListener::bind(address)?;
+    let tls = match identity {
+        Some(identity) => files(identity, &folder.join("tls"), name)?,
+        None => SslConfig::None,
+    };
     let handler = ThirdParty {
-        root,
+        root: folder.join("mail"),
         server: name.to_owned(),
         domains,
         recipients: Vec::new(),
@@ -221,6 +241,8 @@ pub(super) fn third_party(
     };
     let mut server = Server::new(handler);
     server
+        .with_ssl(tls)
+        .map_err(|error| std::io::Error::other(error.to_string()))?
         .with_name(name)
         .with_num_threads(4)
         .with_tcp_listener(listener);
@@ -232,4 +254,36 @@ pub(super) fn third_party(
             }
         })?;
     Ok(())
+}
+
+/// Writes a certificate and its key where mailin-embedded reads them.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "mailin-embedded takes certificates from files alone"
+)]
+fn files(identity: &Identity, folder: &Path, name: &str) -> std::io::Result<SslConfig> {
+    // It asks rustls for the provider of the process, and two are compiled in; the first one set stays.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    std::fs::create_dir_all(folder)?;
+    let write = |end: &str, text: String| {
+        let path = folder.join(format!("{name}.{end}"));
+        std::fs::write(&path, text)?;
+        Ok::<String, std::io::Error>(path.to_string_lossy().into_owned())
+    };
+    let chain = identity.chain.iter();
+    let chain: String = chain.map(|each| pem("CERTIFICATE", each)).collect();
+    Ok(SslConfig::SelfSigned {
+        cert_path: write("crt", chain)?,
+        key_path: write("key", pem("PRIVATE KEY", identity.key.secret_der()))?,
+    })
+}
+
+/// RFC 7468 §2.
+fn pem(label: &str, der: &[u8]) -> String {
+    let mut text = format!("-----BEGIN {label}-----\n");
+    for line in der.chunks(48) {
+        text += &BASE64.encode(line);
+        text.push('\n');
+    }
+    text + &format!("-----END {label}-----\n")
 }

@@ -241,6 +241,8 @@ pub struct Profile {
     pub tls_failed: Status,
     /// What the sender is told when [`Profile::tls_failed`] lasted until expiry.
     pub tls_expired: Status,
+    /// The next hop refuses the session for now; `None`: what it said.
+    pub session_refused: Option<Status>,
     /// Nothing listens at the next hop.
     pub no_connection: Status,
     /// What the sender is told when [`Profile::no_connection`] lasted until expiry.
@@ -311,6 +313,7 @@ pub static EXCHANGE_SERVER: Profile = Profile {
     // Choice: the words of this LastError are not documented; the status is.
     tls_failed: Status::new(454, (4, 7, 5), "Certificate validation failure"),
     tls_expired: QUEUE_EXPIRED,
+    session_refused: None,
     no_connection: NO_CONNECTION,
     connection_expired: QUEUE_EXPIRED,
     expired: QUEUE_EXPIRED,
@@ -353,6 +356,7 @@ pub static EXCHANGE_2013: Profile = Profile {
     dns_expired: QUEUE_EXPIRED,
     tls_failed: Status::new(454, (4, 7, 5), "Certificate validation failure"),
     tls_expired: QUEUE_EXPIRED,
+    session_refused: None,
     no_connection: NO_CONNECTION,
     connection_expired: QUEUE_EXPIRED,
     expired: QUEUE_EXPIRED,
@@ -414,6 +418,13 @@ pub static EXCHANGE_ONLINE: Profile = Profile {
         (5, 4, 317),
         "Message expired, cannot connect to remote server",
     ),
+    // Choice: documented for a next hop that offers no STARTTLS and says so; one that takes no session at
+    // all is no better connected.
+    session_refused: Some(Status::new(
+        450,
+        (4, 4, 317),
+        "Cannot connect to remote server",
+    )),
     no_connection: Status::new(
         450,
         (4, 4, 316),
@@ -459,6 +470,7 @@ pub static INTERNET: Profile = Profile {
     dns_expired: Status::new(550, (4, 4, 7), "Delivery time expired"),
     tls_failed: Status::new(454, (4, 7, 0), "TLS not available"),
     tls_expired: Status::new(550, (4, 4, 7), "Delivery time expired"),
+    session_refused: None,
     no_connection: NO_CONNECTION,
     connection_expired: Status::new(550, (4, 4, 7), "Delivery time expired"),
     expired: Status::new(550, (4, 4, 7), "Delivery time expired"),

@@ -16,7 +16,7 @@ use super::id::{
     SendConnectorId, ServerId,
 };
 use super::intent::Expectation;
-use super::organization::{AcceptedDomain, Organization, RemoteDomain};
+use super::organization::{AcceptedDomain, Member, Organization, RemoteDomain};
 use super::roll::Roll;
 use super::rule::TransportRule;
 use super::server::Server;
@@ -185,6 +185,15 @@ impl Topology {
     #[must_use]
     pub fn send_connector(&self, id: SendConnectorId) -> &SendConnector {
         &self.parts.send_connectors[id.index()]
+    }
+
+    /// The address under which a group, a rule or a mailbox names somebody.
+    #[must_use]
+    pub fn address_of<'a>(&'a self, member: &'a Member) -> &'a Mailbox {
+        match member {
+            Member::Nobody(address) => address,
+            Member::Recipient(id) => self.recipient(*id).primary(),
+        }
     }
 
     /// A recipient.

@@ -15,17 +15,19 @@ use crate::mail::{
 };
 use crate::route::{self, Event, MailItem};
 
-/// The notification that tells the sender of a message which recipients failed or wait; `None` where
-/// nobody is to be told.
+/// The notification that tells which recipients of a message failed or wait, all of whom report to the
+/// same; `None` where nobody is to be told.
 pub(super) fn compose(
     shared: &Shared,
     pending: &Pending,
     action: Action,
-    failures: &[Failure],
+    failures: &[&Failure],
     now: Timestamp,
 ) -> Option<(MailItem, Message)> {
     let state = super::lock::lock(&pending.state);
-    let (reverse_path, originals) = (state.record.reverse_path.clone(), state.originals.clone());
+    let told = failures.first().and_then(|failure| failure.told.clone());
+    let reverse_path = told.unwrap_or_else(|| state.record.reverse_path.clone());
+    let originals = state.originals.clone();
     drop(state);
     let Ok(ReversePath::Mailbox(sender)) = reverse_path.parse() else {
         return None;

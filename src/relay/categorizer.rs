@@ -1,7 +1,6 @@
 //! From the Submission queue to copies in their queues; and what a recipient's end means for the
 //! message.
 
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -9,7 +8,7 @@ use jiff::Timestamp;
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::message::Message;
-use super::queue::{Delivery, Key, Pending, Progress, Work};
+use super::queue::{Delivery, Pending, Progress, Work};
 use super::record::{Failure, Record};
 use super::shared::Shared;
 use super::tally::Queued;
@@ -17,9 +16,9 @@ use super::tracking::{Flagged, NO_CONNECTOR, Noted};
 use super::trouble::Trouble;
 use super::{bounce, deliver, progress, send};
 use crate::clock;
-use crate::mail::{Action, Mailbox};
+use crate::mail::{Action, Mailbox, ReversePath};
 use crate::model::replies;
-use crate::route::{self, Categorized, Copy, Event, Happened, MailItem, NextHop, Transfer};
+use crate::route::{self, Categorized, Copy, Event, Happened, MailItem, NextHop};
 use crate::spool::MessageId;
 
 /// How long to wait where the spool does not take a report.
@@ -79,16 +78,20 @@ pub(super) fn dispatch(
     if !unreported.is_empty() {
         shared.hand_back(Work::Report(pending.clone(), Action::Failed, unreported));
     }
-    fail_at_once(shared, &pending, failures);
+    fail_at_once(shared, &pending, item, failures);
     for delivery in bundle(shared, &pending, copies) {
         shared.track(&pending.message_id, &delivery.copy.steps);
         enqueue(shared, delivery);
     }
-    let _ = item;
 }
 
 /// Recipients for which the categorizer found no way.
-fn fail_at_once(shared: &Arc<Shared>, pending: &Arc<Pending>, failures: Vec<route::Failure>) {
+fn fail_at_once(
+    shared: &Arc<Shared>,
+    pending: &Arc<Pending>,
+    item: &MailItem,
+    failures: Vec<route::Failure>,
+) {
     let mut failed = Vec::new();
     for failure in failures {
         if let Some(looped) = &failure.looped {
@@ -100,8 +103,13 @@ fn fail_at_once(shared: &Arc<Shared>, pending: &Arc<Pending>, failures: Vec<rout
             &pending.message_id,
             &Noted::of(Event::Fail, &failure.recipient).status(&failure.status),
         );
+        let told = match failure.notify_never || item.properties.notify_never {
+            true => Some(ReversePath::Null.to_string()),
+            false => failure.told.map(|told| told.to_string()),
+        };
         failed.push(Failure {
             recipient: failure.recipient,
+            told,
             status: failure.status,
             last_error: None,
             endpoint: None,
@@ -113,54 +121,29 @@ fn fail_at_once(shared: &Arc<Shared>, pending: &Arc<Pending>, failures: Vec<rout
     progress::fail(shared, pending, failed);
 }
 
-/// Joins copies that differ in nothing but the recipient, so that one transaction carries them.
+/// Each transaction as a delivery of its own.
 fn bundle(shared: &Shared, pending: &Arc<Pending>, copies: Vec<Copy>) -> Vec<Delivery> {
-    let mut places: HashMap<(Key, Transfer), usize> = HashMap::new();
-    let mut deliveries: Vec<Delivery> = Vec::new();
-    for copy in copies {
-        let recipient = copy.transfer.recipients[0].clone();
-        // Each mailbox is a place of its own.
-        let mailbox = matches!(copy.next_hop, NextHop::Mailbox(_));
-        let key = (Key::of(&copy), alike(&copy.transfer));
-        match places.get(&key).filter(|_| !mailbox) {
-            Some(index) => join(&mut deliveries[*index], recipient, &copy),
-            None => {
-                places.insert(key, deliveries.len());
-                let queue = match copy.next_hop {
-                    NextHop::Unreachable => Queued::Unreachable,
-                    _ => Queued::Delivery,
-                };
-                let connector = copy.next_hop.connector();
-                let place = shared.tally.enter(queue, connector, pending.arrived);
-                deliveries.push(Delivery {
-                    pending: pending.clone(),
-                    recipients: vec![recipient],
-                    copy: Arc::new(copy),
-                    attempts: 0,
-                    place,
-                });
-            }
-        }
-    }
-    deliveries
-}
-
-/// What copies in one transaction must have in common: everything but the recipient and what belongs
-/// to it.
-fn alike(transfer: &Transfer) -> Transfer {
-    let mut common = transfer.clone();
-    common.recipients.clear();
-    common.properties.orcpt.clear();
-    common
-}
-
-fn join(delivery: &mut Delivery, recipient: Mailbox, copy: &Copy) {
-    delivery.recipients.push(recipient);
-    let orcpt = &copy.transfer.properties.orcpt;
-    if !orcpt.is_empty() {
-        let joined = &mut Arc::make_mut(&mut delivery.copy).transfer.properties.orcpt;
-        joined.extend(orcpt.clone());
-    }
+    let joined = route::transactions(copies, |copy| copy).into_iter();
+    joined
+        .filter_map(|copies| {
+            let mut copies = copies.into_iter();
+            let mut copy = copies.next()?;
+            copies.for_each(|other| copy.transfer.join(&other.transfer));
+            let queue = match copy.next_hop {
+                NextHop::Unreachable => Queued::Unreachable,
+                _ => Queued::Delivery,
+            };
+            let connector = copy.next_hop.connector();
+            let place = shared.tally.enter(queue, connector, pending.arrived);
+            Some(Delivery {
+                pending: pending.clone(),
+                recipients: copy.transfer.recipients.clone(),
+                copy: Arc::new(copy),
+                attempts: 0,
+                place,
+            })
+        })
+        .collect()
 }
 
 /// Does what comes back from the queues, as long as the relay runs.
@@ -204,14 +187,25 @@ fn enqueue(shared: &Arc<Shared>, delivery: Delivery) {
     }
 }
 
-/// Tells the sender of a message which recipients failed or wait. Those that failed are over when that
-/// is safe.
+/// Tells the sender of a message, or whoever is told instead, which recipients failed or wait. Those that
+/// failed are over when that is safe.
 async fn report(shared: &Arc<Shared>, pending: &Pending, action: Action, failures: &[Failure]) {
     let now = clock::now();
     let _place = shared
         .tally
         .enter(Queued::Submission, None, pending.arrived);
-    if let Some((item, message)) = bounce::compose(shared, pending, action, failures, now) {
+    let mut told: Vec<Vec<&Failure>> = Vec::new();
+    for failure in failures {
+        match told.iter_mut().find(|each| each[0].told == failure.told) {
+            Some(same) => same.push(failure),
+            None => told.push(vec![failure]),
+        }
+    }
+    for failures in told {
+        let composed = bounce::compose(shared, pending, action, &failures, now);
+        let Some((item, message)) = composed else {
+            continue;
+        };
         while let Err(error) = originate(shared, item.clone(), message.clone(), now).await {
             tracing::error!(
                 server = shared.name(), %error,
@@ -219,7 +213,7 @@ async fn report(shared: &Arc<Shared>, pending: &Pending, action: Action, failure
             );
             tokio::time::sleep(REPORT_AGAIN).await;
         }
-        for failure in failures.iter().filter(|_| action == Action::Failed) {
+        for failure in failures.into_iter().filter(|_| action == Action::Failed) {
             shared.count_bounce(failure);
         }
     }

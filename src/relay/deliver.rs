@@ -6,14 +6,15 @@ use std::sync::Arc;
 use super::duplicates::{Entry, Mark};
 use super::health::Part;
 use super::maildir::{self, names_aside, write_aside};
+use super::message::vouch;
 use super::progress;
 use super::queue::Delivery;
 use super::shared::Shared;
 use super::tracking::{Flagged, Noted};
 use super::trouble::Trouble;
 use crate::clock;
-use crate::mail::{CROSS_PREMISES_PREFIX, HeaderSection, Mailbox, ReversePath};
-use crate::model::{RecipientId, RecipientKind, Topology};
+use crate::mail::{CROSS_PREMISES_PREFIX, Domain, HeaderSection, Mailbox, ReversePath};
+use crate::model::{OrganizationId, RecipientId, RecipientKind, Topology};
 use crate::route::{Event, Happened, Step, Subject};
 
 /// Writes a message into a mailbox, unless it has it already. A host that takes every address has no
@@ -105,6 +106,7 @@ fn text(delivery: &Delivery) -> Vec<u8> {
     let message = &delivery.pending.message;
     let mut headers = message.headers.clone();
     headers.remove_prefix(CROSS_PREMISES_PREFIX);
+    vouch(&mut headers, &delivery.copy.transfer);
     let reverse_path = match &delivery.copy.transfer.reverse_path {
         ReversePath::Null => "<>".to_owned(),
         ReversePath::Mailbox(sender) => format!("<{sender}>"),
@@ -134,22 +136,14 @@ fn flag_echo(
     let Some(addresses) = addresses.filter(|addresses| addresses.contains(sender)) else {
         return;
     };
-    let is_group = |id: RecipientId| {
-        let kind = &topology.recipient(id).kind;
-        matches!(
-            kind,
-            RecipientKind::Group { .. } | RecipientKind::RemoteGroup { .. }
-        )
-    };
     let addressed = addressed(&delivery.pending.message.headers);
-    let group = delivery.copy.expanded_from.is_some_and(is_group)
-        || topology.organizations().any(|(organization, _)| {
-            let held = |to| topology.recipients_at(organization, to);
-            addressed.iter().flat_map(held).any(|id| is_group(*id))
-        });
+    let trace = &delivery.copy.transfer.trace;
+    let group = match delivery.copy.expanded_from {
+        Some(id) => is_group(&topology.recipient(id).kind),
+        None => comes_from_group(topology, &addressed, &trace.received_by),
+    };
     let by_rule = |step: &Step| matches!(step.chosen, Some(Subject::Rule(_)));
-    let ruled =
-        delivery.copy.transfer.trace.rules_loop > 0 || delivery.copy.steps.iter().any(by_rule);
+    let ruled = trace.rules_loop > 0 || delivery.copy.steps.iter().any(by_rule);
     let to_oneself = addressed.iter().any(|to| addresses.contains(to));
     let expected = match group {
         true => asked_for_echo(topology, sender),
@@ -162,6 +156,53 @@ fn flag_echo(
         recipient,
         Flagged::EchoBack(expected),
     );
+}
+
+fn is_group(kind: &RecipientKind) -> bool {
+    matches!(
+        kind,
+        RecipientKind::Group { .. } | RecipientKind::RemoteGroup { .. }
+    )
+}
+
+/// Whether a message for these addresses came through a group: one of them, or one in the distribution
+/// groups among them, at a server of whose organization it has been.
+///
+/// Choice: a message does not say which group made a copy of it.
+fn comes_from_group(topology: &Topology, addressed: &[Mailbox], been_at: &[Domain]) -> bool {
+    let has_been = |organization: OrganizationId| {
+        topology.servers().any(|(_, server)| {
+            let own = server.organization == organization;
+            let mut services = server.services.iter();
+            own && services.any(|service| been_at.contains(&service.received_by))
+        })
+    };
+    let mut met: Vec<Mailbox> = addressed.to_vec();
+    let mut next = 0;
+    while let Some(address) = met.get(next).cloned() {
+        next += 1;
+        for (organization, _) in topology.organizations() {
+            for id in topology.recipients_at(organization, &address) {
+                match &topology.recipient(*id).kind {
+                    RecipientKind::Group { .. } if has_been(organization) => return true,
+                    RecipientKind::DistributionGroup(group) => {
+                        let members = group
+                            .members
+                            .iter()
+                            .map(|member| topology.address_of(member));
+                        let news: Vec<_> =
+                            members.filter(|one| !met.contains(one)).cloned().collect();
+                        met.extend(news);
+                    }
+                    RecipientKind::Group { .. }
+                    | RecipientKind::RemoteGroup { .. }
+                    | RecipientKind::Mailbox { .. }
+                    | RecipientKind::MailUser { .. } => {}
+                }
+            }
+        }
+    }
+    false
 }
 
 /// Whether a sender wants its own posts to groups back.

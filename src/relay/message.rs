@@ -262,6 +262,9 @@ impl Message {
         if transfer.trace.rules_loop > 0 {
             headers.set(RULES_LOOP, &transfer.trace.rules_loop.to_string());
         }
+        if !passing {
+            vouch(&mut headers, transfer);
+        }
         if transfer.organization.is_some() {
             if transfer.resolved {
                 headers.set(RESOLVED, "1");
@@ -282,6 +285,15 @@ impl Message {
             headers.set(FILTERED_BY_CONNECTOR, server);
         }
         headers
+    }
+}
+
+/// Says who vouches for the sender of a copy: what a user's rule sends on is a message of the user's, whoever
+/// wrote the first.
+pub(super) fn vouch(headers: &mut HeaderSection, transfer: &Transfer) {
+    let vouched = transfer.organization.or(transfer.cross_premises);
+    if let Some(auth_as) = vouched.filter(|_| headers.get(AUTH_AS).is_some()) {
+        headers.set(AUTH_AS, &auth_as.to_string());
     }
 }
 

@@ -17,7 +17,7 @@ use super::shared::Shared;
 use super::tracking::{Flagged, Noted};
 use super::trouble::Trouble;
 use crate::clock;
-use crate::mail::{Action, Mailbox, Status};
+use crate::mail::{Action, Mailbox, ReversePath, Status};
 use crate::route::{self, Event, Happened, Outcome};
 
 /// The next hop did not take a delivery: its recipients fail, or are tried again.
@@ -122,8 +122,13 @@ fn failure(
     status: Status,
     at: Timestamp,
 ) -> Failure {
+    let transfer = &delivery.copy.transfer;
     Failure {
         recipient,
+        told: Some(match transfer.properties.notify_never {
+            true => ReversePath::Null.to_string(),
+            false => transfer.reverse_path.to_string(),
+        }),
         status,
         last_error: None,
         endpoint: trouble.endpoint.clone(),

@@ -62,6 +62,9 @@ pub(super) struct Failure {
     /// As rewritten.
     #[serde(with = "in_words")]
     pub(super) recipient: Mailbox,
+    /// The reverse-path of its copy, null where nobody is to be told; absent: that of the message.
+    #[serde(default)]
+    pub(super) told: Option<String>,
     /// What its sender is told.
     #[serde(with = "in_words")]
     pub(super) status: Status,

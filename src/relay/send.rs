@@ -774,6 +774,7 @@ fn config(shared: &Shared, copy: &Copy) -> ClientConfig {
 /// A failed session as something that happened to the queue.
 fn failure(phase: Phase, cause: &Cause) -> Happened {
     match cause {
+        Cause::Refused(reply) if phase == Phase::Greeting => Happened::Greeting(reply.to_status()),
         Cause::Refused(reply) | Cause::Unexpected(reply) => Happened::Reply(reply.to_status()),
         Cause::TlsFailed | Cause::TlsNotOffered => Happened::Tls("the handshake failed".to_owned()),
         _ if phase == Phase::Greeting => Happened::NoConnection,

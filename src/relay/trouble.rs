@@ -50,7 +50,8 @@ impl Trouble {
 
     /// Whether the other end said what the sender is told.
     pub(super) fn said_there(&self) -> bool {
-        matches!(self.happened, Happened::Reply(_)) && self.endpoint.is_some()
+        let said = matches!(self.happened, Happened::Reply(_) | Happened::Greeting(_));
+        said && self.endpoint.is_some()
     }
 
     /// The queue's last error, with the particulars that a prediction cannot know.

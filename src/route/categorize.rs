@@ -14,6 +14,7 @@ use super::select::{self, NoWinner, Selection};
 use super::sites::{SMTP_PORT, Towards, nearest, port_between, towards};
 use super::step::{Event, Reason, Rejected, Step, Subject};
 use super::tls;
+use super::transaction::name_each_once;
 use crate::mail::{Domain, Mailbox};
 use crate::model::{
     Fallback, ForeignAddress, RecipientId, Routing, SendConnector, SendConnectorId, Server,
@@ -30,6 +31,7 @@ pub fn categorize(topology: &Topology, server: ServerId, item: &MailItem) -> Cat
     let resolution = resolve_envelope(topology, server, item);
     let ruling = rules::apply(topology, server, item, resolution);
     send_ruled(topology, server, item, ruling, &mut categorized);
+    name_each_once(&mut categorized);
     categorized
 }
 
@@ -59,7 +61,7 @@ fn before_resolution<'a>(
                 .copies
                 .push(to_hub(topology, server, item, recipient, hub)),
             None if !met.insert(recipient) => {}
-            None if by_way_of_premises(topology, server, item, recipient, into) => {}
+            None if by_way_of_premises(topology, server, &left, recipient, into) => {}
             None => left.recipients.push(recipient.clone()),
         }
     }
@@ -91,6 +93,7 @@ fn by_way_of_premises(
     let step = Step::new(Event::Resolve, recipient).because(Reason::Centralized);
     let resolved = Resolved {
         recipient: recipient.clone(),
+        envelope_recipient: recipient.clone(),
         place: Place::Elsewhere,
         expanded_from: None,
         changes: Changes::default(),
@@ -256,13 +259,15 @@ fn settle(
 ) {
     let Resolved {
         recipient,
+        envelope_recipient,
         expanded_from,
         changes,
         mut steps,
-        ..
+        place: _,
     } = resolved;
     match next {
         Ok(mut copy) => {
+            copy.envelope_recipient = envelope_recipient;
             copy.expanded_from = expanded_from;
             change(topology, server, item, &recipient, &mut copy, changes);
             steps.append(&mut copy.steps);
@@ -272,6 +277,7 @@ fn settle(
         Err(mut failure) => {
             steps.append(&mut failure.steps);
             failure.steps = steps;
+            failure.envelope_recipient = Box::new(envelope_recipient);
             failure.told = changes.reverse_path.map(Box::new);
             failure.notify_never = changes.notify_never;
             into.failures.push(failure);
@@ -679,7 +685,7 @@ fn inside(
     let this = topology.server(server);
     let transfer = Transfer {
         reverse_path: item.reverse_path.clone(),
-        recipients: vec![recipient],
+        recipients: vec![recipient.clone()],
         size: item.size,
         organization: Some(item.auth_as),
         cross_premises: None,
@@ -694,6 +700,7 @@ fn inside(
         tls: TlsDemand::OPPORTUNISTIC,
         presented: Presented::SelfSigned,
         exchange_authenticated: true,
+        envelope_recipient: recipient,
         expanded_from: None,
         steps: Vec::new(),
     }
@@ -725,7 +732,7 @@ fn outside(
     }
     let transfer = Transfer {
         reverse_path: item.reverse_path.clone(),
-        recipients: vec![recipient],
+        recipients: vec![recipient.clone()],
         size: item.size,
         organization: Some(item.auth_as),
         cross_premises: crosses.then_some(item.auth_as).or(item.properties.passing),
@@ -740,6 +747,7 @@ fn outside(
         tls,
         presented: tls::presented(topology, server, connector),
         exchange_authenticated: false,
+        envelope_recipient: recipient,
         expanded_from: None,
         steps,
     }

@@ -149,10 +149,8 @@ impl Resolver<'_> {
 
     /// The first of `ManagedBy`.
     fn manager(&self, group: &DistributionGroup) -> Option<Mailbox> {
-        group.managed_by.first().map(|manager| match manager {
-            Member::Nobody(address) => address.clone(),
-            Member::Recipient(id) => self.topology.recipient(*id).primary().clone(),
-        })
+        let manager = group.managed_by.first()?;
+        Some(self.topology.address_of(manager).clone())
     }
 
     /// A subscriber who is in no directory, and so has no wish for the own posts.

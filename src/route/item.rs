@@ -311,6 +311,8 @@ pub struct Copy {
     pub presented: Presented,
     /// Whether the next hop is a server of the organization by the engine's own choice.
     pub exchange_authenticated: bool,
+    /// The recipient of the message that it is for, before anything was resolved.
+    pub envelope_recipient: Mailbox,
     /// The group it was expanded from.
     pub expanded_from: Option<RecipientId>,
     /// What was decided about this copy and no other.
@@ -341,6 +343,8 @@ impl Copy {
 pub struct Failure {
     /// Which recipient.
     pub recipient: Mailbox,
+    /// The recipient of the message that it came from, before anything was resolved.
+    pub envelope_recipient: Box<Mailbox>,
     /// With what status.
     pub status: Status,
     /// Whether the peer can be told in the open session instead of by an NDR.
@@ -360,6 +364,7 @@ impl Failure {
     #[must_use]
     pub fn new(recipient: Mailbox, status: Status) -> Self {
         Self {
+            envelope_recipient: Box::new(recipient.clone()),
             recipient,
             status,
             in_dialogue: false,
@@ -412,6 +417,8 @@ impl LoopKind {
 pub struct Suppressed {
     /// Which recipient.
     pub recipient: Mailbox,
+    /// The recipient of the message that it came from, before anything was resolved.
+    pub envelope_recipient: Mailbox,
     /// Why.
     pub steps: Vec<Step>,
 }

@@ -46,6 +46,7 @@ mod sender;
 mod sites;
 mod step;
 mod tls;
+mod transaction;
 
 pub use accept::{
     accept, admit, certified, endpoint, is_own, is_size_limited, may_begin, peer, recognises,
@@ -64,3 +65,4 @@ pub use select::{NoWinner, Selection, covers, select};
 pub use sender::may_send_as;
 pub use step::{Event, Reason, Rejected, Step, Subject};
 pub use tls::{chosen, judge, presented, proves, served, vouched, why_missing};
+pub use transaction::transactions;

@@ -10,6 +10,7 @@
 //!   MX.
 //! - TLS that is demanded and cannot be had defers: nothing is ever sent without it. So does a server
 //!   of the organization that does not let ours log on.
+//! - A next hop that refuses the session before any message defers, where it does not refuse for good.
 //! - What no connector covers waits in the Unreachable queue.
 //! - What is deferred or unreachable fails when the message is older than its server's
 //!   expiration, with a status that tells the sender what lasted.
@@ -45,6 +46,8 @@ pub enum Happened {
         /// Whether it is the name of a smart host: that is the administrator's, and can be mended.
         smart_host: bool,
     },
+    /// The next hop's first words are a refusal: no session comes about.
+    Greeting(Status),
     /// DNS gives no usable answer.
     NoAnswer,
     /// Nothing listens at the next hop.
@@ -122,12 +125,12 @@ fn by_policy(
         {
             defer(&status, &profile.expired)
         }
-        (Happened::Reply(_), Outcome::Fail(status))
+        (Happened::Reply(_) | Happened::Greeting(_), Outcome::Fail(status))
             if has(ErrorPolicy::DowngradeCustomFailures) =>
         {
             defer(&status, &profile.expired)
         }
-        (Happened::Reply(_), Outcome::Defer { status, .. })
+        (Happened::Reply(_) | Happened::Greeting(_), Outcome::Defer { status, .. })
             if has(ErrorPolicy::UpgradeCustomFailures) =>
         {
             Outcome::Fail(status)
@@ -161,6 +164,14 @@ fn plainly(profile: &Profile, happened: &Happened) -> Outcome {
             defer(&replies::EXCHANGE_AUTHENTICATION, &profile.expired)
         }
         Happened::StorageFailed => defer(&replies::NO_RESOURCES, &profile.expired),
+        Happened::Greeting(said) if said.is_transient() => match &profile.session_refused {
+            Some(status) => {
+                let text = format!("{} [Message={said}]", status.text);
+                defer(&status.with_text(text), &profile.tls_expired)
+            }
+            None => defer(said, &profile.expired),
+        },
+        Happened::Greeting(said) => Outcome::Fail(said.clone()),
         Happened::Unreachable => defer(&replies::UNREACHABLE, &profile.expired),
         Happened::Reply(status) if status.is_success() => Outcome::Delivered,
         Happened::Reply(status) if status.is_transient() => defer(status, &profile.expired),

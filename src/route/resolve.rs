@@ -53,6 +53,8 @@ pub(super) struct Changes {
 pub(super) struct Resolved {
     /// The envelope recipient from now on.
     pub(super) recipient: Mailbox,
+    /// The envelope recipient that it comes from.
+    pub(super) envelope_recipient: Mailbox,
     /// Where it is.
     pub(super) place: Place,
     /// The group it comes from.
@@ -78,7 +80,10 @@ pub(super) struct Resolution {
 /// its recipients, in their order, each address once.
 #[must_use]
 pub(super) fn resolve(topology: &Topology, server: ServerId, item: &MailItem) -> Resolution {
-    let mut resolver = Resolver::new(topology, server, item);
+    let Some(first) = item.recipients.first() else {
+        return Resolution::default();
+    };
+    let mut resolver = Resolver::new(topology, server, item, first);
     let mut met = HashSet::new();
     let envelope: Vec<&Mailbox> = item
         .recipients
@@ -87,6 +92,7 @@ pub(super) fn resolve(topology: &Topology, server: ServerId, item: &MailItem) ->
         .collect();
     let refusal = resolver.refused_as_a_whole(item.envelope());
     for recipient in envelope {
+        resolver.envelope_recipient.clone_from(recipient);
         let way = Way {
             original: Some(recipient.clone()),
             ..Way::default()
@@ -102,8 +108,7 @@ pub(super) fn resolve(topology: &Topology, server: ServerId, item: &MailItem) ->
     resolver.resolution
 }
 
-/// Resolves an address that a mail-flow rule adds to a message, on behalf of a recipient whose copy has
-/// these changes.
+/// Resolves an address that a mail-flow rule adds to a message, on behalf of another recipient.
 ///
 /// Choice: groups are expanded where the rule runs, whichever server should: rules would be asked again
 /// there, and could bring in the same group for ever.
@@ -113,15 +118,15 @@ pub(super) fn resolve_added(
     server: ServerId,
     item: &MailItem,
     address: &Mailbox,
-    changes: &Changes,
+    cause: &Resolved,
 ) -> Resolution {
-    let mut resolver = Resolver::new(topology, server, item);
+    let mut resolver = Resolver::new(topology, server, item, &cause.envelope_recipient);
     resolver.expands_all = true;
     let way = Way {
         original: Some(address.clone()),
         changes: Changes {
             original: None,
-            ..changes.clone()
+            ..cause.changes.clone()
         },
         ..Way::default()
     };
@@ -162,6 +167,7 @@ pub(super) fn locate(topology: &Topology, item: &MailItem, recipient: &Mailbox) 
     };
     Resolved {
         recipient: recipient.clone(),
+        envelope_recipient: recipient.clone(),
         place,
         expanded_from: None,
         changes: Changes::default(),
@@ -189,6 +195,7 @@ pub(super) fn resolve_without_directory(
     };
     Resolved {
         recipient: recipient.clone(),
+        envelope_recipient: recipient.clone(),
         place,
         expanded_from: None,
         changes: Changes::default(),
@@ -268,6 +275,8 @@ pub(super) struct Resolver<'a> {
     pub(super) topology: &'a Topology,
     pub(super) server: ServerId,
     pub(super) item: &'a MailItem,
+    /// The recipient of the message that is being resolved.
+    envelope_recipient: Mailbox,
     /// The sender, where it is known who that is.
     pub(super) sender: Option<RecipientId>,
     /// Recipients met in this expansion.
@@ -280,11 +289,17 @@ pub(super) struct Resolver<'a> {
 }
 
 impl<'a> Resolver<'a> {
-    fn new(topology: &'a Topology, server: ServerId, item: &'a MailItem) -> Self {
+    fn new(
+        topology: &'a Topology,
+        server: ServerId,
+        item: &'a MailItem,
+        envelope_recipient: &Mailbox,
+    ) -> Self {
         Self {
             topology,
             server,
             item,
+            envelope_recipient: envelope_recipient.clone(),
             sender: sender(topology, item),
             seen: HashSet::new(),
             chain: Vec::new(),
@@ -550,6 +565,7 @@ impl Resolver<'_> {
         }
         self.resolution.resolved.push(Resolved {
             recipient: recipient.clone(),
+            envelope_recipient: self.envelope_recipient.clone(),
             place,
             expanded_from: way.group,
             changes,
@@ -560,6 +576,7 @@ impl Resolver<'_> {
     pub(super) fn suppress(&mut self, recipient: &Mailbox, way: Way) {
         self.resolution.suppressed.push(Suppressed {
             recipient: recipient.clone(),
+            envelope_recipient: self.envelope_recipient.clone(),
             steps: way.steps,
         });
     }
@@ -581,6 +598,7 @@ impl Resolver<'_> {
         let mut steps = way.steps;
         steps.push(step);
         self.resolution.failures.push(Failure {
+            envelope_recipient: Box::new(self.envelope_recipient.clone()),
             told: way.changes.reverse_path.map(Box::new),
             notify_never: way.changes.notify_never,
             steps,

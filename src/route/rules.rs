@@ -16,7 +16,7 @@ use super::item::{Failure, MailItem, Suppressed};
 use super::resolve::{self, Place, Resolution, Resolved};
 use super::scope::{self, Holds, Party};
 use super::step::{Event, Reason, Rejected, Step, Subject};
-use crate::mail::{EnhancedStatus, Mailbox, Status};
+use crate::mail::{EnhancedStatus, Status};
 use crate::model::{
     Action, Member, RuleId, SendConnectorId, ServerId, Topology, TransportRule, replies,
 };
@@ -143,6 +143,7 @@ impl Run<'_> {
                 told: resolved.changes.reverse_path.map(Box::new),
                 notify_never: resolved.changes.notify_never,
                 steps: resolved.steps,
+                envelope_recipient: Box::new(resolved.envelope_recipient),
                 ..Failure::new(resolved.recipient, status)
             };
             self.ruling.failures.push(failure);
@@ -151,6 +152,7 @@ impl Run<'_> {
         if rule.actions.contains(&Action::Delete) {
             self.ruling.suppressed.push(Suppressed {
                 recipient: resolved.recipient,
+                envelope_recipient: resolved.envelope_recipient,
                 steps: resolved.steps,
             });
             return None;
@@ -205,22 +207,14 @@ impl Run<'_> {
 
     /// A recipient that a rule brings in: resolved like any other.
     fn bring_in(&mut self, member: &Member, cause: &Resolved, next: usize, orders: Orders) {
-        let address: Mailbox = match member {
-            Member::Nobody(address) => address.clone(),
-            Member::Recipient(id) => self.topology.recipient(*id).primary().clone(),
-        };
+        let address = self.topology.address_of(member);
         let before = |mut steps: Vec<Step>| {
             let mut all = cause.steps.clone();
             all.append(&mut steps);
             all
         };
-        let resolution = resolve::resolve_added(
-            self.topology,
-            self.server,
-            self.item,
-            &address,
-            &cause.changes,
-        );
+        let resolution =
+            resolve::resolve_added(self.topology, self.server, self.item, address, cause);
         for failure in resolution.failures {
             self.ruling.failures.push(Failure {
                 steps: before(failure.steps),

@@ -140,6 +140,8 @@ pub enum Reason {
     AlreadyDelivered,
     /// The expansion met the recipient before.
     AlreadyExpanded,
+    /// Another copy goes the same way to this recipient.
+    AlreadyNamed,
     /// The message has been on premises: centralized mail transport does not send it there again.
     AlreadyOnPremises,
     /// Several recipients hold the address.
@@ -430,6 +432,7 @@ impl fmt::Display for Reason {
             Self::AddressSpace(space) => write!(f, "address space `{space}`"),
             Self::AlreadyDelivered => f.write_str("the mailbox has this message already"),
             Self::AlreadyExpanded => f.write_str("the expansion met this recipient before"),
+            Self::AlreadyNamed => f.write_str("the message goes there for this recipient already"),
             Self::AlreadyOnPremises => f.write_str(
                 "RouteAllMessagesViaOnPremises, and the message came from the on-premises organization",
             ),

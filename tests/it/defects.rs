@@ -41,8 +41,12 @@ defects! {
     strangers_write_to_a_group_under_centralized_transport: "centralized-open-group",
     centralized_transport_has_no_connector_for_a_domain: "centralized-scoped",
     subscribers_on_premises_under_centralized_transport: "centralized-subscribers",
+    copies_of_a_message_meet: "copies-that-meet",
     dns_fails: "dns-facts",
+    rules_demand_tls: "demanded-tls",
     mailboxes_forward_to_each_other: "forwarding-pairs",
+    a_server_refuses_the_session: "session-refused",
+    managers_are_told_of_failures: "who-is-told",
 }
 
 /// The servers or addresses of the shortest circle, in words, and the code that the sender sees.

@@ -28,6 +28,7 @@ mod relay;
 mod replies;
 mod routes;
 mod scale;
+mod sessions;
 mod settings;
 mod side_files;
 mod spool;

@@ -50,8 +50,11 @@ static HOSTS: Kind = Kind {
             &ADDRESS,
             "Addresses there that somebody writes to; those of senders are known without it.",
         ),
+        STARTTLS,
     ],
 };
+
+const STARTTLS: Key = boolean("StartTls", "true", "Whether it offers STARTTLS.");
 
 static SENDERS: Kind = Kind {
     path: "Internet.Senders",
@@ -114,6 +117,7 @@ static GATEWAYS: Kind = Kind {
             "true",
             "Whether it takes the organization's headers off.",
         ),
+        STARTTLS,
     ],
 };
 

@@ -25,6 +25,8 @@ struct Desk<'a> {
     policies: Policies<'a>,
     /// Recipients met while the envelope is expanded, by position.
     met: Vec<usize>,
+    /// The copies in queues, each by what one transaction has in common and its recipient.
+    named: Vec<String>,
     /// Whether no mail-flow rules are asked for now.
     unruled: bool,
     lines: Vec<String>,
@@ -57,6 +59,15 @@ struct Way {
     added: bool,
 }
 
+impl Way {
+    fn ordered(&self, orders: &Orders) -> Self {
+        Self {
+            orders: orders.clone(),
+            ..self.clone()
+        }
+    }
+}
+
 /// What mail-flow rules ordered for a recipient.
 #[derive(Clone, Default)]
 struct Orders {
@@ -64,6 +75,8 @@ struct Orders {
     asked: usize,
     require_tls: bool,
     connector: Option<usize>,
+    /// Whether the cloud counts that they changed recipients.
+    counted: bool,
 }
 
 /// What becomes of every recipient of a message, one line each, sorted.
@@ -79,6 +92,7 @@ pub(crate) fn fates(parts: &Parts, server: ServerId, item: &MailItem) -> Vec<Str
             sender: None,
         },
         met: Vec::new(),
+        named: Vec::new(),
         unruled: false,
         lines: Vec::new(),
     };
@@ -224,10 +238,12 @@ impl Desk<'_> {
             return false;
         }
         let before = std::mem::take(&mut self.lines);
+        let named = self.named.clone();
         self.unruled = true;
         self.written(recipient, count);
         self.met.clear();
         let trial = std::mem::replace(&mut self.lines, before);
+        self.named = named;
         let refused = |line: &String| line.ends_with(" in dialogue");
         self.unruled = false;
         if !trial.is_empty() && trial.iter().all(refused) {
@@ -275,6 +291,19 @@ impl Desk<'_> {
         } else {
             format!(" redirected {redirected:?}")
         };
+        let common = format!(
+            "{} {line}{told}{forwarded}{redirected}",
+            wire.to_string().to_lowercase()
+        );
+        let common = common.replacen(&self.expanded(way), "", 1);
+        let orders = &way.orders;
+        let trust = self.trust(way);
+        let common = format!("{common} {trust} {} {}", orders.require_tls, orders.counted);
+        let mailbox = line.starts_with("mailbox ") || line.starts_with("any mailbox");
+        if !mailbox && self.named.contains(&common) {
+            return self.suppress(wire);
+        }
+        self.named.push(common);
         self.say(format!(
             "copy {wire} {line}{told}{original}{forwarded}{redirected}"
         ));
@@ -783,6 +812,7 @@ impl Desk<'_> {
         let Some(orders) = self.ruled(address, Some(index), way) else {
             return;
         };
+        let way = &way.ordered(&orders);
         if orders.connector.is_some() {
             return self.ordered(address, &orders, way);
         }
@@ -817,6 +847,7 @@ impl Desk<'_> {
         let Some(orders) = self.ruled(address, way.object, way) else {
             return;
         };
+        let way = &way.ordered(&orders);
         if orders.connector.is_some() {
             return self.ordered(address, &orders, way);
         }
@@ -911,6 +942,7 @@ impl Desk<'_> {
                 self.suppress(address);
                 return None;
             }
+            orders.counted |= changes && cloud;
             for member in others {
                 self.bring_in(member, &orders, way);
             }
@@ -936,6 +968,7 @@ impl Desk<'_> {
         let Some(orders) = self.ruled(address, index, way) else {
             return;
         };
+        let way = &way.ordered(&orders);
         if orders.connector.is_some() {
             return self.ordered(address, &orders, way);
         }
