@@ -2,6 +2,7 @@
 //! to a third party (Exchange hybrid, "Transport routing in Exchange hybrid deployments"; "TLS
 //! Certificates in Exchange Hybrid").
 
+use super::carrier;
 use super::context::{Context, Found};
 use super::crossing::{Crossing, Landing, crossings, is_sent_by};
 use super::draft::Draft;
@@ -9,6 +10,7 @@ use super::edit;
 use super::finding::{Edit, Finding, Side};
 use super::powershell;
 use super::stage::{Rule, Stage};
+use super::validation;
 use crate::mail::NamePattern;
 use crate::model::{
     Routing, SendConnector, SendConnectorId, ServerRole, Settings, SmartHost, TlsAuthLevel,
@@ -236,15 +238,18 @@ impl Crossing<'_> {
                 )
             }
         };
-        let script = format!(
-            "Set-SendConnector -Identity {} -SmartHosts $null -DNSRoutingEnabled $true",
-            powershell::quoted(&connector.name)
-        );
         let settings = &connector.settings;
+        let (mut parameters, mut edits) = (BY_DNS.to_owned(), by_dns(settings));
+        // A gateway has another certificate than the service, which is to be looked at from now on.
+        if !validation::validates(connector) {
+            parameters = format!("{BY_DNS} {}", validation::PARAMETERS);
+            edits.extend(validation::edits(connector));
+        }
+        let script = carrier::script(self.topology, connector, &parameters);
         Some(
             Finding::of(code, settings.at("SmartHosts"), message)
                 .help("let the connector follow the MX records of the tenant's domains")
-                .fix(Side::OnPremises, script, by_dns(settings)),
+                .fix(Side::OnPremises, script, edits),
         )
     }
 }
@@ -252,6 +257,9 @@ impl Crossing<'_> {
 fn ends(name: &str, end: &str) -> bool {
     name == end.trim_start_matches('.') || name.ends_with(end)
 }
+
+/// What lets a Send connector follow the MX records.
+const BY_DNS: &str = "-SmartHosts $null -DNSRoutingEnabled $true";
 
 /// `DNSRoutingEnabled` in the place of `SmartHosts`.
 fn by_dns(settings: &Settings) -> Vec<Edit> {
