@@ -254,10 +254,16 @@ pub(super) fn went_wrong(fork: &Fork) -> bool {
     fork.disposition.is_failure() || fork.flags.iter().any(|flag| !flag.expected)
 }
 
-/// The forks of a flow, those that went wrong first.
+/// The forks of a flow, those that went wrong first, then those that end outside or who knows where.
 pub(super) fn worst_first(forks: &[Fork]) -> Vec<&Fork> {
     let mut forks: Vec<&Fork> = forks.iter().collect();
-    forks.sort_by_key(|fork| !went_wrong(fork));
+    let strays = |fork: &Fork| {
+        matches!(
+            fork.disposition,
+            Disposition::LeftWorld | Disposition::Unknown
+        )
+    };
+    forks.sort_by_key(|fork| (!went_wrong(fork), !strays(fork)));
     forks
 }
 
