@@ -283,6 +283,31 @@ pub(super) fn plural(count: usize, noun: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::report::course::tests::fork;
+
+    #[test]
+    fn what_went_wrong_stands_first_and_what_left_before_what_arrived() {
+        let ends = [
+            Disposition::Delivered,
+            Disposition::LeftWorld,
+            Disposition::Bounced,
+            Disposition::Unknown,
+        ];
+        let forks = ends.map(|disposition| Fork {
+            disposition,
+            ..fork(&[0], &[])
+        });
+        let shown = worst_first(&forks).into_iter().map(|fork| fork.disposition);
+        assert_eq!(
+            shown.collect::<Vec<_>>(),
+            [
+                Disposition::Bounced,
+                Disposition::LeftWorld,
+                Disposition::Unknown,
+                Disposition::Delivered,
+            ]
+        );
+    }
 
     #[test]
     fn counts_are_words() {

@@ -64,10 +64,13 @@ fn stops(context: &Context<'_>, accepted: &AcceptedDomain) -> Option<Found> {
 }
 
 fn is_stopping(server: &Server) -> bool {
-    builds::build_of(server).is_some_and(|build| {
-        let mut same = STOPPING.iter().filter(|first| first[..2] == build[..2]);
-        same.any(|first| build >= *first)
-    })
+    builds::build_of(server).is_some_and(ends_with_it)
+}
+
+/// Whether the transport service of a build ends on `*` as InternalRelay.
+fn ends_with_it(build: Build) -> bool {
+    let mut same = STOPPING.iter().filter(|first| first[..2] == build[..2]);
+    same.any(|first| build >= *first)
 }
 
 /// How many addresses an organization has.
@@ -122,4 +125,23 @@ fn takes_from_strangers(connector: &ReceiveConnector) -> bool {
     connector.enabled
         && IpRange::are_for_everyone(remote_ip_ranges)
         && groups.contains(&PermissionGroup::AnonymousUsers)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn older_builds_relay_and_later_ones_stop() {
+        for (build, ends) in [
+            ([15, 0, 1497, 48], false),
+            ([15, 1, 2308, 27], false),
+            ([15, 1, 2375, 7], true),
+            ([15, 2, 922, 7], false),
+            ([15, 2, 986, 5], true),
+            ([15, 2, 2562, 17], true),
+        ] {
+            assert_eq!(ends_with_it(build), ends, "{build:?}");
+        }
+    }
 }
