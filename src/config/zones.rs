@@ -259,8 +259,7 @@ pub(super) fn imply(build: &mut Build) {
 /// a domain outside every tenant is told is Exchange Online Protection's refusal, not one of DNS's
 /// (Exchange Online, "Fix NDR error 550 5.7.64 TenantAttribution"). No document says when the name goes.
 fn former_hosts(build: &Build, tenants: &[Domain]) -> Vec<Domain> {
-    let public = build.zones.iter().filter(|zone| zone.view == View::Public);
-    let records: Vec<&Record> = public.flat_map(|zone| &zone.records).collect();
+    let records: Vec<&Record> = build.zones.iter().flat_map(|zone| &zone.records).collect();
     let has_owner = |host: &Domain| records.iter().any(|record| record.owner.domain == *host);
     let accepted = build.parts.accepted_domains.iter();
     let former = accepted.filter(|accepted| !tenants.contains(&accepted.domain));
