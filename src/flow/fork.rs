@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use super::flag::Flag;
 use crate::mail::{AuthAs, ByteSize, Mailbox, MessageKind, ReversePath, Status};
@@ -149,7 +150,7 @@ pub struct Fork {
     /// What is wrong or notable.
     pub flags: Vec<Flag>,
     /// The servers, from the origin on.
-    pub hops: Vec<Hop>,
+    pub hops: Vec<Arc<Hop>>,
     /// What repeats, where it loops.
     pub cycle: Cycle,
     /// The last server that took responsibility; `None` where the submitter has it still.

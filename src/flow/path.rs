@@ -1,5 +1,7 @@
 //! What a fork has behind it while it is walked, and how it ends.
 
+use std::sync::Arc;
+
 use super::flag::{Flag, FlagKind};
 use super::fork::{Cycle, Disposition, Hop};
 use crate::mail::{AuthAs, Directionality, Mailbox, ReversePath, Status};
@@ -9,7 +11,8 @@ use crate::route::{Event, Reason, Step};
 /// What a fork has behind it.
 #[derive(Clone)]
 pub(super) struct Path {
-    pub(super) hops: Vec<Hop>,
+    /// Forks of one message share the servers that it was at before.
+    pub(super) hops: Vec<Arc<Hop>>,
     /// The last server that took responsibility: it tells the sender of a failure.
     pub(super) holder: Option<ServerId>,
     pub(super) trust: Option<AuthAs>,
@@ -41,7 +44,7 @@ impl Path {
             steps: Vec::new(),
         };
         Self {
-            hops: vec![hop],
+            hops: vec![Arc::new(hop)],
             holder: None,
             trust: None,
             flags: Vec::new(),
@@ -84,7 +87,7 @@ impl Path {
             .hops
             .last_mut()
             .unwrap_or_else(|| unreachable!("a path has a first hop"));
-        hop.steps.extend(steps);
+        Arc::make_mut(hop).steps.extend(steps);
     }
 
     /// The mailbox has the message already: what would have been a delivery is none.
@@ -94,7 +97,7 @@ impl Path {
             .last_mut()
             .unwrap_or_else(|| unreachable!("a path has a first hop"));
         let delivery = |step: &&mut Step| step.event == Event::Deliver;
-        if let Some(step) = hop.steps.iter_mut().rev().find(delivery) {
+        if let Some(step) = Arc::make_mut(hop).steps.iter_mut().rev().find(delivery) {
             step.event = Event::DuplicateDeliver;
             step.because = vec![Reason::AlreadyDelivered];
         }
@@ -147,7 +150,7 @@ impl End {
 
 /// The servers that repeat at the end of a path: the shortest run that stands there twice, else from
 /// the last server's earlier visit on.
-pub(super) fn minimal_cycle(hops: &[Hop]) -> Cycle {
+pub(super) fn minimal_cycle(hops: &[Arc<Hop>]) -> Cycle {
     let servers: Vec<ServerId> = hops.iter().map(|hop| hop.server).collect();
     let count = servers.len();
     for period in 1..=count / 2 {

@@ -1,6 +1,8 @@
 //! Who tells the sender of a failure, and what becomes of the notification (Exchange Server, "DSNs and
 //! NDRs in Exchange Server").
 
+use std::sync::Arc;
+
 use super::fork::{Disposition, Fork};
 use super::path::Path;
 use crate::mail::{ByteSize, Mailbox, ReversePath};
@@ -30,7 +32,7 @@ pub(super) fn report_failure(topology: &Topology, recipient: &Mailbox, path: &mu
     };
     let step = Step::new(Event::Dsn, recipient).chosen(Subject::Server(holder));
     if let Some(hop) = path.hops.iter_mut().rev().find(|hop| hop.server == holder) {
-        hop.steps.push(step);
+        Arc::make_mut(hop).steps.push(step);
     }
 }
 

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeSet, HashSet};
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use jiff::SignedDuration;
 
@@ -37,6 +38,7 @@ pub fn walk(topology: &Topology, zones: &Zones, question: &Question) -> Flow {
         addressed: &question.to,
         delivered: HashSet::new(),
         forks: Vec::new(),
+        reports: Vec::new(),
     };
     // The same address twice in one transaction is one recipient.
     let mut met = HashSet::new();
@@ -62,6 +64,8 @@ struct Walk<'a> {
     /// The mailboxes that have it.
     delivered: HashSet<RecipientId>,
     forks: Vec<Fork>,
+    /// What became of the notifications so far: those of one server to one sender go the same way.
+    reports: Vec<Report>,
 }
 
 impl Walk<'_> {
@@ -680,12 +684,19 @@ impl Walk<'_> {
     }
 
     /// The notification of a failure, which is a flow of its own from the server that gives up.
-    fn report(&self, path: &Path, end: &End) -> Option<Box<Report>> {
+    fn report(&mut self, path: &Path, end: &End) -> Option<Box<Report>> {
         let status = end.final_status.as_ref().or(end.status.as_ref())?;
         if !end.disposition.is_failure() {
             return None;
         }
         let (server, to) = report_flow::told(self.topology, path)?;
+        let known = |report: &&Report| report.server == server && report.to == *to;
+        if let Some(same) = self.reports.iter().find(known) {
+            return Some(Box::new(Report {
+                status: status.clone(),
+                ..same.clone()
+            }));
+        }
         let mut walk = Walk {
             topology: self.topology,
             zones: self.zones,
@@ -693,6 +704,7 @@ impl Walk<'_> {
             addressed: std::slice::from_ref(to),
             delivered: HashSet::new(),
             forks: Vec::new(),
+            reports: Vec::new(),
         };
         let item = route::report(self.topology, server, to, report_flow::REPORT_SIZE);
         let mut path = Path::begin(server, ReversePath::Null);
@@ -700,13 +712,15 @@ impl Walk<'_> {
         path.trust = Some(item.auth_as);
         path.record([Step::new(Event::Dsn, to).chosen(Subject::Server(server))]);
         walk.visit(&item, path);
-        Some(Box::new(Report {
+        let report = Report {
             server,
             from: route::reporter(self.topology, server, to),
             to: to.clone(),
             status: status.clone(),
             forks: walk.forks,
-        }))
+        };
+        self.reports.push(report.clone());
+        Some(Box::new(report))
     }
 
     fn end(&mut self, path: Path, end: End) {
@@ -864,12 +878,12 @@ impl Hand {
     fn arrive(self, path: &mut Path, server: ServerId, tls: bool, steps: Vec<Step>) {
         match self {
             Self::First => path.record(steps),
-            Self::Next(connector) => path.hops.push(Hop {
+            Self::Next(connector) => path.hops.push(Arc::new(Hop {
                 server,
                 connector,
                 tls,
                 steps,
-            }),
+            })),
         }
     }
 }

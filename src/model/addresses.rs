@@ -1,6 +1,7 @@
 //! Who holds an address: an index that costs twelve bytes for each address, because it keeps none.
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::ops::Range;
 
 use super::directory::Recipient;
 use super::id::{OrganizationId, RecipientId};
@@ -78,8 +79,16 @@ impl AddressIndex {
     /// The holders of an address, of every organization.
     #[must_use]
     pub fn holders(&self, recipients: &[Recipient], address: &Mailbox) -> &[RecipientId] {
+        match self.run(recipients, address) {
+            Some(run) => &self.holders[run],
+            None => &[],
+        }
+    }
+
+    /// Where the holders of an address stand.
+    fn run(&self, recipients: &[Recipient], address: &Mailbox) -> Option<Range<usize>> {
         if self.entries.is_empty() {
-            return &[];
+            return None;
         }
         let hash = hash(address);
         let bucket = (hash >> 32) as usize & (self.starts.len() - 2);
@@ -90,11 +99,9 @@ impl AddressIndex {
         let is_it = |at: &usize| {
             self.entries[*at].tag == hash as u32 && self.address(recipients, *at) == address
         };
-        let Some(begin) = (start..end).find(is_it) else {
-            return &[];
-        };
+        let begin = (start..end).find(is_it)?;
         let count = (begin..end).take_while(is_it).count();
-        &self.holders[begin..begin + count]
+        Some(begin..begin + count)
     }
 
     /// The holders of an address in one organization.
@@ -112,23 +119,22 @@ impl AddressIndex {
         &all[start..end]
     }
 
-    /// Every address once, with its holders; the order says nothing.
-    pub fn addresses<'a>(
-        &'a self,
-        recipients: &'a [Recipient],
-    ) -> impl Iterator<Item = (&'a Mailbox, &'a [RecipientId])> {
-        let mut at = 0;
-        std::iter::from_fn(move || {
-            let first = *self.entries.get(at)?;
-            let address = self.address(recipients, at);
-            let same = |next: &usize| {
-                self.entries[*next].tag == first.tag && self.address(recipients, *next) == address
-            };
-            let end = at + 1 + (at + 1..self.entries.len()).take_while(same).count();
-            let holders = &self.holders[at..end];
-            at = end;
-            Some((address, holders))
-        })
+    /// The numbers of addresses are below this one.
+    #[must_use]
+    pub fn numbers(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// The number of an address that somebody holds, with its holders. Not every number is one of an
+    /// address: one that has three holders takes three, of which it has the first.
+    #[must_use]
+    pub fn numbered(
+        &self,
+        recipients: &[Recipient],
+        address: &Mailbox,
+    ) -> Option<(usize, &[RecipientId])> {
+        let run = self.run(recipients, address)?;
+        Some((run.start, &self.holders[run]))
     }
 
     fn address<'a>(&self, recipients: &'a [Recipient], at: usize) -> &'a Mailbox {
@@ -150,6 +156,8 @@ fn number(position: usize) -> u32 {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
     use crate::model::{RecipientKind, ServerId};
 
@@ -188,9 +196,16 @@ mod tests {
         assert_eq!(ids(1, "u499@b.example"), [499]);
         assert!(ids(0, "u499@b.example").is_empty());
         assert!(ids(0, "u500@a.example").is_empty());
-        assert_eq!(index.addresses(&all).count(), 1000);
+        let numbers = |index: &AddressIndex| -> BTreeSet<usize> {
+            let addresses = all.iter().flat_map(|recipient| &recipient.addresses);
+            let numbered = addresses.filter_map(|address| index.numbered(&all, address));
+            numbered.map(|(number, _)| number).collect()
+        };
+        assert_eq!(numbers(&index).len(), 1000);
+        assert!(numbers(&index).last() < Some(&index.numbers()));
         let later = AddressIndex::new(&all, 500);
-        assert_eq!(later.addresses(&all).count(), 1);
-        assert!(AddressIndex::new(&[], 0).addresses(&[]).next().is_none());
+        assert_eq!(numbers(&later).len(), 1);
+        let nobody = AddressIndex::new(&[], 0);
+        assert!(nobody.numbered(&[], all[0].primary()).is_none());
     }
 }

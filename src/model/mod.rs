@@ -21,6 +21,7 @@ mod organization;
 mod place;
 mod policy;
 mod range;
+mod roll;
 mod rule;
 mod server;
 mod site;

@@ -1,6 +1,6 @@
 //! The whole world but its DNS, with the indexes that decisions need.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
 
 use jiff::Timestamp;
@@ -17,10 +17,11 @@ use super::id::{
 };
 use super::intent::Expectation;
 use super::organization::{AcceptedDomain, Organization, RemoteDomain};
+use super::roll::Roll;
 use super::rule::TransportRule;
 use super::server::Server;
 use super::site::{Site, SiteLink};
-use super::space::DomainPattern;
+use super::space::{AddressSpace, DomainPattern};
 use super::ways::{Way, Ways};
 use crate::mail::{Domain, Mailbox};
 
@@ -67,6 +68,9 @@ pub struct Topology {
     group_domains: BTreeMap<Domain, OrganizationId>,
     ways: Ways,
     rules_of: Vec<Vec<RuleId>>,
+    roll: Roll,
+    /// By Send connector, the address space that names a domain itself.
+    exact_spaces: Vec<HashMap<Domain, usize>>,
 }
 
 impl Topology {
@@ -107,6 +111,8 @@ impl Topology {
             receive_connectors_on[connector.server.index()].push(ReceiveConnectorId::new(index));
         }
         let group_domains = group_domains(&parts);
+        let roll = Roll::new(&parts.recipients, parts.organizations.len());
+        let exact_spaces = parts.send_connectors.iter().map(exact_spaces).collect();
         let rules_of = rules_of(&parts);
         let ways = Ways::new(&parts.servers, &parts.sites, &parts.site_links);
         Self {
@@ -120,6 +126,8 @@ impl Topology {
             group_domains,
             ways,
             rules_of,
+            roll,
+            exact_spaces,
         }
     }
 
@@ -293,9 +301,40 @@ impl Topology {
         self.addresses.holders(&self.parts.recipients, address)
     }
 
-    /// Every address that recipients hold, once, with its holders; the order says nothing.
-    pub fn addresses(&self) -> impl Iterator<Item = (&Mailbox, &[RecipientId])> {
-        self.addresses.addresses(&self.parts.recipients)
+    /// The numbers of addresses that recipients hold are below this one.
+    #[must_use]
+    pub fn address_numbers(&self) -> usize {
+        self.addresses.numbers()
+    }
+
+    /// The groups of every kind, written-back ones too.
+    pub fn groups(&self) -> impl Iterator<Item = (RecipientId, &Recipient)> {
+        self.roll.groups.iter().map(|id| (*id, self.recipient(*id)))
+    }
+
+    /// The recipients of whom something particular is said.
+    pub fn exceptions(&self) -> impl Iterator<Item = (RecipientId, &Recipient)> {
+        let exceptions = self.roll.exceptions.iter();
+        exceptions.map(|id| (*id, self.recipient(*id)))
+    }
+
+    /// The domains of the target addresses of an organization's mail users.
+    #[must_use]
+    pub fn target_domains(&self, organization: OrganizationId) -> &BTreeSet<Domain> {
+        &self.roll.target_domains[organization.index()]
+    }
+
+    /// The address space of a Send connector that names a domain itself; of several the cheapest.
+    #[must_use]
+    pub fn exact_space(&self, id: SendConnectorId, domain: &Domain) -> Option<&AddressSpace> {
+        let space = self.exact_spaces[id.index()].get(domain)?;
+        self.send_connector(id).address_spaces.get(*space)
+    }
+
+    /// The number of an address that some recipient holds, with its holders.
+    #[must_use]
+    pub fn numbered_holders(&self, address: &Mailbox) -> Option<(usize, &[RecipientId])> {
+        self.addresses.numbered(&self.parts.recipients, address)
     }
 
     /// The accepted domain that covers a domain: its own entry, else the longest parent entry with
@@ -403,6 +442,20 @@ impl Topology {
             })
             .map(|(id, _)| id)
     }
+}
+
+/// The address spaces of a connector that name domains themselves.
+fn exact_spaces(connector: &SendConnector) -> HashMap<Domain, usize> {
+    let mut found: HashMap<Domain, usize> = HashMap::new();
+    for (index, space) in connector.address_spaces.iter().enumerate() {
+        if let DomainPattern::Exact(domain) = &space.pattern {
+            let known = found.entry(domain.clone()).or_insert(index);
+            if connector.address_spaces[*known].cost > space.cost {
+                *known = index;
+            }
+        }
+    }
+    found
 }
 
 /// The rules of each organization, by priority and, where that is the same, by name.

@@ -1,5 +1,7 @@
 //! The way of a fork: its servers and connectors, and where it was heading at its end.
 
+use std::sync::Arc;
+
 use crate::flow::{Fork, Hop};
 use crate::model::{SendConnectorId, ServerId};
 use crate::route::{Event, Step, Subject};
@@ -74,13 +76,13 @@ fn leads_on(step: &Step) -> bool {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Laps<'a> {
     /// The hops up to the end of the first lap; all of them where nothing repeats.
-    pub(super) first: &'a [Hop],
+    pub(super) first: &'a [Arc<Hop>],
     /// How many hops are folded.
     pub(super) folded: usize,
     /// The hop at which the loop ended; empty where nothing is folded.
-    pub(super) last: &'a [Hop],
+    pub(super) last: &'a [Arc<Hop>],
     /// The hops of the first lap; empty where nothing is folded.
-    pub(super) lap: &'a [Hop],
+    pub(super) lap: &'a [Arc<Hop>],
 }
 
 impl<'a> Laps<'a> {
@@ -119,7 +121,7 @@ impl<'a> Laps<'a> {
 }
 
 /// The first hop from which on every server comes again after `period` hops.
-fn lap_start(hops: &[Hop], period: usize) -> Option<usize> {
+fn lap_start(hops: &[Arc<Hop>], period: usize) -> Option<usize> {
     let pairs = hops.len().checked_sub(period).filter(|_| period > 0)?;
     let again = |at: &usize| hops[*at].server == hops[at + period].server;
     let repeated = (0..pairs).rev().take_while(again).count();
@@ -146,7 +148,7 @@ pub(super) mod tests {
             final_status: None,
             trust: None,
             flags: Vec::new(),
-            hops: servers.iter().map(hop).collect(),
+            hops: servers.iter().map(hop).map(Arc::new).collect(),
             cycle: Cycle::Servers(cycle.iter().map(|index| ServerId::new(*index)).collect()),
             held_by: None,
             reported_by: None,
@@ -188,7 +190,7 @@ pub(super) mod tests {
         let mut fork = fork(&[0, 1], &[]);
         let step = Step::new(Event::SendExternal, &fork.recipient);
         let step = step.chosen(Subject::SendConnector(SendConnectorId::new(1)));
-        fork.hops[1].steps.push(step);
+        Arc::make_mut(&mut fork.hops[1]).steps.push(step);
         assert_eq!(connectors(&fork), [SendConnectorId::new(1)]);
     }
 }

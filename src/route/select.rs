@@ -163,7 +163,11 @@ fn select_among(
     };
     for id in topology.send_connectors_of(organization) {
         let connector = topology.send_connector(*id);
-        let eligible = |size| eligible(topology, server, connector, target, size, past);
+        let exact = match target {
+            Target::Domain(domain) => topology.exact_space(*id, domain),
+            Target::Foreign(_) => None,
+        };
+        let eligible = |size| eligible(topology, server, connector, (target, exact), size, past);
         let space = match eligible(size) {
             Ok(space) => space,
             Err(reason) => {
@@ -209,7 +213,7 @@ fn eligible<'a>(
     topology: &Topology,
     server: ServerId,
     connector: &'a SendConnector,
-    target: Target<'_>,
+    (target, exact): (Target<'_>, Option<&'a AddressSpace>),
     size: ByteSize,
     past: Past,
 ) -> Result<&'a AddressSpace, Reason> {
@@ -237,9 +241,14 @@ fn eligible<'a>(
     if connector.scoped && !connector.sources.iter().any(beside) {
         return Err(Reason::OutOfScope);
     }
+    if let Some(space) = exact {
+        // Nothing is more specific.
+        return Ok(space);
+    }
     connector
         .address_spaces
         .iter()
+        .filter(|space| !matches!(space.pattern, DomainPattern::Exact(_)))
         // `--` is for Edge servers: a Mailbox server never sends accepted domains out to come back.
         .filter(|space| edge || space.pattern != DomainPattern::InternalDomains)
         .filter(|space| target.is_covered(topology, connector.organization, &space.pattern))

@@ -23,7 +23,8 @@ fn check(context: &Context<'_>) -> Vec<Found> {
     let topology = context.topology;
     let mut shared: BTreeMap<(OrganizationId, &Mailbox), &[RecipientId]> = BTreeMap::new();
     let organization = |id: &RecipientId| topology.recipient(*id).organization;
-    for (address, holders) in topology.addresses() {
+    for address in &context.survey.shared {
+        let holders = topology.holders(address);
         let by_organization = holders.chunk_by(|a, b| organization(a) == organization(b));
         for holders in by_organization.filter(|holders| holders.len() > 1) {
             shared.insert((organization(&holders[0]), address), holders);

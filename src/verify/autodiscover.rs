@@ -73,7 +73,7 @@ fn missing(context: &Context<'_>, domain: &Domain) -> Option<Found> {
         let script = format!("; {} view\n{name}. CNAME {TARGET}.", view.as_str());
         draft.fix(Side::Dns, script, edits)
     });
-    let groups = context.topology.recipients().filter(|(_, group)| {
+    let groups = context.topology.groups().filter(|(_, group)| {
         group.primary().domain == *domain && matches!(group.kind, RecipientKind::Group { .. })
     });
     Some(fixed.claims_nothing(groups.count(), None))

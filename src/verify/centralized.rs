@@ -178,7 +178,7 @@ fn open_groups_of(context: &Context<'_>, pair: Pair) -> Option<Found> {
     let topology = context.topology;
     let by = connector(topology, pair)?;
     let groups: BTreeSet<RecipientId> = topology
-        .recipients()
+        .groups()
         .filter(|(_, group)| group.organization == pair.tenant && is_open(group))
         .filter(|(_, group)| is_written_back(topology, pair, group))
         .map(|(id, _)| id)

@@ -102,7 +102,7 @@ pub fn check(topology: &Topology, zones: &Zones) -> Report {
         warnings: count(Severity::Warning),
         notes: count(Severity::Note),
         classes: context.survey.asked.len(),
-        addresses: context.survey.addresses().len(),
+        addresses: context.survey.addresses(),
     };
     Report { findings, summary }
 }

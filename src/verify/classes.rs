@@ -8,20 +8,22 @@
 //! list of those who may write. So the pairs of each two classes are divided by the sender's places in
 //! the recipient's portrait; see `pairs`.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 
+use super::census::{Census, Written};
+use super::class_names::unique_names;
 use super::domains::Domains;
 use super::graph::holders;
-use super::hybrid;
 use super::marks::Marks;
 use super::pairs::{Division, Pairs};
-use super::portrait::{Painter, Portrait};
-use super::relation::{Sender, Senders};
-use crate::flow::Submission;
-use crate::mail::{Domain, Mailbox};
-use crate::model::{
-    DomainType, Recipient, RecipientId, RecipientKind, ServerId, ServerRole, Topology,
+use super::portrait::{Portrait, Scene};
+use super::relation::{EXTERNAL_SENDERS, Place, Seeker, Senders, number};
+use super::written::{
+    GROUPS, OPEN_GROUPS, is_group, is_written, recipient_word, unheld, unknown_recipients,
 };
+use crate::flow::Submission;
+use crate::mail::Mailbox;
+use crate::model::{RecipientId, Topology};
 
 /// Senders that routing cannot tell apart.
 #[derive(Clone, Debug)]
@@ -32,6 +34,8 @@ pub(super) struct SenderClass {
     pub(super) kind: &'static str,
     /// The addresses.
     pub(super) members: Vec<Mailbox>,
+    /// Their numbers, in no order.
+    pub(super) numbers: Vec<u32>,
     /// How their mail enters the world.
     pub(super) submission: Submission,
 }
@@ -45,6 +49,8 @@ pub(super) struct RecipientClass {
     pub(super) kind: &'static str,
     /// The addresses.
     pub(super) members: Vec<Mailbox>,
+    /// Their numbers, in no order.
+    pub(super) numbers: Vec<u32>,
 }
 
 impl RecipientClass {
@@ -64,94 +70,164 @@ impl RecipientClass {
     }
 }
 
-/// The word for groups that take mail from inside.
-const GROUPS: &str = "groups";
-
-/// The word for groups that take mail from everywhere.
-const OPEN_GROUPS: &str = "groups open to external senders";
-
 /// The classes of a world.
 pub(super) struct Classes {
     pub(super) senders: Vec<SenderClass>,
     pub(super) recipients: Vec<RecipientClass>,
     /// By sender class, then by recipient class; those of strangers first.
     pub(super) pairs: Vec<Pairs>,
+    /// The numbers of addresses are below this one.
+    pub(super) numbers: usize,
+    /// Addresses that several recipients of one organization hold.
+    pub(super) shared: Vec<Mailbox>,
 }
 
 /// Divides everybody who writes, and everything that is written to.
 pub(super) fn classes(topology: &Topology, alike: &Domains) -> Classes {
     let marks = Marks::new(topology);
-    let mut painter = Painter::new(topology, &marks, alike);
-    let writing = senders(topology);
-    let all = Senders::new(topology, &writing);
-    let numbers = sender_classes(&all, &mut painter);
-    let mut recipients = RecipientClasses::default();
-    let mut division = Division::new(&all, &numbers);
-    let mut add = |address, kind: Option<&'static str>| {
-        let held: Vec<RecipientId> = holders(topology, address).collect();
-        let portrait = painter.draw(address);
-        let places = all.places(&portrait);
-        let kind = kind.unwrap_or_else(|| recipient_word(topology, &held));
-        let class = recipients.add(address, kind, portrait);
-        let group = held.iter().any(|id| is_group(topology.recipient(*id)));
-        division.add(class, address, group, &places);
-    };
-    let (written, unknown) = (written_addresses(topology), unknown_recipients(topology));
-    written.iter().for_each(|address| add(address, None));
-    unknown
+    let scene = Scene::new(topology, &marks, alike);
+    let senders = Senders::new(topology);
+    let unknown = unknown_recipients(topology);
+    let unheld = unheld(topology, &unknown);
+    let word = |holders: &[RecipientId]| recipient_word(topology, holders);
+    let written = |written: &Written| is_written(topology, written);
+    let census = Census::take(topology, &scene, &senders, word, written, &unheld);
+    let numbers = sender_classes(&scene, &senders, &census);
+    let mut class_of = vec![0; senders.numbers()];
+    for (class, members) in (0..).zip(&numbers) {
+        for sender in members {
+            class_of[*sender as usize] = class;
+        }
+    }
+    let drawn = in_classes(&census);
+    let mut recipients = recipient_classes(&census, &drawn);
+    let groups: Vec<bool> = recipients
         .iter()
-        .for_each(|address| add(address, Some("unknown recipients")));
-    let (recipients, order) = recipients.finish(topology);
-    let sizes: Vec<usize> = recipients.iter().map(|class| class.members.len()).collect();
+        .map(|class| class.kind == GROUPS || class.kind == OPEN_GROUPS)
+        .collect();
+    let (number_of, bound) = sender_numbers(topology, &senders, &census, unheld.len());
+    let division = Division {
+        census: &census,
+        all: &senders,
+        senders: &numbers,
+        class_of: &class_of,
+        recipients: &drawn,
+        groups: &groups,
+    };
+    let mut pairs = division.pairs();
+    let order = sort(topology, &mut recipients);
+    for pair in &mut pairs {
+        pair.to = order[pair.to];
+    }
+    pairs.sort();
     Classes {
-        senders: named_senders(topology, &all, &numbers),
-        pairs: division.finish(&sizes, &order),
+        senders: named_senders(topology, &senders, &numbers, &number_of),
+        numbers: bound,
+        pairs,
         recipients,
+        shared: census.shared.into_iter().cloned().collect(),
     }
 }
 
-const EXTERNAL_SENDERS: &str = "external senders";
+/// What was drawn of each class, the smallest first: of those the first by address.
+fn in_classes(census: &Census) -> Vec<Vec<u32>> {
+    let mut found = vec![Vec::new(); census.kinds.len()];
+    for (index, drawn) in (0..).zip(&census.drawn) {
+        found[drawn.class as usize].push(index);
+    }
+    let drawn = |index: &u32| &census.drawn[*index as usize];
+    for members in &mut found {
+        put_in_order(members, |one, other| {
+            let (one, other) = (drawn(one), drawn(other));
+            let sizes = one.size.cmp(&other.size);
+            sizes.then_with(|| one.address.cmp(other.address))
+        });
+    }
+    found
+}
 
-/// Users by the server that takes their mail; people outside by their host; a device without a password
-/// on every Mailbox server. One address that two mailboxes of a server hold by mistake is one sender.
-fn senders(topology: &Topology) -> Vec<Sender> {
-    let users = topology.recipients().filter_map(|(_, recipient)| {
-        let RecipientKind::Mailbox { server, .. } = recipient.kind else {
-            return None;
-        };
-        Some(Sender {
-            kind: hybrid::mailboxes_word(topology, recipient.organization),
-            submission: Submission::User(server),
-            address: recipient.primary().clone(),
-        })
-    });
-    let outside = topology.parts().outside_senders.iter();
-    let outside = outside.map(|(address, host)| Sender {
-        kind: EXTERNAL_SENDERS,
-        submission: Submission::Host(*host),
-        address: address.clone(),
-    });
-    let devices = devices(topology).into_iter();
-    let devices = devices.map(|(server, address)| Sender {
-        kind: "anonymous devices",
-        submission: Submission::Anonymous {
-            server,
-            address: None,
-        },
-        address,
-    });
-    let all: BTreeSet<Sender> = users.chain(outside).chain(devices).collect();
-    all.into_iter().collect()
+/// So many members of a class stand in order; of more, the first does, and what comes after it is in an
+/// order that says nothing.
+const IN_ORDER: usize = 1 << 12;
+
+fn put_in_order<T>(members: &mut [T], compare: impl Fn(&T, &T) -> std::cmp::Ordering) {
+    if members.len() <= IN_ORDER {
+        return members.sort_by(compare);
+    }
+    let indexes = 0..members.len();
+    let first = indexes.min_by(|one, other| compare(&members[*one], &members[*other]));
+    members.swap(0, first.unwrap_or(0));
+}
+
+/// The classes of recipients as they were drawn, without names.
+fn recipient_classes(census: &Census, drawn: &[Vec<u32>]) -> Vec<RecipientClass> {
+    let class = |(kind, indexes): (&&'static str, &Vec<u32>)| {
+        let drawn = || indexes.iter().map(|index| &census.drawn[*index as usize]);
+        let mut members: Vec<Mailbox> = drawn().map(|each| each.address.clone()).collect();
+        put_in_order(&mut members, Ord::cmp);
+        RecipientClass {
+            name: String::new(),
+            kind,
+            members,
+            numbers: drawn().map(|each| each.number).collect(),
+        }
+    };
+    census.kinds.iter().zip(drawn).map(class).collect()
+}
+
+/// Puts the classes in order and gives each its name; where in that order each of those before is.
+fn sort(topology: &Topology, classes: &mut Vec<RecipientClass>) -> Vec<usize> {
+    let mut numbered: Vec<(usize, RecipientClass)> =
+        std::mem::take(classes).into_iter().enumerate().collect();
+    numbered.sort_by(|(_, a), (_, b)| (a.kind, &a.members[0]).cmp(&(b.kind, &b.members[0])));
+    let mut order = vec![0; numbered.len()];
+    for (position, (before, _)) in numbered.iter().enumerate() {
+        order[*before] = position;
+    }
+    classes.extend(numbered.into_iter().map(|(_, class)| class));
+    name_recipients(topology, classes);
+    order
+}
+
+/// What tells senders of one kind at one door apart.
+#[derive(PartialEq, Eq, Hash)]
+enum Own<'a> {
+    /// The class of the sender's address.
+    Class(u32),
+    /// The portrait of an address that nobody writes to.
+    Portrait(&'a [u64]),
 }
 
 /// The senders of each class, by number: the organization's own people first.
-fn sender_classes<'a>(all: &Senders<'a>, painter: &mut Painter<'a>) -> Vec<Vec<usize>> {
-    let ruled = all.places(painter.background());
-    let mut found: HashMap<_, Vec<usize>> = HashMap::new();
-    for (number, sender) in all.all.iter().enumerate() {
-        let key = painter.draw(&sender.address).key;
-        let key = (sender.kind, &sender.submission, ruled.get(&number), key);
-        found.entry(key).or_default().push(number);
+fn sender_classes<'a>(
+    scene: &Scene<'a>,
+    senders: &'a Senders<'a>,
+    census: &Census<'_>,
+) -> Vec<Vec<u32>> {
+    let ruled = places_in_background(scene, senders);
+    let mut classes = vec![None; senders.numbers()];
+    for own in &census.own {
+        classes[own.sender as usize] = Some(own.class);
+    }
+    let users = number(senders.numbers() - senders.others.len());
+    let mut painter = scene.painter();
+    let portraits = senders.others.iter().map(|sender| {
+        let mut portrait = Portrait::default();
+        let address = &sender.address;
+        painter.draw(address, scene.holders(address), &mut portrait);
+        portrait.key
+    });
+    let portraits: Vec<Vec<u64>> = portraits.collect();
+    let mut found: HashMap<_, Vec<u32>> = HashMap::new();
+    for (sender, class) in (0..).zip(classes) {
+        let own = match (class, sender >= users) {
+            (Some(class), _) => Own::Class(class),
+            (None, true) => Own::Portrait(&portraits[(sender - users) as usize]),
+            (None, false) => continue,
+        };
+        let door = (senders.kind(sender), senders.submission(sender));
+        let key = (door, ruled.get(&sender), own);
+        found.entry(key).or_default().push(sender);
     }
     let rank = |kind| match kind {
         "on-premises mailboxes" => 0,
@@ -159,32 +235,82 @@ fn sender_classes<'a>(all: &Senders<'a>, painter: &mut Painter<'a>) -> Vec<Vec<u
         EXTERNAL_SENDERS => 2,
         _ => 3,
     };
-    let mut found: Vec<Vec<usize>> = found.into_values().collect();
-    found.sort_by_cached_key(|numbers| {
-        let first = &all.all[numbers[0]];
-        let domain = first.address.domain.clone();
+    let mut found: Vec<Vec<u32>> = found.into_values().collect();
+    let address = |sender: &u32| senders.address(*sender);
+    for members in &mut found {
+        put_in_order(members, |one, other| address(one).cmp(address(other)));
+    }
+    found.sort_by_cached_key(|members| {
+        let first = members[0];
+        let address = senders.address(first);
+        let kind = senders.kind(first);
         (
-            rank(first.kind),
-            first.submission.clone(),
-            domain,
-            numbers[0],
+            rank(kind),
+            senders.submission(first),
+            address.domain.clone(),
+            kind,
+            address.clone(),
         )
     });
     found
 }
 
+/// The number of each sender's address, and one above all numbers of addresses.
+fn sender_numbers(
+    topology: &Topology,
+    senders: &Senders,
+    census: &Census,
+    unheld: usize,
+) -> (Vec<u32>, usize) {
+    let mut found = vec![u32::MAX; senders.numbers()];
+    for own in &census.own {
+        found[own.sender as usize] = own.number;
+    }
+    // Nobody writes to these: devices have no mailbox.
+    let mut bound = topology.address_numbers() + unheld;
+    let mut new: HashMap<&Mailbox, u32> = HashMap::new();
+    let users = senders.numbers() - senders.others.len();
+    for (sender, number_of) in senders.others.iter().zip(&mut found[users..]) {
+        if *number_of == u32::MAX {
+            *number_of = *new.entry(&sender.address).or_insert_with(|| {
+                bound += 1;
+                number(bound - 1)
+            });
+        }
+    }
+    (found, bound)
+}
+
+/// The places of senders in what mail-flow rules bring in.
+fn places_in_background<'a>(
+    scene: &Scene<'a>,
+    senders: &'a Senders<'a>,
+) -> HashMap<u32, Vec<Place>> {
+    let mut seeker = Seeker::new(senders);
+    seeker.seek(&scene.background, &mut scene.painter().held);
+    let mut found: HashMap<u32, Vec<Place>> = HashMap::new();
+    for (sender, place) in &seeker.places {
+        found.entry(*sender).or_default().push(*place);
+    }
+    found
+}
+
 /// The classes of senders, each with its name.
-fn named_senders(topology: &Topology, all: &Senders, numbers: &[Vec<usize>]) -> Vec<SenderClass> {
-    let class = |numbers: &Vec<usize>| {
-        let members = numbers
-            .iter()
-            .map(|number| all.all[*number].address.clone());
-        let first = &all.all[numbers[0]];
+fn named_senders(
+    topology: &Topology,
+    all: &Senders,
+    numbers: &[Vec<u32>],
+    number_of: &[u32],
+) -> Vec<SenderClass> {
+    let class = |numbers: &Vec<u32>| {
+        let numbered = numbers.iter().map(|sender| number_of[*sender as usize]);
+        let members = numbers.iter().map(|number| all.address(*number).clone());
         SenderClass {
             name: String::new(),
-            kind: first.kind,
+            kind: all.kind(numbers[0]),
             members: members.collect(),
-            submission: first.submission.clone(),
+            numbers: numbered.collect(),
+            submission: all.submission(numbers[0]),
         }
     };
     let mut classes: Vec<SenderClass> = numbers.iter().map(class).collect();
@@ -207,46 +333,6 @@ fn name_senders(topology: &Topology, classes: &mut [SenderClass]) {
     }
 }
 
-/// Classes of recipients while they are found.
-#[derive(Default)]
-struct RecipientClasses {
-    /// By the word for the kind and the portrait.
-    known: HashMap<(&'static str, Vec<u32>), usize>,
-    classes: Vec<RecipientClass>,
-}
-
-impl RecipientClasses {
-    /// Puts an address into its class, and says which that is.
-    fn add(&mut self, address: &Mailbox, kind: &'static str, portrait: Portrait) -> usize {
-        let next = self.classes.len();
-        let class = *self.known.entry((kind, portrait.key)).or_insert(next);
-        if class == next {
-            self.classes.push(RecipientClass {
-                name: String::new(),
-                kind,
-                members: Vec::new(),
-            });
-        }
-        self.classes[class].members.push(address.clone());
-        class
-    }
-
-    /// The classes in order, each with its name, and where in that order each of those before is.
-    fn finish(self, topology: &Topology) -> (Vec<RecipientClass>, Vec<usize>) {
-        let mut numbered: Vec<(usize, RecipientClass)> =
-            self.classes.into_iter().enumerate().collect();
-        numbered.sort_by(|(_, a), (_, b)| (a.kind, &a.members[0]).cmp(&(b.kind, &b.members[0])));
-        let mut order = vec![0; numbered.len()];
-        for (position, (before, _)) in numbered.iter().enumerate() {
-            order[*before] = position;
-        }
-        let mut classes: Vec<RecipientClass> =
-            numbered.into_iter().map(|(_, class)| class).collect();
-        name_recipients(topology, &mut classes);
-        (classes, order)
-    }
-}
-
 fn name_recipients(topology: &Topology, classes: &mut [RecipientClass]) {
     let qualifiers = |class: &RecipientClass| {
         let address = &class.members[0];
@@ -265,136 +351,4 @@ fn name_recipients(topology: &Topology, classes: &mut [RecipientClass]) {
     for (class, name) in classes.iter_mut().zip(names) {
         class.name = name;
     }
-}
-
-/// A scanner or application beside every server that serves clients of its own organization: it
-/// writes from an address of the default domain that no recipient has.
-fn devices(topology: &Topology) -> Vec<(ServerId, Mailbox)> {
-    let default = |organization| {
-        let own = topology
-            .accepted_domains()
-            .filter(move |(_, accepted)| accepted.organization == organization);
-        let mut own: Vec<_> = own.map(|(_, accepted)| accepted).collect();
-        own.sort_by_key(|accepted| !accepted.default);
-        own.first().map(|accepted| accepted.domain.clone())
-    };
-    topology
-        .servers()
-        .filter(|(_, server)| server.role == ServerRole::Mailbox)
-        .filter_map(|(id, server)| {
-            let domain = default(server.organization)?;
-            Some((id, Mailbox::parse(&format!("device@{domain}")).ok()?))
-        })
-        .collect()
-}
-
-/// An address that nobody has in every domain that some organization relays: where nobody says no, it
-/// may go round.
-fn unknown_recipients(topology: &Topology) -> BTreeSet<Mailbox> {
-    let relayed = topology
-        .accepted_domains()
-        .filter(|(_, accepted)| accepted.kind == DomainType::InternalRelay);
-    let nobody = |domain: &Domain| {
-        let free = |address: &Mailbox| {
-            topology
-                .organizations()
-                .all(|(id, _)| topology.recipients_at(id, address).is_empty())
-        };
-        (0..)
-            .map_while(|number: u32| Mailbox::parse(&format!("nobody{number}@{domain}")).ok())
-            .find(free)
-    };
-    relayed
-        .filter_map(|(_, accepted)| nobody(&accepted.domain))
-        .collect()
-}
-
-/// The addresses of all recipients and people outside, less routing addresses: what lies in a
-/// tenant's own `onmicrosoft.com` domains is for servers, not for people.
-fn written_addresses(topology: &Topology) -> BTreeSet<Mailbox> {
-    let recipients = topology.recipients().flat_map(|(_, recipient)| {
-        recipient
-            .addresses
-            .iter()
-            .enumerate()
-            .filter(|(index, address)| *index == 0 || !is_routing_address(address))
-    });
-    let outside = topology
-        .parts()
-        .outside_senders
-        .iter()
-        .map(|(address, _)| address);
-    recipients
-        .map(|(_, address)| address)
-        .chain(outside)
-        .chain(&topology.parts().outside_recipients)
-        .cloned()
-        .collect()
-}
-
-/// Whether an address lies in a domain of Microsoft's that every tenant has.
-pub(super) fn is_routing_address(address: &Mailbox) -> bool {
-    is_routing_domain(&address.domain)
-}
-
-/// Whether a domain is one of Microsoft's that every tenant has.
-pub(super) fn is_routing_domain(domain: &Domain) -> bool {
-    domain.as_str().ends_with(".onmicrosoft.com")
-}
-
-fn is_group(recipient: &Recipient) -> bool {
-    matches!(recipient.kind, RecipientKind::Group { .. })
-}
-
-/// The documented word for what an address is: the organization that has the mailbox says.
-fn recipient_word(topology: &Topology, holders: &[RecipientId]) -> &'static str {
-    let recipients = || holders.iter().map(|id| topology.recipient(*id));
-    if let Some(group) = recipients().find(|recipient| is_group(recipient)) {
-        return if group.require_sender_authentication {
-            GROUPS
-        } else {
-            OPEN_GROUPS
-        };
-    }
-    let mailbox =
-        recipients().find(|recipient| matches!(recipient.kind, RecipientKind::Mailbox { .. }));
-    match mailbox {
-        Some(mailbox) => hybrid::mailboxes_word(topology, mailbox.organization),
-        None if holders.is_empty() => "external recipients",
-        None if recipients()
-            .any(|recipient| matches!(recipient.kind, RecipientKind::RemoteGroup { .. })) =>
-        {
-            "written-back groups without a group"
-        }
-        None => "mail users",
-    }
-}
-
-/// Names of classes: the kind alone where it is alone, else with the qualifiers that it takes.
-fn unique_names<'a>(
-    classes: impl Iterator<Item = (&'static str, [String; 2], &'a Mailbox)>,
-) -> Vec<String> {
-    let forms: Vec<[String; 5]> = classes
-        .map(|(kind, [first, second], example)| {
-            let both = format!("{first} {second}");
-            let with =
-                |qualifier: &str| format!("{kind} {}", qualifier.trim()).trim_end().to_owned();
-            [
-                kind.to_owned(),
-                with(&first),
-                with(&second),
-                with(&both),
-                format!("{kind} like {example}"),
-            ]
-        })
-        .collect();
-    let mut met: HashMap<(usize, &str), usize> = HashMap::new();
-    for (level, name) in forms.iter().flat_map(|form| form.iter().enumerate()) {
-        *met.entry((level, name)).or_default() += 1;
-    }
-    let alone = |form: &[String; 5], level: usize| met[&(level, form[level].as_str())] == 1;
-    forms
-        .iter()
-        .map(|form| form[(0..4).find(|level| alone(form, *level)).unwrap_or(4)].clone())
-        .collect()
 }

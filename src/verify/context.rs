@@ -1,13 +1,13 @@
 //! What rules look at and give: the survey of a world, and findings with the flows they explain.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::BTreeSet;
 
 use super::finding::{Finding, Fix};
 use super::questions::{Asked, Survey};
 use crate::diag::Diagnostic;
 use crate::dns::Zones;
 use crate::flow::{Disposition, FlagKind, Flow, Fork, Submission};
-use crate::mail::{EnhancedStatus, Mailbox};
+use crate::mail::EnhancedStatus;
 use crate::model::{OrganizationId, RecipientId, RecipientKind, Topology};
 
 /// What a rule looks at.
@@ -93,19 +93,11 @@ impl<'a> Context<'a> {
         let all = || claims.iter().map(|index| &self.survey.asked[*index]);
         let any = all().any(|asked| self.is_amiss(asked));
         let counted = || all().filter(|asked| !any || self.is_amiss(asked));
-        // Each class once: a class may have a million addresses, and be asked about a thousand times.
+        // Each class once: it may be asked about a thousand times.
         let senders: BTreeSet<usize> = counted().map(|asked| asked.from).collect();
         let recipients: BTreeSet<usize> = counted().map(|asked| asked.to).collect();
-        let from = senders
-            .iter()
-            .map(|class| &self.survey.senders[*class].members);
-        let to = recipients
-            .iter()
-            .map(|class| &self.survey.recipients[*class].members);
-        from.chain(to)
-            .flatten()
-            .collect::<HashSet<&Mailbox>>()
-            .len()
+        self.survey
+            .count(senders.into_iter(), recipients.into_iter())
     }
 
     /// Ends a finding: it explains these questions, and the flow that shows it best is its witness.

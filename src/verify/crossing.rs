@@ -11,8 +11,8 @@ use crate::dns::{self, Failure, Targets, View, Zones};
 use crate::flow::{Disposition, FlagKind, Fork};
 use crate::mail::{ByteSize, Domain, NamePattern};
 use crate::model::{
-    DomainPattern, ReceiveConnector, ReceiveConnectorId, RecipientKind, Routing, SendConnector,
-    SendConnectorId, ServerId, SmartHost, Topology,
+    DomainPattern, ReceiveConnector, ReceiveConnectorId, Routing, SendConnector, SendConnectorId,
+    ServerId, SmartHost, Topology,
 };
 use crate::route::{self, Connection, Peer, Subject};
 
@@ -87,26 +87,14 @@ impl Crossing<'_> {
     /// The domains that the tenant's mail users have on premises. What is below `onmicrosoft.com` is
     /// the tenant's own, wherever it is accepted too.
     pub(super) fn domains(&self) -> BTreeSet<&Domain> {
-        let mut found: BTreeSet<&Domain> = BTreeSet::new();
-        for (_, recipient) in self.topology.recipients() {
-            if recipient.organization != self.pair.tenant {
-                continue;
-            }
-            if let RecipientKind::MailUser {
-                target_address: Some(target),
-                ..
-            } = &recipient.kind
-            {
-                found.insert(&target.domain);
-            }
-        }
+        let found = self.topology.target_domains(self.pair.tenant).iter();
         let on_premises = |domain: &&Domain| {
             let accepted = self
                 .topology
                 .accepted_domain_for(self.pair.on_premises, domain);
             accepted.is_some() && !domain.as_str().ends_with(".onmicrosoft.com")
         };
-        found.into_iter().filter(on_premises).collect()
+        found.filter(on_premises).collect()
     }
 
     /// Where the hosts of a connector lead, as the Internet sees their names. Names whose zone the world

@@ -3,7 +3,6 @@
 
 use std::collections::BTreeMap;
 
-use super::classes::is_routing_address;
 use super::context::{Context, Found, in_words};
 use super::edit;
 use super::finding::{Edit, Finding, Fix, Side};
@@ -11,6 +10,7 @@ use super::hybrid::{self, Pair};
 use super::powershell;
 use super::stage::{Rule, Stage};
 use super::unknown;
+use super::written::is_routing_address;
 use crate::diag::Diagnostic;
 use crate::flow::Fork;
 use crate::mail::Mailbox;
@@ -37,7 +37,7 @@ fn secondary_group_addresses(context: &Context<'_>) -> Vec<Found> {
     let topology = context.topology;
     let mut found = Vec::new();
     for pair in hybrid::pairs(topology) {
-        for (_, group) in topology.recipients() {
+        for (_, group) in topology.groups() {
             if group.organization != pair.tenant
                 || !matches!(group.kind, RecipientKind::Group { .. })
             {
@@ -134,7 +134,7 @@ fn without_address(group: &Recipient, address: &Mailbox) -> Fix {
 fn unknown_members(context: &Context<'_>) -> Vec<Found> {
     let topology = context.topology;
     let mut found = Vec::new();
-    for (_, group) in topology.recipients() {
+    for (_, group) in topology.groups() {
         let RecipientKind::Group { members, .. } = &group.kind else {
             continue;
         };
@@ -227,7 +227,7 @@ fn echo_off(context: &Context<'_>) -> Vec<Found> {
 fn silent_subscribers(topology: &Topology, pair: Pair) -> BTreeMap<RecipientId, &Recipient> {
     let mut silent = BTreeMap::new();
     for (_, group) in topology
-        .recipients()
+        .groups()
         .filter(|(_, group)| group.organization == pair.tenant)
     {
         let RecipientKind::Group { subscribers, .. } = &group.kind else {

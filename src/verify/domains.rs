@@ -8,63 +8,91 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fmt::Write as _;
+use std::hash::{Hash, Hasher};
 
+use rayon::prelude::*;
+
+use super::word::word;
 use crate::dns::{self, Targets, View, Zones};
 use crate::mail::Domain;
 use crate::model::{DomainPattern, DomainType, Parts, RecipientKind, Topology};
 
 /// For each domain the first of those that are like it.
-pub(super) struct Domains(HashMap<Domain, Domain>);
+pub(super) struct Domains {
+    first: HashMap<Domain, Domain>,
+    /// A number for those that are alike, by where the text of a domain lies.
+    numbers: HashMap<usize, u64>,
+}
 
 impl Domains {
     /// Compares the domains of all addresses of a world.
     pub(super) fn new(topology: &Topology, zones: &Zones) -> Self {
         let mentions = Mentions::of(topology.parts());
+        let (found, texts) = domains(topology.parts());
         let mut alike: BTreeMap<String, Domain> = BTreeMap::new();
         let mut first = HashMap::new();
-        for domain in domains(topology.parts()) {
+        for domain in found {
             if let Some(text) = describe(topology, zones, &mentions, domain) {
                 let like = alike.entry(text).or_insert_with(|| domain.clone());
                 first.insert(domain.clone(), like.clone());
             }
         }
-        Self(first)
+        let mut all = Self {
+            first,
+            numbers: HashMap::new(),
+        };
+        let numbers = texts
+            .into_iter()
+            .map(|domain| (text_of(domain), word(all.of(domain))));
+        all.numbers = numbers.collect();
+        all
     }
 
     /// The domain that stands for this one.
-    pub(super) fn of<'a>(&'a self, domain: &'a Domain) -> &'a Domain {
-        self.0.get(domain).unwrap_or(domain)
+    fn of<'a>(&'a self, domain: &'a Domain) -> &'a Domain {
+        self.first.get(domain).unwrap_or(domain)
+    }
+
+    /// Writes a number that domains have in common which are alike.
+    pub(super) fn write(&self, domain: &Domain, hasher: &mut impl Hasher) {
+        let known = self.numbers.get(&text_of(domain)).copied();
+        known.unwrap_or_else(|| word(self.of(domain))).hash(hasher);
     }
 }
 
-/// Every domain that an address of the world is in, in order.
-fn domains(parts: &Parts) -> BTreeSet<&Domain> {
-    // Addresses share their domains, so that most are known by where their text lies.
-    let mut seen = HashSet::new();
-    let mut found = BTreeSet::new();
-    let mut add = |domain| {
-        let text: &str = Domain::as_str(domain);
-        if seen.insert(text.as_ptr()) {
-            found.insert(domain);
+/// Where the text of a domain lies: addresses share their domains, so that most are known by that.
+fn text_of(domain: &Domain) -> usize {
+    domain.as_str().as_ptr().addr()
+}
+
+/// Every domain that an address of the world is in, in order, and all their texts.
+fn domains(parts: &Parts) -> (BTreeSet<&Domain>, Vec<&Domain>) {
+    let recipients = parts.recipients.par_chunks(1 << 16);
+    let texts = recipients.map(|recipients| {
+        let mut texts = HashMap::new();
+        for recipient in recipients {
+            let target = match &recipient.kind {
+                RecipientKind::MailUser { target_address, .. } => target_address.as_ref(),
+                _ => None,
+            };
+            for address in recipient.addresses.iter().chain(target) {
+                texts.insert(text_of(&address.domain), &address.domain);
+            }
         }
-    };
-    for recipient in &parts.recipients {
-        recipient
-            .addresses
-            .iter()
-            .for_each(|each| add(&each.domain));
-        if let RecipientKind::MailUser {
-            target_address: Some(target),
-            ..
-        } = &recipient.kind
-        {
-            add(&target.domain);
-        }
-    }
+        texts
+    });
+    let mut texts: HashMap<usize, &Domain> = texts.reduce(HashMap::new, |mut all, more| {
+        all.extend(more);
+        all
+    });
     let senders = parts.outside_senders.iter().map(|(address, _)| address);
-    let outside = senders.chain(&parts.outside_recipients);
-    outside.for_each(|address| add(&address.domain));
-    found
+    for address in senders.chain(&parts.outside_recipients) {
+        texts.insert(text_of(&address.domain), &address.domain);
+    }
+    (
+        texts.values().copied().collect(),
+        texts.into_values().collect(),
+    )
 }
 
 /// What routing reads of a domain; `None` where it is special.

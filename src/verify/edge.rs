@@ -14,8 +14,8 @@ use crate::diag::{Diagnostic, Location};
 use crate::flow::{FlagKind, Fork};
 use crate::mail::Domain;
 use crate::model::{
-    DomainPattern, DomainType, OrganizationId, RecipientKind, RemoteDomain, SendConnector,
-    ServerId, ServerRole, Topology,
+    DomainPattern, DomainType, OrganizationId, RemoteDomain, SendConnector, ServerId, ServerRole,
+    Topology,
 };
 
 /// The rules of this file.
@@ -204,14 +204,8 @@ impl EdgeDomain<'_> {
 
     /// Whether target addresses of the organization's own recipients lie in the domain.
     fn has_target_addresses(&self) -> bool {
-        self.topology().recipients().any(|(_, recipient)| {
-            recipient.organization == self.organization
-                && matches!(
-                    &recipient.kind,
-                    RecipientKind::MailUser { target_address: Some(target), .. }
-                        if target.domain == *self.domain
-                )
-        })
+        let domains = self.topology().target_domains(self.organization);
+        domains.contains(self.domain)
     }
 
     /// `Set-RemoteDomain -TargetDeliveryDomain`, after `New-RemoteDomain` where there is none.

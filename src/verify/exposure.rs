@@ -4,13 +4,13 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use super::classes::is_routing_domain;
 use super::context::{Context, Found};
 use super::edit;
 use super::finding::{Finding, Side};
 use super::hybrid::{self, Pair};
 use super::powershell;
 use super::stage::{Rule, Stage};
+use super::written::is_routing_domain;
 use crate::dns::{self, Targets, View};
 use crate::flow::{Flow, Question, origin, walk};
 use crate::mail::{ByteSize, Domain, Mailbox, MessageKind, ReversePath};

@@ -39,8 +39,8 @@ struct Forwards<'a> {
 /// What the mailboxes of a world forward automatically, in the order of their addresses.
 fn automatic(topology: &Topology) -> Vec<Forwards<'_>> {
     let mut all = Vec::new();
-    for (_, mailbox) in topology.recipients() {
-        if mailbox.exceptions.is_none() || !matches!(mailbox.kind, RecipientKind::Mailbox { .. }) {
+    for (_, mailbox) in topology.exceptions() {
+        if !matches!(mailbox.kind, RecipientKind::Mailbox { .. }) {
             continue;
         }
         let forwarding = &mailbox.policy().forwarding;

@@ -3,9 +3,10 @@
 //! its target address, to where it is forwarded, to those who get copies of what a group gets, to the
 //! manager who gets its reports, to the mailbox where messages wait for a moderator.
 
-use std::fmt::Write as _;
+use std::hash::{Hash, Hasher};
 
 use super::domains::Domains;
+use super::held::Held;
 use crate::mail::Mailbox;
 use crate::model::{Member, Moderation, Recipient, RecipientId, RecipientKind, Topology};
 
@@ -64,6 +65,19 @@ pub(super) struct Edge<'a> {
     pub(super) to: Point<'a>,
 }
 
+/// A point that was met on the way from an address.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Met<'a> {
+    /// The point.
+    pub(super) point: Point<'a>,
+    /// The number of the point it was met from; `None`: it is where the way begins.
+    pub(super) from: Option<u32>,
+    /// How it was met.
+    pub(super) way: Option<Way>,
+    /// Whether nobody is like it where it was met.
+    pub(super) alone: bool,
+}
+
 /// Which list of senders a recipient has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) enum ListKind {
@@ -93,10 +107,7 @@ pub(super) fn holders<'a>(
     topology: &'a Topology,
     address: &'a Mailbox,
 ) -> impl Iterator<Item = RecipientId> + 'a {
-    topology
-        .organizations()
-        .flat_map(move |(organization, _)| topology.recipients_at(organization, address))
-        .copied()
+    topology.holders(address).iter().copied()
 }
 
 /// Whether a user's own posts to groups come back.
@@ -110,19 +121,14 @@ pub(super) fn wants_echo(recipient: &Recipient) -> bool {
 }
 
 /// What routing reads of a recipient, but for those it names and for what it is to a sender.
-pub(super) fn describe(recipient: &Recipient, alike: &Domains, text: &mut String) {
-    let _ = write!(
-        text,
-        "{}:{}:{}:{}",
-        recipient.organization.index(),
-        recipient.type_details(),
-        alike.of(&recipient.primary().domain),
-        recipient.require_sender_authentication,
-    );
+pub(super) fn describe(recipient: &Recipient, alike: &Domains, hasher: &mut impl Hasher) {
+    recipient.organization.index().hash(hasher);
+    recipient.type_details().hash(hasher);
+    alike.write(&recipient.primary().domain, hasher);
+    recipient.require_sender_authentication.hash(hasher);
     if let Some(policy) = recipient.exceptions.as_deref() {
-        let _ = write!(
-            text,
-            ":{:?}:{}:{:?}:{:?}:{:?}:{}:{}:{:?}:{}:{}:{}",
+        let text = format!(
+            "{:?}:{}:{:?}:{:?}:{:?}:{}:{}:{:?}:{}:{}:{}",
             policy.mailbox_type,
             policy.forwarding.deliver_too,
             policy.max_send_size,
@@ -135,20 +141,18 @@ pub(super) fn describe(recipient: &Recipient, alike: &Domains, text: &mut String
             policy.has_database,
             policy.licensed,
         );
+        text.hash(hasher);
     }
-    let _ = match &recipient.kind {
-        RecipientKind::Mailbox { server, .. } => write!(text, ":{}", server.index()),
-        RecipientKind::RemoteGroup { mail_enabled, .. } => write!(text, ":{mail_enabled}"),
-        RecipientKind::DistributionGroup(group) => write!(
-            text,
-            ":{}:{:?}:{}:{}",
-            group.broken,
-            group.expansion_server,
-            group.report_to_originator,
-            group.report_to_manager
-        ),
-        RecipientKind::Group { .. } | RecipientKind::MailUser { .. } => Ok(()),
-    };
+    match &recipient.kind {
+        RecipientKind::Mailbox { server, .. } => server.index().hash(hasher),
+        RecipientKind::RemoteGroup { mail_enabled, .. } => mail_enabled.hash(hasher),
+        RecipientKind::DistributionGroup(group) => {
+            let expansion = group.expansion_server.map(|server| server.index());
+            let reports = (group.report_to_originator, group.report_to_manager);
+            (format!("{:?}", group.broken), expansion, reports).hash(hasher);
+        }
+        RecipientKind::Group { .. } | RecipientKind::MailUser { .. } => {}
+    }
 }
 
 /// The lists of senders that a recipient has.
@@ -187,10 +191,14 @@ fn moderators<'a>(recipient: &'a Recipient, moderation: &'a Moderation) -> &'a [
 }
 
 /// The ways on from a point, in the order in which routing goes them.
-pub(super) fn edges<'a>(topology: &'a Topology, point: Point<'a>) -> Vec<Edge<'a>> {
+pub(super) fn edges<'a>(point: Point<'a>, held: &mut Held<'a>) -> Vec<Edge<'a>> {
+    let topology = held.topology();
     match point {
-        Point::Address(address) => holders(topology, address)
+        Point::Address(address) => held
+            .by(address)
+            .iter()
             .map(|id| {
+                let id = *id;
                 let primary = topology.recipient(id).primary() == address;
                 let way = if primary {
                     Way::Holder
@@ -206,7 +214,7 @@ pub(super) fn edges<'a>(topology: &'a Topology, point: Point<'a>) -> Vec<Edge<'a
         Point::Recipient(id) => {
             let mut edges = Vec::new();
             of_policy(topology.recipient(id), &mut edges);
-            of_kind(topology, topology.recipient(id), &mut edges);
+            of_kind(topology.recipient(id), held, &mut edges);
             edges
         }
     }
@@ -242,7 +250,8 @@ fn of_policy<'a>(recipient: &'a Recipient, edges: &mut Vec<Edge<'a>>) {
 }
 
 /// Where a recipient's mail goes because of what it is.
-fn of_kind<'a>(topology: &'a Topology, recipient: &'a Recipient, edges: &mut Vec<Edge<'a>>) {
+fn of_kind<'a>(recipient: &'a Recipient, held: &mut Held<'a>, edges: &mut Vec<Edge<'a>>) {
+    let topology = held.topology();
     let primary = Point::Address(recipient.primary());
     let mut lead = |way, to| edges.push(Edge { way, to });
     match &recipient.kind {
@@ -272,7 +281,8 @@ fn of_kind<'a>(topology: &'a Topology, recipient: &'a Recipient, edges: &mut Vec
     }
     // An address that others hold too is nobody's, where it is looked up again.
     let own = recipient.organization;
-    if topology.recipients_at(own, recipient.primary()).len() > 1 {
+    let of_own = |id: &&RecipientId| topology.recipient(**id).organization == own;
+    if held.by(recipient.primary()).iter().filter(of_own).count() > 1 {
         lead(Way::Primary, primary);
     }
 }

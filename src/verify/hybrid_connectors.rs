@@ -19,8 +19,7 @@ use crate::diag::{Diagnostic, Location};
 use crate::flow::{FlagKind, Flow, Fork, Hop, Submission};
 use crate::mail::{Domain, EnhancedStatus};
 use crate::model::{
-    Certificate, OrganizationId, ReceiveConnectorId, RecipientKind, SendConnector, ServerId,
-    Settings, Topology,
+    Certificate, OrganizationId, ReceiveConnectorId, SendConnector, ServerId, Settings, Topology,
 };
 use crate::route::{Event, Subject};
 
@@ -497,24 +496,10 @@ fn install(topology: &Topology, certificate: &Certificate, server: ServerId) -> 
 /// Domains of target addresses that no hybrid connector carries.
 fn target_domains_of(context: &Context<'_>, pair: Pair) -> Vec<Found> {
     let topology = context.topology;
-    let mut domains: BTreeSet<&Domain> = BTreeSet::new();
-    for (_, recipient) in topology
-        .recipients()
-        .filter(|(_, recipient)| recipient.organization == pair.on_premises)
-    {
-        if let RecipientKind::MailUser {
-            target_address: Some(target),
-            ..
-        } = &recipient.kind
-            && topology
-                .accepted_domain_for(pair.tenant, &target.domain)
-                .is_some()
-        {
-            domains.insert(&target.domain);
-        }
-    }
+    let accepted = |domain: &&Domain| topology.accepted_domain_for(pair.tenant, domain).is_some();
+    let domains = topology.target_domains(pair.on_premises).iter();
     let mut found = Vec::new();
-    for domain in domains {
+    for domain in domains.filter(accepted) {
         let open = context.open_where(|asked| is_from(context, asked, pair.on_premises));
         let carrier = Carrier {
             topology,

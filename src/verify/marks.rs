@@ -2,7 +2,7 @@
 //! postmaster's. Whoever is named is apart from those who are not.
 
 use std::collections::{BTreeSet, HashMap};
-use std::fmt::Write as _;
+use std::hash::{Hash, Hasher};
 
 use crate::mail::{ByteSize, Mailbox};
 use crate::model::{
@@ -45,17 +45,20 @@ impl Marks {
     }
 
     /// Writes what sets an address apart from others of its domain.
-    pub(super) fn write(&self, address: &Mailbox, text: &mut String) {
+    pub(super) fn write(&self, address: &Mailbox, hasher: &mut impl Hasher) {
         let local = address.local_part.as_str();
         // Routing reads these local-parts: reports of the organization, addresses of other types.
         let read = ["imcea", "microsoftexchange"]
             .iter()
             .any(|prefix| starts_with(local, prefix));
         if read {
-            let _ = write!(text, "|{local}");
+            local.hash(hasher);
+        }
+        if self.named.is_empty() {
+            return;
         }
         if let Some(mark) = self.named.get(address) {
-            text.push_str(mark);
+            mark.hash(hasher);
         }
     }
 }

@@ -1,9 +1,10 @@
 //! The pairs of a class of senders and a class of recipients, divided by the sender's places in the
 //! recipient's portrait.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::HashMap;
 
-use super::relation::{Place, Relation, Senders};
+use super::census::{Census, Drawn};
+use super::relation::{Relation, Senders};
 use crate::mail::Mailbox;
 
 /// Pairs of a sender and a recipient that routing cannot tell from each other.
@@ -21,120 +22,141 @@ pub(super) struct Pairs {
     pub(super) count: usize,
 }
 
-/// Pairs in which the sender has the same places.
-struct Alike {
-    count: usize,
-    example: (Mailbox, Mailbox),
-}
-
-/// The pairs while addresses are added.
+/// What pairs are made of.
 pub(super) struct Division<'a> {
-    all: &'a Senders<'a>,
-    /// The senders of each class, by number.
-    senders: &'a [Vec<usize>],
+    pub(super) census: &'a Census<'a>,
+    pub(super) all: &'a Senders<'a>,
+    /// The senders of each class, the first by address before the others.
+    pub(super) senders: &'a [Vec<u32>],
     /// The class of each sender.
-    class_of: Vec<usize>,
-    /// By recipient class, sender class and the sender's places.
-    related: HashMap<(usize, usize, Vec<Place>), Alike>,
-    /// Pairs in which the sender has no place, by recipient class and sender class.
-    strangers: HashMap<(usize, usize), (Mailbox, Mailbox)>,
-    /// By recipient class, the sender classes for which there may be a better pair of strangers.
-    open: Vec<Vec<usize>>,
+    pub(super) class_of: &'a [u32],
+    /// What is in each recipient class, in the order in which examples are looked for.
+    pub(super) recipients: &'a [Vec<u32>],
+    /// Whether a recipient class is one of Microsoft 365 Groups.
+    pub(super) groups: &'a [bool],
 }
 
-impl<'a> Division<'a> {
-    pub(super) fn new(all: &'a Senders<'a>, senders: &'a [Vec<usize>]) -> Self {
-        let mut class_of = vec![0; all.all.len()];
-        for (class, numbers) in senders.iter().enumerate() {
-            for number in numbers {
-                class_of[*number] = class;
-            }
-        }
-        Self {
-            all,
-            senders,
-            class_of,
-            related: HashMap::new(),
-            strangers: HashMap::new(),
-            open: Vec::new(),
-        }
-    }
+/// Pairs in which the sender has the same places.
+struct Alike<'a> {
+    count: usize,
+    sender: u32,
+    drawn: &'a Drawn<'a>,
+}
 
-    /// Adds an address of a recipient class; classes are numbered in the order in which they come.
-    pub(super) fn add(
-        &mut self,
-        to: usize,
-        address: &Mailbox,
-        group: bool,
-        places: &BTreeMap<usize, BTreeSet<Place>>,
-    ) {
-        if to == self.open.len() {
-            self.open.push((0..self.senders.len()).collect());
-        }
-        for (sender, places) in places {
-            let key = (to, self.class_of[*sender], places.iter().copied().collect());
-            let first = || Alike {
-                count: 0,
-                example: (self.all.all[*sender].address.clone(), address.clone()),
-            };
-            self.related.entry(key).or_insert_with(first).count += 1;
-        }
-        let mut open = std::mem::take(&mut self.open[to]);
-        open.retain(|from| !self.settles((to, *from), address, group, places));
-        self.open[to] = open;
-    }
-
-    /// Looks for a sender who has no place in the portrait of an address, and says whether no better
-    /// example will come: the first of the class, or any where the address is a group.
-    fn settles(
-        &mut self,
-        (to, from): (usize, usize),
-        address: &Mailbox,
-        group: bool,
-        places: &BTreeMap<usize, BTreeSet<Place>>,
-    ) -> bool {
-        let members = &self.senders[from];
-        let stranger = members.iter().find(|number| !places.contains_key(number));
-        let Some(stranger) = stranger else {
-            return false;
-        };
-        let example = (self.all.all[*stranger].address.clone(), address.clone());
-        let best = group || *stranger == members[0];
-        if best {
-            self.strangers.insert((to, from), example);
-        } else {
-            self.strangers.entry((to, from)).or_insert(example);
-        }
-        best
-    }
-
-    /// All pairs, in the order of the classes: `order` says where each recipient class went, `sizes` how
-    /// many members the class at each place has.
-    pub(super) fn finish(self, sizes: &[usize], order: &[usize]) -> Vec<Pairs> {
+impl Division<'_> {
+    /// All pairs, in order.
+    pub(super) fn pairs(&self) -> Vec<Pairs> {
         let mut counted: HashMap<(usize, usize), usize> = HashMap::new();
         let mut all = Vec::new();
-        for ((to, from, places), Alike { count, example }) in self.related {
-            *counted.entry((to, from)).or_default() += count;
+        for ((to, from, places), alike) in self.related() {
+            let (from, to) = (from as usize, to as usize);
+            *counted.entry((to, from)).or_default() += alike.count;
             all.push(Pairs {
                 from,
-                to: order[to],
-                relation: Relation::of(&places),
-                example,
-                count,
+                to,
+                relation: Relation::of(&self.census.places[places as usize]),
+                example: self.example(alike.sender, alike.drawn),
+                count: alike.count,
             });
         }
-        for ((to, from), example) in self.strangers {
-            let pairs = self.senders[from].len() * sizes[order[to]];
-            let related = counted.get(&(to, from)).copied().unwrap_or_default();
-            all.push(Pairs {
-                from,
-                to: order[to],
-                relation: Relation::Stranger,
-                example,
-                count: pairs - related,
-            });
+        for to in 0..self.recipients.len() {
+            for (from, (sender, drawn)) in self.strangers(to) {
+                let pairs = self.senders[from].len() * self.recipients[to].len();
+                let related = counted.get(&(to, from)).copied().unwrap_or_default();
+                all.push(Pairs {
+                    from,
+                    to,
+                    relation: Relation::Stranger,
+                    example: self.example(sender, drawn),
+                    count: pairs - related,
+                });
+            }
         }
         all.sort();
         all
+    }
+
+    fn example(&self, sender: u32, drawn: &Drawn) -> (Mailbox, Mailbox) {
+        (self.all.address(sender).clone(), drawn.address.clone())
+    }
+
+    /// By recipient class, sender class and the sender's places.
+    fn related(&self) -> HashMap<(u32, u32, u32), Alike<'_>> {
+        let mut found: HashMap<(u32, u32, u32), Alike> = HashMap::new();
+        for drawn in &self.census.drawn {
+            for (sender, places) in self.related_to(drawn) {
+                let from = self.class_of[*sender as usize];
+                let sender = *sender;
+                let alike = Alike {
+                    count: 1,
+                    sender,
+                    drawn,
+                };
+                found
+                    .entry((drawn.class, from, *places))
+                    .and_modify(|known| {
+                        known.count += 1;
+                        if self.is_before(&alike, known) {
+                            (known.sender, known.drawn) = (sender, drawn);
+                        }
+                    })
+                    .or_insert(Alike {
+                        count: 1,
+                        sender,
+                        drawn,
+                    });
+            }
+        }
+        found
+    }
+
+    fn related_to(&self, drawn: &Drawn) -> &[(u32, u32)] {
+        let related = drawn.related.start as usize..drawn.related.end as usize;
+        &self.census.related[related]
+    }
+
+    /// Whether a pair is the better example: the smaller one, then by address.
+    fn is_before(&self, one: &Alike, other: &Alike) -> bool {
+        let order = |pair: &Alike| pair.drawn.size;
+        order(one)
+            .cmp(&order(other))
+            .then_with(|| one.drawn.address.cmp(other.drawn.address))
+            .then_with(|| {
+                self.all
+                    .address(one.sender)
+                    .cmp(self.all.address(other.sender))
+            })
+            .is_lt()
+    }
+
+    /// For each sender class a pair in which the sender has no place: of the first sender of the class
+    /// if there is one, and any where the recipient is a group.
+    fn strangers(&self, to: usize) -> Vec<(usize, (u32, &Drawn<'_>))> {
+        let mut found: Vec<Option<(u32, &Drawn)>> = vec![None; self.senders.len()];
+        let mut open: Vec<usize> = (0..self.senders.len()).collect();
+        for index in &self.recipients[to] {
+            let drawn = &self.census.drawn[*index as usize];
+            let related = self.related_to(drawn);
+            open.retain(|from| {
+                let members = &self.senders[*from];
+                let has_place =
+                    |sender: &u32| related.binary_search_by_key(sender, |(s, _)| *s).is_ok();
+                let Some(stranger) = members.iter().find(|sender| !has_place(sender)) else {
+                    return true;
+                };
+                let best = self.groups[to] || *stranger == members[0];
+                if best || found[*from].is_none() {
+                    found[*from] = Some((*stranger, drawn));
+                }
+                !best
+            });
+            if open.is_empty() {
+                break;
+            }
+        }
+        let found = found.into_iter().enumerate();
+        found
+            .filter_map(|(from, pair)| Some((from, pair?)))
+            .collect()
     }
 }

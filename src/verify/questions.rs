@@ -1,7 +1,9 @@
 //! Which questions a world poses: one for each pair of classes and each range of sizes that a limit
 //! sets apart.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::BTreeSet;
+
+use rayon::prelude::*;
 
 use super::classes::{RecipientClass, SenderClass, classes};
 use super::domains::Domains;
@@ -50,6 +52,10 @@ pub(super) struct Survey {
     pub(super) recipients: Vec<RecipientClass>,
     /// Pairs of them.
     pub(super) asked: Vec<Asked>,
+    /// The numbers of addresses are below this one.
+    numbers: usize,
+    /// Addresses that several recipients of one organization hold.
+    pub(super) shared: Vec<Mailbox>,
 }
 
 impl Survey {
@@ -63,12 +69,27 @@ impl Survey {
         }
     }
 
-    /// Every address that the classes stand for.
-    pub(super) fn addresses(&self) -> HashSet<&Mailbox> {
-        let senders = self.senders.iter().flat_map(|class| &class.members);
-        senders
-            .chain(self.recipients.iter().flat_map(|class| &class.members))
-            .collect()
+    /// How many different addresses these classes of senders and of recipients have.
+    pub(super) fn count(
+        &self,
+        senders: impl Iterator<Item = usize>,
+        recipients: impl Iterator<Item = usize>,
+    ) -> usize {
+        // A class may have a million addresses: one bit for each is counted soonest.
+        let mut met = vec![0_u64; self.numbers.div_ceil(64)];
+        let mut mark = |number: &u32| met[*number as usize / 64] |= 1 << (number % 64);
+        for class in senders {
+            self.senders[class].numbers.iter().for_each(&mut mark);
+        }
+        for class in recipients {
+            self.recipients[class].numbers.iter().for_each(&mut mark);
+        }
+        met.iter().map(|bits| bits.count_ones() as usize).sum()
+    }
+
+    /// How many addresses the classes stand for.
+    pub(super) fn addresses(&self) -> usize {
+        self.count(0..self.senders.len(), 0..self.recipients.len())
     }
 
     /// The class of an address as a recipient.
@@ -110,9 +131,12 @@ pub(super) fn survey(topology: &Topology, zones: &Zones) -> Survey {
     let classes = classes(topology, &Domains::new(topology, zones));
     let sizes = size_limits(topology);
     let mut asked: Vec<Asked> = Vec::new();
-    for pairs in &classes.pairs {
+    let all = classes.pairs.par_iter().map(|pairs| {
         let submission = &classes.senders[pairs.from].submission;
-        let answers = answers(topology, zones, submission, &pairs.example, &sizes);
+        answers(topology, zones, submission, &pairs.example, &sizes)
+    });
+    let all: Vec<Vec<(SizeBucket, Flow)>> = all.collect();
+    for (pairs, answers) in classes.pairs.iter().zip(all) {
         let before = asked
             .iter()
             .rposition(|asked| (asked.from, asked.to) != (pairs.from, pairs.to))
@@ -123,6 +147,8 @@ pub(super) fn survey(topology: &Topology, zones: &Zones) -> Survey {
         senders: classes.senders,
         recipients: classes.recipients,
         asked,
+        numbers: classes.numbers,
+        shared: classes.shared,
     }
 }
 
@@ -184,7 +210,7 @@ fn size_limits(topology: &Topology) -> BTreeSet<ByteSize> {
         let transport = &organization.transport;
         [transport.max_send_size, transport.max_receive_size]
     });
-    let recipients = topology.recipients().flat_map(|(_, recipient)| {
+    let recipients = topology.exceptions().flat_map(|(_, recipient)| {
         let policy = recipient.exceptions.as_deref();
         let limits = policy.map(|policy| [policy.max_send_size, policy.max_receive_size]);
         limits.into_iter().flatten()

@@ -1,13 +1,15 @@
 //! Who writes, and what a sender is to those who come to see the message.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::BTreeMap;
 
-use super::graph::{ListKind, Point, Way, holders, wants_echo};
+use super::graph::{ListKind, Point, Way, wants_echo};
+use super::held::Held;
+use super::hybrid;
 use super::marks;
 use super::portrait::Portrait;
 use crate::flow::Submission;
 use crate::mail::Mailbox;
-use crate::model::{Member, RecipientId, Topology};
+use crate::model::{Member, RecipientId, RecipientKind, ServerId, ServerRole, Topology};
 
 /// Somebody who writes.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -20,6 +22,9 @@ pub(super) struct Sender {
     pub(super) address: Mailbox,
 }
 
+/// The word for people outside.
+pub(super) const EXTERNAL_SENDERS: &str = "external senders";
+
 /// A place of the sender in the portrait of a recipient.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) enum Place {
@@ -31,6 +36,8 @@ pub(super) enum Place {
         way: Option<Way>,
         /// Whether it wants its own posts back.
         echo: bool,
+        /// Whether nobody else is met in the same way.
+        alone: bool,
     },
     /// A list of senders names it.
     Named {
@@ -39,6 +46,22 @@ pub(super) enum Place {
         /// Which of them.
         kind: ListKind,
     },
+}
+
+/// Whether a sender with these places finds what a stranger finds: as a member of a distribution group
+/// it gets a copy of what it posts like any other member (Exchange Server, "Distribution groups").
+pub(super) fn is_indifferent(places: &[Place]) -> bool {
+    let way = |place: &Place| match place {
+        Place::Met { way, .. } => *way,
+        Place::Named { .. } => None,
+    };
+    let indifferent = |place: &Place| {
+        matches!(
+            way(place),
+            Some(Way::Member | Way::Holder | Way::SecondaryHolder | Way::Primary | Way::Target)
+        )
+    };
+    places.iter().all(indifferent) && places.iter().any(|place| way(place) == Some(Way::Member))
 }
 
 /// What a sender is to those it writes to, in a word.
@@ -75,7 +98,9 @@ impl Relation {
     pub(super) fn of(places: &[Place]) -> Self {
         let ways = || {
             places.iter().filter_map(|place| match place {
-                Place::Met { from, way, echo } => Some((*from, *way, *echo)),
+                Place::Met {
+                    from, way, echo, ..
+                } => Some((*from, *way, *echo)),
                 Place::Named { .. } => None,
             })
         };
@@ -94,68 +119,208 @@ impl Relation {
     }
 }
 
-/// Everybody who writes, by number.
+/// Everybody who writes, by number: a user has the number of the mailbox, the others come behind all
+/// recipients.
 pub(super) struct Senders<'a> {
     topology: &'a Topology,
-    /// In order, each once.
-    pub(super) all: &'a [Sender],
-    at_address: HashMap<&'a Mailbox, Vec<usize>>,
-    at_recipient: HashMap<RecipientId, Vec<usize>>,
+    /// Those who have no mailbox.
+    pub(super) others: Vec<Sender>,
+    /// Their numbers.
+    at: BTreeMap<Mailbox, Vec<u32>>,
 }
 
 impl<'a> Senders<'a> {
-    pub(super) fn new(topology: &'a Topology, all: &'a [Sender]) -> Self {
-        let mut at_address: HashMap<&Mailbox, Vec<usize>> = HashMap::with_capacity(all.len());
-        let mut at_recipient: HashMap<RecipientId, Vec<usize>> = HashMap::with_capacity(all.len());
-        for (number, sender) in all.iter().enumerate() {
-            at_address.entry(&sender.address).or_default().push(number);
-            for id in holders(topology, &sender.address) {
-                at_recipient.entry(id).or_default().push(number);
+    /// Users by the server that takes their mail; people outside by their host; a device without a
+    /// password on every Mailbox server.
+    pub(super) fn new(topology: &'a Topology) -> Self {
+        let outside = topology.parts().outside_senders.iter();
+        let outside = outside.map(|(address, host)| Sender {
+            kind: EXTERNAL_SENDERS,
+            submission: Submission::Host(*host),
+            address: address.clone(),
+        });
+        let devices = devices(topology).into_iter();
+        let devices = devices.map(|(server, address)| Sender {
+            kind: "anonymous devices",
+            submission: Submission::Anonymous {
+                server,
+                address: None,
+            },
+            address,
+        });
+        let mut others: Vec<Sender> = outside.chain(devices).collect();
+        others.sort();
+        others.dedup();
+        let mut senders = Self {
+            topology,
+            others,
+            at: BTreeMap::new(),
+        };
+        for (index, sender) in senders.others.iter().enumerate() {
+            let number = number(topology.parts().recipients.len() + index);
+            let numbers = senders.at.entry(sender.address.clone()).or_default();
+            numbers.push(number);
+        }
+        senders
+    }
+
+    /// All numbers are below this one.
+    pub(super) fn numbers(&self) -> usize {
+        self.topology.parts().recipients.len() + self.others.len()
+    }
+
+    /// Who has a number, which is one of a mailbox or of somebody who has none.
+    pub(super) fn kind(&self, number: u32) -> &'static str {
+        match self.user(number) {
+            Ok(id) => {
+                hybrid::mailboxes_word(self.topology, self.topology.recipient(id).organization)
+            }
+            Err(other) => other.kind,
+        }
+    }
+
+    /// How mail of a sender enters the world.
+    pub(super) fn submission(&self, number: u32) -> Submission {
+        match self.user(number) {
+            Ok(id) => Submission::User(match self.topology.recipient(id).kind {
+                RecipientKind::Mailbox { server, .. } => server,
+                _ => unreachable!("users have mailboxes"),
+            }),
+            Err(other) => other.submission.clone(),
+        }
+    }
+
+    /// The address of a sender.
+    pub(super) fn address(&self, number: u32) -> &Mailbox {
+        match self.user(number) {
+            Ok(id) => self.topology.recipient(id).primary(),
+            Err(other) => &other.address,
+        }
+    }
+
+    fn user(&self, number: u32) -> Result<RecipientId, &Sender> {
+        let index = number as usize;
+        let users = self.topology.parts().recipients.len();
+        match index.checked_sub(users) {
+            Some(index) => Err(&self.others[index]),
+            None => Ok(RecipientId::new(index)),
+        }
+    }
+
+    /// Those who write from an address, which these hold. One address that two mailboxes of a server hold
+    /// by mistake is one sender.
+    pub(super) fn at_address(
+        &self,
+        address: &Mailbox,
+        held: &[RecipientId],
+        mut found: impl FnMut(u32),
+    ) {
+        let server = |id: RecipientId| {
+            let recipient = self.topology.recipient(id);
+            match recipient.kind {
+                RecipientKind::Mailbox { server, .. } if recipient.primary() == address => {
+                    Some((recipient.organization, server))
+                }
+                _ => None,
+            }
+        };
+        for (at, id) in held.iter().enumerate() {
+            let own = server(*id);
+            let before = || held[..at].iter().any(|id| server(*id) == own);
+            if own.is_some() && !before() {
+                found(number(id.index()));
             }
         }
+        if let Some(numbers) = self.at.get(address) {
+            numbers.iter().copied().for_each(found);
+        }
+    }
+}
+
+/// Finds the senders in portraits, one after the other.
+pub(super) struct Seeker<'a, 's> {
+    senders: &'s Senders<'a>,
+    /// Every place of every sender, in one order for all that are alike.
+    pub(super) places: Vec<(u32, Place)>,
+}
+
+impl<'a, 's> Seeker<'a, 's> {
+    pub(super) fn new(senders: &'s Senders<'a>) -> Self {
         Self {
-            topology,
-            all,
-            at_address,
-            at_recipient,
+            senders,
+            places: Vec::new(),
         }
     }
 
-    fn at(&self, point: Point) -> &[usize] {
-        let found = match point {
-            Point::Address(address) => self.at_address.get(address),
-            Point::Recipient(id) => self.at_recipient.get(&id),
-        };
-        found.map_or(&[], Vec::as_slice)
-    }
-
-    /// The places of every sender that is in a portrait, in one order for all that are alike.
-    pub(super) fn places(&self, portrait: &Portrait) -> BTreeMap<usize, BTreeSet<Place>> {
-        let mut found: BTreeMap<usize, BTreeSet<Place>> = BTreeMap::new();
+    /// Puts the places of every sender that is in a portrait into `places`.
+    pub(super) fn seek(&mut self, portrait: &Portrait<'a>, held: &mut Held<'a>) {
+        self.places.clear();
+        let topology = self.senders.topology;
         for met in &portrait.met {
             let echo = match met.point {
                 Point::Address(_) => false,
-                Point::Recipient(id) => wants_echo(self.topology.recipient(id)),
+                Point::Recipient(id) => wants_echo(topology.recipient(id)),
             };
-            let (from, way) = (met.from, met.way);
-            for sender in self.at(met.point) {
-                let place = Place::Met { from, way, echo };
-                found.entry(*sender).or_default().insert(place);
-            }
+            let place = Place::Met {
+                from: met.from,
+                way: met.way,
+                echo,
+                alone: met.alone,
+            };
+            self.put(met.point, place, held);
         }
         for list in &portrait.lists {
-            let inside = marks::within(self.topology, list.members);
+            let inside = marks::within(topology, list.members);
             for member in list.members.iter().chain(inside) {
-                let Member::Recipient(id) = member else {
-                    continue;
-                };
-                let (at, kind) = (list.at, list.kind);
-                for sender in self.at(Point::Recipient(*id)) {
-                    let place = Place::Named { at, kind };
-                    found.entry(*sender).or_default().insert(place);
+                if let Member::Recipient(id) = member {
+                    let (at, kind) = (list.at, list.kind);
+                    self.put(Point::Recipient(*id), Place::Named { at, kind }, held);
                 }
             }
         }
-        found
+        self.places.sort_unstable();
+        self.places.dedup();
     }
+
+    fn put(&mut self, point: Point<'a>, place: Place, held: &mut Held<'a>) {
+        let Self { senders, places } = self;
+        let mut put = |address: &'a Mailbox| {
+            senders.at_address(address, held.by(address), |sender| {
+                places.push((sender, place));
+            });
+        };
+        match point {
+            Point::Address(address) => put(address),
+            Point::Recipient(id) => {
+                let addresses = &senders.topology.recipient(id).addresses;
+                addresses.iter().for_each(put);
+            }
+        }
+    }
+}
+
+/// A scanner or application beside every server that serves clients of its own organization: it
+/// writes from an address of the default domain that no recipient has.
+fn devices(topology: &Topology) -> Vec<(ServerId, Mailbox)> {
+    let default = |organization| {
+        let own = topology
+            .accepted_domains()
+            .filter(move |(_, accepted)| accepted.organization == organization);
+        let mut own: Vec<_> = own.map(|(_, accepted)| accepted).collect();
+        own.sort_by_key(|accepted| !accepted.default);
+        own.first().map(|accepted| accepted.domain.clone())
+    };
+    topology
+        .servers()
+        .filter(|(_, server)| server.role == ServerRole::Mailbox)
+        .filter_map(|(id, server)| {
+            let domain = default(server.organization)?;
+            Some((id, Mailbox::parse(&format!("device@{domain}")).ok()?))
+        })
+        .collect()
+}
+
+/// No world has four thousand million recipients.
+pub(super) fn number(index: usize) -> u32 {
+    u32::try_from(index).unwrap_or(u32::MAX)
 }

@@ -3,7 +3,6 @@
 
 use std::collections::BTreeMap;
 
-use super::classes::is_routing_address;
 use super::context::{Context, Found};
 use super::edit;
 use super::finding::{Edit, Finding, Side};
@@ -12,6 +11,7 @@ use super::people::{self, MENDED_MAX};
 use super::powershell;
 use super::questions::Asked;
 use super::stage::{Rule, Stage};
+use super::written::is_routing_address;
 use crate::diag::Severity;
 use crate::mail::{Domain, Mailbox};
 use crate::model::{Recipient, RecipientKind, Topology};

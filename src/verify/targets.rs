@@ -3,6 +3,8 @@
 
 use std::collections::BTreeSet;
 
+use rayon::prelude::*;
+
 use super::context::{Context, Found};
 use super::edit;
 use super::finding::{Fix, Side};
@@ -28,13 +30,15 @@ pub(super) const RULES: &[Rule] = &[
 fn own_tenant(context: &Context<'_>) -> Vec<Found> {
     let mut found = Vec::new();
     for pair in hybrid::pairs(context.topology) {
-        for (id, recipient) in context.topology.recipients() {
-            if recipient.organization == pair.tenant
-                && let Some(target) = target_of(recipient)
-                && stays_in_tenant(context.topology, pair, id, target)
-            {
-                found.extend(own_tenant_found(context, pair, recipient, target));
-            }
+        let own = context.topology.parts().recipients.par_iter().enumerate();
+        let own = own.filter_map(|(index, recipient)| {
+            let id = RecipientId::new(index);
+            let target = target_of(recipient).filter(|_| recipient.organization == pair.tenant)?;
+            stays_in_tenant(context.topology, pair, id, target).then_some((recipient, target))
+        });
+        let own: Vec<(&Recipient, &Mailbox)> = own.collect();
+        for (recipient, target) in own {
+            found.extend(own_tenant_found(context, pair, recipient, target));
         }
     }
     found
@@ -43,10 +47,9 @@ fn own_tenant(context: &Context<'_>) -> Vec<Found> {
 /// Target addresses that lead from one recipient to the next and back to the first.
 fn loops(context: &Context<'_>) -> Vec<Found> {
     let topology = context.topology;
-    let mut rings: BTreeSet<Vec<RecipientId>> = BTreeSet::new();
-    for (id, _) in topology.recipients() {
-        rings.extend(ring_from(topology, id));
-    }
+    let all = (0..topology.parts().recipients.len()).into_par_iter();
+    let rings = all.filter_map(|index| ring_from(topology, RecipientId::new(index)));
+    let rings: BTreeSet<Vec<RecipientId>> = rings.collect();
     rings
         .into_iter()
         .filter_map(|ring| ring_found(context, &ring))
@@ -66,14 +69,14 @@ fn target_of(recipient: &Recipient) -> Option<&Mailbox> {
 /// Whether mail for a target address stays in the tenant: it accepts the domain, no outbound connector
 /// takes it, and nobody else has the address.
 fn stays_in_tenant(topology: &Topology, pair: Pair, id: RecipientId, target: &Mailbox) -> bool {
-    let accepted = topology.accepted_domain_for(pair.tenant, &target.domain);
-    let others = topology.recipients_at(pair.tenant, target);
-    let on_premises = topology.recipients_at(pair.on_premises, target);
-    let ends_there = |id: &RecipientId| target_of(topology.recipient(*id)).is_none();
-    if accepted.is_none()
-        || others.iter().any(|other| *other != id)
-        || on_premises.iter().any(ends_there)
-    {
+    let organization = |id: &RecipientId| topology.recipient(*id).organization;
+    let elsewhere = |other: &RecipientId| {
+        let premises = organization(other) == pair.on_premises;
+        let ends_there = || target_of(topology.recipient(*other)).is_none();
+        organization(other) == pair.tenant && *other != id || premises && ends_there()
+    };
+    let accepted = || topology.accepted_domain_for(pair.tenant, &target.domain);
+    if topology.holders(target).iter().any(elsewhere) || accepted().is_none() {
         return false;
     }
     pair.hub(topology).is_some_and(|hub| {
@@ -159,9 +162,10 @@ fn next(topology: &Topology, id: RecipientId) -> Option<RecipientId> {
     let recipient = topology.recipient(id);
     let target = target_of(recipient)?;
     let own = recipient.organization;
+    let holders = topology.holders(target);
     let at = |organization: OrganizationId| {
-        let holders = topology.recipients_at(organization, target);
-        holders.iter().copied().find(|other| *other != id)
+        let mut others = holders.iter().copied().filter(|other| *other != id);
+        others.find(|other| topology.recipient(*other).organization == organization)
     };
     let partners = &topology.organization(own).partners;
     let accepts = |partner: &&OrganizationId| {

@@ -5,7 +5,6 @@
 
 use std::collections::HashSet;
 
-use super::classes::is_routing_address;
 use super::context::{Context, Found};
 use super::edit;
 use super::finding::{Edit, Finding, Side};
@@ -13,6 +12,7 @@ use super::hybrid::{self, Pair};
 use super::people::{self, MENDED_MAX};
 use super::powershell;
 use super::stage::{Rule, Stage};
+use super::written::is_routing_address;
 use crate::mail::Mailbox;
 use crate::model::{
     DomainType, MailUserFlavour, OrganizationId, Recipient, RecipientKind, Topology,

@@ -269,7 +269,8 @@ fn written(topology: &Topology) -> BTreeSet<Mailbox> {
     addresses
 }
 
-/// Where a flow begins and how its forks end: everything but who writes to whom.
+/// Where a flow begins and how its forks end: everything but who writes to whom, and how many of the
+/// members of a group get copies of one kind.
 fn end<'a>(
     topology: &Topology,
     question: &Question,
@@ -278,6 +279,7 @@ fn end<'a>(
     let origin = &topology.server(question.submission.server()).name;
     let mut words: Vec<String> = forks.map(|fork| words(topology, fork)).collect();
     words.sort();
+    words.dedup();
     format!("{origin}: {}", words.join(" + "))
 }
 

@@ -1,5 +1,7 @@
 //! One message as a story: hop after hop, what was decided there, what lost and why.
 
+use std::sync::Arc;
+
 use super::palette::{Ink, Palette};
 use super::path;
 use super::table::{self, Cell, Column};
@@ -28,7 +30,7 @@ pub fn trace(topology: &Topology, flow: &Flow, palette: Palette) -> String {
         lines.extend(overview(topology, flow, palette));
     }
     let story = Story { topology, palette };
-    let mut told: &[Hop] = &[];
+    let mut told: &[Arc<Hop>] = &[];
     for (at, fork) in flow.forks.iter().enumerate() {
         lines.push(String::new());
         if flow.forks.len() > 1 {
@@ -69,7 +71,7 @@ struct Story<'a> {
 
 impl Story<'_> {
     /// The hops and the end of a fork; hops that it shares with the fork told before are not told again.
-    fn fork(self, fork: &Fork, before: &[Hop]) -> Vec<String> {
+    fn fork(self, fork: &Fork, before: &[Arc<Hop>]) -> Vec<String> {
         let laps = Laps::of(fork);
         let shared = laps.first.iter().zip(before);
         let shared = shared.take_while(|(own, told)| own == told).count();
