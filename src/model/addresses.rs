@@ -1,7 +1,9 @@
-//! Who holds an address: an index that costs twelve bytes for each address, because it keeps none.
+//! Who holds an address: an index that costs ten bytes for each address, because it keeps none.
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::ops::Range;
+
+use rayon::prelude::*;
 
 use super::directory::Recipient;
 use super::id::{OrganizationId, RecipientId};
@@ -15,39 +17,38 @@ use crate::mail::Mailbox;
 pub struct AddressIndex {
     /// For each bucket the position of its first entry; one more for the end of the last bucket.
     starts: Vec<u32>,
-    entries: Vec<Entry>,
+    /// For each entry the part of its address's hash that does not choose the bucket.
+    tags: Vec<u32>,
+    /// For each entry who has the address.
     holders: Vec<RecipientId>,
 }
 
-/// An address of a recipient.
-#[derive(Clone, Copy, Debug)]
-struct Entry {
-    /// The part of the address's hash that does not choose the bucket.
-    tag: u32,
-    /// Which of its holder's addresses it is.
-    position: u32,
-}
+/// So many addresses share a bucket: their tags are in one or two lines of the cache, and the list of
+/// buckets is small enough to stay there.
+const BUCKET: usize = 4;
 
 impl AddressIndex {
     /// Indexes the recipients from an index of the list on.
     #[must_use]
     pub fn new(recipients: &[Recipient], first: usize) -> Self {
-        let mut found = Vec::new();
-        for (index, recipient) in recipients.iter().enumerate().skip(first) {
-            for (position, address) in recipient.addresses.iter().enumerate() {
-                let again = recipient.addresses[..position].contains(address);
-                if !again {
-                    found.push((hash(address), RecipientId::new(index), number(position)));
-                }
-            }
-        }
-        let buckets = found.len().next_power_of_two();
+        let all = recipients.par_iter().enumerate().skip(first);
+        let all = all.flat_map_iter(|(index, recipient)| {
+            let addresses = recipient.addresses.iter().enumerate();
+            let fresh = |(position, address): &(usize, &Mailbox)| {
+                !recipient.addresses[..*position].contains(address)
+            };
+            addresses.filter(fresh).map(move |(position, address)| {
+                (hash(address), RecipientId::new(index), number(position))
+            })
+        });
+        let mut found: Vec<(u64, RecipientId, u32)> = all.collect();
+        let buckets = found.len().div_ceil(BUCKET).next_power_of_two();
         // The bucket above the tag, so that nearly every comparison is one of numbers.
         for (key, ..) in &mut found {
             *key &= (buckets as u64 - 1) << 32 | u64::from(u32::MAX);
         }
         let bucket = |key: u64| (key >> 32) as usize;
-        found.sort_unstable_by(|a, b| {
+        found.par_sort_unstable_by(|a, b| {
             let address = |(_, id, position): &(u64, RecipientId, u32)| {
                 &recipients[id.index()].addresses[*position as usize]
             };
@@ -65,13 +66,9 @@ impl AddressIndex {
         for at in 1..starts.len() {
             starts[at] += starts[at - 1];
         }
-        let entry = |(key, _, position): &(u64, RecipientId, u32)| Entry {
-            tag: *key as u32,
-            position: *position,
-        };
         Self {
             starts,
-            entries: found.iter().map(entry).collect(),
+            tags: found.iter().map(|(key, ..)| *key as u32).collect(),
             holders: found.iter().map(|(_, id, _)| *id).collect(),
         }
     }
@@ -87,7 +84,7 @@ impl AddressIndex {
 
     /// Where the holders of an address stand.
     fn run(&self, recipients: &[Recipient], address: &Mailbox) -> Option<Range<usize>> {
-        if self.entries.is_empty() {
+        if self.tags.is_empty() {
             return None;
         }
         let hash = hash(address);
@@ -96,9 +93,8 @@ impl AddressIndex {
             self.starts[bucket] as usize,
             self.starts[bucket + 1] as usize,
         );
-        let is_it = |at: &usize| {
-            self.entries[*at].tag == hash as u32 && self.address(recipients, *at) == address
-        };
+        let has_it = |id: RecipientId| recipients[id.index()].addresses.contains(address);
+        let is_it = |at: &usize| self.tags[*at] == hash as u32 && has_it(self.holders[*at]);
         let begin = (start..end).find(is_it)?;
         let count = (begin..end).take_while(is_it).count();
         Some(begin..begin + count)
@@ -122,7 +118,7 @@ impl AddressIndex {
     /// The numbers of addresses are below this one.
     #[must_use]
     pub fn numbers(&self) -> usize {
-        self.entries.len()
+        self.tags.len()
     }
 
     /// The number of an address that somebody holds, with its holders. Not every number is one of an
@@ -135,10 +131,6 @@ impl AddressIndex {
     ) -> Option<(usize, &[RecipientId])> {
         let run = self.run(recipients, address)?;
         Some((run.start, &self.holders[run]))
-    }
-
-    fn address<'a>(&self, recipients: &'a [Recipient], at: usize) -> &'a Mailbox {
-        &recipients[self.holders[at].index()].addresses[self.entries[at].position as usize]
     }
 }
 
