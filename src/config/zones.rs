@@ -247,9 +247,40 @@ pub(super) fn imply(build: &mut Build) {
             own_addresses(build, front_end, &stated, region.as_ref());
         }
     }
-    for domain in domains {
-        imply_exchange(build, written, &domain);
+    for domain in &domains {
+        imply_exchange(build, written, domain);
     }
+    for host in former_hosts(build, &domains) {
+        let address = region_address(build, front_end, None);
+        imply_address(build, address, &host);
+    }
+}
+
+/// The protection hosts that MX records name for domains accepted on premises and by no tenant.
+///
+/// Choice: they have addresses, because a record that names one was copied from the admin center, and what
+/// a domain outside every tenant is told is Exchange Online Protection's refusal, not one of DNS's
+/// (Exchange Online, "Fix NDR error 550 5.7.64 TenantAttribution"). No document says when the name goes.
+fn former_hosts(build: &Build, tenants: &[Domain]) -> Vec<Domain> {
+    let records: Vec<&Record> = build.zones.iter().flat_map(|zone| &zone.records).collect();
+    let has_owner = |host: &Domain| records.iter().any(|record| record.owner.domain == *host);
+    let accepted = build.parts.accepted_domains.iter();
+    let former = accepted.filter(|accepted| !tenants.contains(&accepted.domain));
+    let hosts = former.filter_map(|accepted| {
+        let host = protection_host(&accepted.domain)?;
+        let named = records.iter().any(|record| {
+            let exchange = match &record.data {
+                RecordData::Mx { exchange, .. } => exchange.as_ref(),
+                RecordData::A(_)
+                | RecordData::Aaaa(_)
+                | RecordData::Cname(_)
+                | RecordData::Other(..) => None,
+            };
+            record.owner.domain == accepted.domain && exchange == Some(&host)
+        });
+        (named && !has_owner(&host)).then_some(host)
+    });
+    hosts.collect()
 }
 
 /// The region that serves a tenant's domain: its own, else the tenant's.

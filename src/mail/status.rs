@@ -176,6 +176,10 @@ const GROUPS: &str =
     "Exchange Server, \"Configure Microsoft 365 Groups with on-premises Exchange hybrid\"";
 const GROUP_FAILS: &str =
     "Exchange hybrid, \"Email delivery to Microsoft 365 Groups fails in a hybrid environment\"";
+const WRONG_REGION: &str = "Exchange hybrid, \"Mail sent to the wrong Office 365 region\"";
+const UNTRUSTED: &str =
+    "Exchange hybrid, \"Mail flow to Exchange Online stops and event ID 2004 is logged\"";
+const OUT_OF_DATE: &str = "Exchange Online, \"Throttling and blocking email from persistently vulnerable Exchange servers to Exchange Online\"";
 
 const EXPLANATIONS: &[Explanation] = &[
     Explanation {
@@ -278,7 +282,7 @@ const EXPLANATIONS: &[Explanation] = &[
         enhanced: EnhancedStatus::new(4, 4, 312),
         reply: "450 4.4.312 DNS query failed",
         said_by: "Exchange Online",
-        meaning: "the next hop's name gives no records; becomes 5.4.312 when the message expires after a day",
+        meaning: "the next hop's name gives no records, or a smart host's name does not exist; becomes 5.4.312 when the message expires after a day",
         look_at: "the smart host of the outbound connector, or the MX record of the recipient domain",
         source: ONLINE_NDR,
     },
@@ -307,6 +311,22 @@ const EXPLANATIONS: &[Explanation] = &[
         source: "RFC 5321 §4.5.3.1.10",
     },
     Explanation {
+        enhanced: EnhancedStatus::new(4, 4, 62),
+        reply: "451 4.4.62 Mail sent to the wrong Office 365 region. ATTR35 …",
+        said_by: "Exchange Online Protection",
+        meaning: "the session came to an endpoint of another region than the tenant's: an obsolete name such as *.mail.messaging.microsoft.com, a fixed address, or the host of somebody else's domain",
+        look_at: "SmartHosts of the Send connector, the MX record: the host that the admin center shows for the domain",
+        source: WRONG_REGION,
+    },
+    Explanation {
+        enhanced: EnhancedStatus::new(4, 7, 0),
+        reply: "454 4.7.0 Failed to establish appropriate TLS channel: UntrustedRoot: Access Denied",
+        said_by: "Exchange Online Protection",
+        meaning: "the certificate that the sending server presents comes from an authority that nobody trusts, such as one of the organization's own; the message waits in the queue",
+        look_at: "TlsCertificateName of the Send connector; Get-ExchangeCertificate for a second certificate with the same name that SMTP may choose",
+        source: UNTRUSTED,
+    },
+    Explanation {
         enhanced: EnhancedStatus::new(4, 7, 0),
         reply: "451 4.7.0 Timeout waiting for client input",
         said_by: "any server",
@@ -329,6 +349,14 @@ const EXPLANATIONS: &[Explanation] = &[
         meaning: "the certificate of the next hop, or the one this server must present, is not what the Send connector demands; retried until the message expires with 4.4.7",
         look_at: "where the MX record leads, TlsDomain, TlsAuthLevel and TlsCertificateName of the Send connector",
         source: "Exchange Server, \"Send connectors in Exchange Server\"",
+    },
+    Explanation {
+        enhanced: EnhancedStatus::new(4, 7, 230),
+        reply: "450 4.7.230 Connecting Exchange server version is out-of-date; connection to Exchange Online throttled …",
+        said_by: "Exchange Online Protection",
+        meaning: "the server that hands mail over by an inbound connector of type OnPremises is out of support or long unpatched: its mail is delayed, and later blocked with 5.7.230",
+        look_at: "AdminDisplayVersion of Get-ExchangeServer; the report on out-of-date connecting servers in the Exchange admin center, where enforcement can be paused",
+        source: OUT_OF_DATE,
     },
     Explanation {
         enhanced: EnhancedStatus::new(5, 1, 0),
@@ -510,7 +538,7 @@ const EXPLANATIONS: &[Explanation] = &[
         enhanced: EnhancedStatus::new(5, 4, 310),
         reply: "550 5.4.310 DNS domain does not exist",
         said_by: "Exchange Online",
-        meaning: "the recipient domain or the smart host's name does not exist (NXDOMAIN)",
+        meaning: "the recipient domain does not exist (NXDOMAIN); of a smart host whose name does not exist it says 4.4.312",
         look_at: "DNS",
         source: ONLINE_NDR,
     },
@@ -681,6 +709,14 @@ const EXPLANATIONS: &[Explanation] = &[
         meaning: "a message from one of the tenant's own domains came without authentication and by no connector, and the tenant rejects Direct Send",
         look_at: "RejectDirectSend of Get-OrganizationConfig; an inbound connector for the device or service that sends",
         source: ONLINE_NDR,
+    },
+    Explanation {
+        enhanced: EnhancedStatus::new(5, 7, 230),
+        reply: "550 5.7.230 Connecting Exchange server version is out-of-date; connection to Exchange Online blocked …",
+        said_by: "Exchange Online Protection",
+        meaning: "the server that hands mail over by an inbound connector of type OnPremises is out of support or long unpatched, and the time in which its mail was only throttled (4.7.230) is over",
+        look_at: "AdminDisplayVersion of Get-ExchangeServer; the report on out-of-date connecting servers in the Exchange admin center, where enforcement can be paused",
+        source: OUT_OF_DATE,
     },
     Explanation {
         enhanced: EnhancedStatus::new(5, 7, 124),

@@ -264,6 +264,9 @@ pub struct Profile {
     /// How many Inbox rules may send a message on, one after the other
     /// (`X-MS-Exchange-Inbox-Rules-Loop`); `None`: not counted.
     pub inbox_rules_max: Option<usize>,
+    /// Whether mailboxes and groups are found by addresses in accepted domains only: Exchange Online gives
+    /// nobody another one, and a domain goes when nobody has an address in it.
+    pub found_in_accepted_domains: bool,
 }
 
 impl Profile {
@@ -324,6 +327,7 @@ pub static EXCHANGE_SERVER: Profile = Profile {
     stops_forwarding_again: false,
     rules_loops_max: None,
     inbox_rules_max: Some(3),
+    found_in_accepted_domains: false,
 };
 
 /// Exchange Server 2013 and earlier, whose replies are older.
@@ -366,6 +370,7 @@ pub static EXCHANGE_2013: Profile = Profile {
     stops_forwarding_again: false,
     rules_loops_max: None,
     inbox_rules_max: Some(3),
+    found_in_accepted_domains: false,
 };
 
 const AUTHENTICATION_REQUIRED: Status = Status::new(
@@ -448,6 +453,7 @@ pub static EXCHANGE_ONLINE: Profile = Profile {
     stops_forwarding_again: true,
     rules_loops_max: Some(1),
     inbox_rules_max: Some(1),
+    found_in_accepted_domains: true,
 };
 
 /// A mail host somewhere on the Internet, with plain RFC 5321 manners.
@@ -481,6 +487,7 @@ pub static INTERNET: Profile = Profile {
     stops_forwarding_again: false,
     rules_loops_max: None,
     inbox_rules_max: None,
+    found_in_accepted_domains: false,
 };
 
 const NOT_AUTHORIZED: Status = Status::new(550, (5, 7, 1), "Not authorized");

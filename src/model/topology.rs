@@ -370,6 +370,22 @@ impl Topology {
         self.open.get(&organization).copied()
     }
 
+    /// The accepted domain that covers a domain as a server knows it. An Edge server has no directory: it
+    /// learns the accepted domains from EdgeSync, and before it is subscribed it knows none (Exchange
+    /// Server, "Edge Subscriptions").
+    #[must_use]
+    pub fn accepted_domain_at(
+        &self,
+        server: ServerId,
+        domain: &Domain,
+    ) -> Option<AcceptedDomainId> {
+        let server = self.server(server);
+        let known = server.subscribed;
+        known
+            .then(|| self.accepted_domain_for(server.organization, domain))
+            .flatten()
+    }
+
     /// The remote domain that a domain falls under: its own entry, else the longest parent entry
     /// with subdomains, else the one for every domain.
     #[must_use]

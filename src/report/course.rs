@@ -129,12 +129,12 @@ fn lap_start(hops: &[Arc<Hop>], period: usize) -> Option<usize> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::flow::{Cycle, Disposition};
     use crate::mail::Mailbox;
 
-    fn fork(servers: &[usize], cycle: &[usize]) -> Fork {
+    pub(in crate::report) fn fork(servers: &[usize], cycle: &[usize]) -> Fork {
         let hop = |index: &usize| Hop {
             server: ServerId::new(*index),
             connector: (*index > 0).then(|| SendConnectorId::new(*index)),

@@ -103,6 +103,16 @@ mod tests {
             ("550-5.7.64 TenantAttribution", "5.7.64"),
             ("554 5.4.4", "5.4.4 5.4.4"),
             ("530", "5.7.0 5.7.57"),
+            (
+                "451 4.4.62 Mail sent to the wrong Office 365 region. ATTR35.",
+                "4.4.62",
+            ),
+            (
+                "454 4.7.0 Failed to establish appropriate TLS channel",
+                "4.7.0 4.7.0",
+            ),
+            ("450 4.7.230", "4.7.230"),
+            ("5.7.230", "5.7.230"),
         ] {
             assert_eq!(say(written), found, "{written}");
         }

@@ -254,10 +254,16 @@ pub(super) fn went_wrong(fork: &Fork) -> bool {
     fork.disposition.is_failure() || fork.flags.iter().any(|flag| !flag.expected)
 }
 
-/// The forks of a flow, those that went wrong first.
+/// The forks of a flow, those that went wrong first, then those that end outside or who knows where.
 pub(super) fn worst_first(forks: &[Fork]) -> Vec<&Fork> {
     let mut forks: Vec<&Fork> = forks.iter().collect();
-    forks.sort_by_key(|fork| !went_wrong(fork));
+    let strays = |fork: &Fork| {
+        matches!(
+            fork.disposition,
+            Disposition::LeftWorld | Disposition::Unknown
+        )
+    };
+    forks.sort_by_key(|fork| (!went_wrong(fork), !strays(fork)));
     forks
 }
 
@@ -277,6 +283,31 @@ pub(super) fn plural(count: usize, noun: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::report::course::tests::fork;
+
+    #[test]
+    fn what_went_wrong_stands_first_and_what_left_before_what_arrived() {
+        let ends = [
+            Disposition::Delivered,
+            Disposition::LeftWorld,
+            Disposition::Bounced,
+            Disposition::Unknown,
+        ];
+        let forks = ends.map(|disposition| Fork {
+            disposition,
+            ..fork(&[0], &[])
+        });
+        let shown = worst_first(&forks).into_iter().map(|fork| fork.disposition);
+        assert_eq!(
+            shown.collect::<Vec<_>>(),
+            [
+                Disposition::Bounced,
+                Disposition::LeftWorld,
+                Disposition::Unknown,
+                Disposition::Delivered,
+            ]
+        );
+    }
 
     #[test]
     fn counts_are_words() {

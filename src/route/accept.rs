@@ -80,13 +80,16 @@ pub fn accept(
 /// The Receive connector that serves a session: of those that listen on the port and whose ranges
 /// contain the client, the one whose containing range is the narrowest; the others with the reason
 /// why they lost.
+///
+/// Choice: of equal ranges the connector wins that is bound to the very address, as a socket that is bound
+/// to it does; names decide last. Documents forbid only that both are the same.
 #[must_use]
 pub fn endpoint(
     topology: &Topology,
     server: ServerId,
     connection: &Connection,
 ) -> (Option<ReceiveConnectorId>, Vec<Rejected>) {
-    let mut best: Option<((u128, String), ReceiveConnectorId)> = None;
+    let mut best: Option<((u128, bool, String), ReceiveConnectorId)> = None;
     let mut losers = Vec::new();
     let mut lose = |id, reason| {
         losers.push(Rejected {
@@ -104,12 +107,15 @@ pub fn endpoint(
             }
             None => continue,
         };
-        let key = (breadth, connector.name.to_lowercase());
-        let lost = |loser: &(u128, String), winner: &(u128, String)| {
-            if loser.0 == winner.0 {
-                Reason::LaterName
-            } else {
+        let wide = !is_bound_here(connector, connection);
+        let key = (breadth, wide, connector.name.to_lowercase());
+        let lost = |loser: &(u128, bool, String), winner: &(u128, bool, String)| {
+            if loser.0 != winner.0 {
                 Reason::WiderRange
+            } else if loser.1 != winner.1 {
+                Reason::WiderBinding
+            } else {
+                Reason::LaterName
             }
         };
         match best {
@@ -273,6 +279,15 @@ fn serves(connector: &ReceiveConnector, connection: &Connection) -> Option<Resul
     Some(narrowest.ok_or(Reason::AddressNotInRange))
 }
 
+/// Whether a connector is bound to the local end of a session by its address.
+fn is_bound_here(connector: &ReceiveConnector, connection: &Connection) -> bool {
+    let Matcher::Endpoint { bindings, .. } = &connector.matcher else {
+        return false;
+    };
+    let mut bindings = bindings.iter().filter(|own| own.port() == connection.port);
+    bindings.any(|own| Some(own.ip()) == connection.local_address)
+}
+
 /// Whether a connector that listens here serves the local end of a session.
 fn is_bound(binding: &SocketAddr, connection: &Connection) -> bool {
     let here = binding.ip();
@@ -323,7 +338,9 @@ fn take(
     let connector = topology.receive_connector(id);
     let recipient = envelope.recipient;
     let this = topology.server(connector.server);
-    let promote = permissions::capability(connector, connection);
+    // An Edge server takes organization headers in as a subscribed one only (Exchange hybrid, "Edge
+    // Transport servers with hybrid deployments").
+    let promote = this.subscribed && permissions::capability(connector, connection);
     let authenticated = permissions::is_authenticated(connector, connection, rights);
     let admission = Admission {
         connector: id,
@@ -337,7 +354,7 @@ fn take(
             Directionality::Incoming
         },
     };
-    let accepted = topology.accepted_domain_for(this.organization, &recipient.domain);
+    let accepted = topology.accepted_domain_at(connector.server, &recipient.domain);
     let accepted = accepted.map(|id| topology.accepted_domain(id));
     // Accept-Any-Recipient; and the cloud where it may bring its headers.
     if accepted.is_none() && !rights.has(ExtendedRight::AcceptAnyRecipient) && !promote {

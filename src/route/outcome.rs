@@ -145,7 +145,8 @@ fn plainly(profile: &Profile, happened: &Happened) -> Outcome {
         Happened::BestMxIsSelf => Outcome::Fail(replies::MX_LOOPBACK.clone()),
         Happened::OwnGreeting => Outcome::Fail(replies::OWN_GREETING.clone()),
         Happened::NullMx => Outcome::Fail(replies::NULL_MX.clone()),
-        // A smart host whose name is gone never fails the message at once.
+        // Choice: a smart host whose name does not exist never fails the message at once, because replies
+        // of real queues say 4.4.312 of it, though the article lists such a name under 5.4.310 too.
         Happened::DomainNotFound { smart_host: false } => {
             Outcome::Fail(profile.domain_not_found.clone())
         }

@@ -218,7 +218,7 @@ fn may_write_as(
     let right = ExtendedRight::AcceptAuthoritativeDomainSender;
     let own = reverse_path
         .domain()
-        .and_then(|domain| topology.accepted_domain_for(connector.organization, domain))
+        .and_then(|domain| topology.accepted_domain_at(connector.server, domain))
         .is_some_and(|id| topology.accepted_domain(id).kind == DomainType::Authoritative);
     if own && connection.peer != Peer::User && !rights.has(right) {
         let reason = Reason::RightMissing(right.as_str());

@@ -8,7 +8,7 @@ use super::foreign::{self, foreign_address};
 use super::imcea::{self, Encapsulated};
 use super::item::{Failure, LoopKind, Looped, MailItem, Suppressed};
 use super::step::{Event, Reason, Step, Subject};
-use crate::mail::{AuthAs, Mailbox, ReversePath, Status};
+use crate::mail::{AuthAs, Domain, Mailbox, ReversePath, Status};
 use crate::model::{
     DomainType, ForeignAddress, Organization, Profile, Recipient, RecipientId, RecipientKind,
     ServerId, Topology, replies,
@@ -226,7 +226,30 @@ pub(super) fn holders(topology: &Topology, item: &MailItem, address: &Mailbox) -
         .iter()
         .copied()
         .filter(|id| !is_not_mail_enabled(topology, *id))
+        .filter(|id| is_found_by(topology, *id, &address.domain))
         .collect()
+}
+
+/// Whether mail to a domain finds a recipient that has an address in it.
+///
+/// Choice: a mailbox or group of a tenant with an address outside the accepted domains is what a world says
+/// of a domain that was never added or is gone; nobody there answers to the address, as mail for a domain
+/// that is not added to the tenant is refused (Exchange Online, "Fix NDR error 550 5.7.64
+/// TenantAttribution"). Mail users stand for people elsewhere, whose domains are their own affair.
+fn is_found_by(topology: &Topology, id: RecipientId, domain: &Domain) -> bool {
+    let recipient = topology.recipient(id);
+    let organization = topology.organization(recipient.organization);
+    let elsewhere = match recipient.kind {
+        RecipientKind::MailUser { .. } | RecipientKind::RemoteGroup { .. } => true,
+        RecipientKind::Mailbox { .. }
+        | RecipientKind::DistributionGroup(_)
+        | RecipientKind::Group { .. } => false,
+    };
+    elsewhere
+        || !organization.profile.found_in_accepted_domains
+        || topology
+            .accepted_domain_for(recipient.organization, domain)
+            .is_some()
 }
 
 fn is_not_mail_enabled(topology: &Topology, id: RecipientId) -> bool {

@@ -344,8 +344,9 @@ fn why_lost(loser: &Candidate<'_>, winner: &Candidate<'_>) -> Reason {
 ///
 /// Documents state two outcomes: target addresses leave a subscribed Edge server by the hybrid
 /// connector, and InternalRelay domains return inside and loop. Choice: what separates them is that
-/// the first are in a remote domain with `TargetDeliveryDomain`, on a connector with
-/// `CloudServicesMailEnabled`, in mail that comes from inside.
+/// the first are in a remote domain with `TargetDeliveryDomain`, in mail that comes from inside.
+/// `CloudServicesMailEnabled` is no part of it: without it the mail leaves, and arrives as a stranger's
+/// (Exchange hybrid, "Email sent from an Edge Transport server appears as mail from external contacts").
 #[must_use]
 pub(super) fn select_on_edge(
     topology: &Topology,
@@ -376,7 +377,6 @@ pub(super) fn select_on_edge(
         let connector = topology.send_connector(*id);
         *id != inside
             && names(topology, connector, domain)
-            && connector.cloud_services_mail_enabled
             && item.arrival == Arrival::Internal
             && is_target_delivery_domain(topology, organization, domain)
     });

@@ -278,6 +278,8 @@ pub enum Reason {
     NarrowestRange,
     /// Its range is wider.
     WiderRange,
+    /// Listens on every address of the server, and the winner on the one that the client chose.
+    WiderBinding,
     /// No address space covers the domain.
     NoAddressSpace,
     /// No connector serves the session.
@@ -523,7 +525,7 @@ impl fmt::Display for Reason {
             }
             Self::EdgeTargetDelivery(domain) => write!(
                 f,
-                "`{domain}` is the target delivery domain of a remote domain, the connector carries cloud mail, and the message comes from inside"
+                "`{domain}` is the target delivery domain of a remote domain, and the message comes from inside"
             ),
             Self::FrontEnd => f.write_str("the front end hands the session to the tenant's hub"),
             Self::GroupExpanded {
@@ -582,6 +584,9 @@ impl fmt::Display for Reason {
                 f.write_str("the narrowest RemoteIPRanges that contain the client")
             }
             Self::WiderRange => f.write_str("its RemoteIPRanges are wider"),
+            Self::WiderBinding => {
+                f.write_str("it listens on every address, and the winner on this one")
+            }
             Self::NoAddressSpace => f.write_str("no address space covers the domain"),
             Self::NoReceiveConnector => {
                 f.write_str("no enabled Receive connector serves this client")

@@ -9,6 +9,7 @@ use super::draft::Draft;
 use super::edit;
 use super::finding::{Finding, Side};
 use super::hybrid::{self, Pair};
+use super::inbound::presented_names;
 use super::people;
 use super::powershell;
 use super::refused::refused_for;
@@ -17,7 +18,7 @@ use crate::diag::Severity;
 use crate::flow::{self, Flow, Question, Submission};
 use crate::mail::{Domain, Mailbox, MessageKind, NamePattern, ReversePath};
 use crate::model::{Matcher, OrganizationId, ReceiveConnector, ReceiveConnectorId, Topology};
-use crate::route::{self, Presented, Reason, Rejected, Subject};
+use crate::route::{ClientCertificate, Reason, Rejected, Subject};
 
 /// The rules of this file.
 pub(super) const RULES: &[Rule] = &[
@@ -182,7 +183,7 @@ fn foreign_refused(
 
 fn by_address(connector: &ReceiveConnector) -> Draft {
     let message = format!(
-        "the inbound connector `{}` knows the premises by their addresses alone: reports and forwarded mail to others are refused",
+        "the inbound connector `{}` knows the premises by their addresses alone: reports, and what others sent, are not taken for the tenant's own mail",
         connector.name
     );
     Finding::of(
@@ -205,7 +206,7 @@ fn unregistered(connector: &ReceiveConnector, name: &NamePattern) -> Draft {
         message,
     )
     .because(
-        "neither it nor its immediate parent is an accepted domain, so what others sent is refused",
+        "neither it nor its immediate parent is an accepted domain, so what others sent is not taken for the tenant's own mail",
     )
     .help("wait for a name of the certificate that is an accepted domain or lies right below one")
 }
@@ -239,21 +240,13 @@ fn with_name(draft: Draft, connector: &ReceiveConnector, name: Option<&NamePatte
     draft.fix(Side::ExchangeOnline, script, edits.collect::<Vec<_>>())
 }
 
-/// The names in the certificates that the hybrid Send connectors show.
-fn presented(topology: &Topology, pair: Pair) -> BTreeSet<NamePattern> {
-    let mut names = BTreeSet::new();
-    for id in pair.carriers(topology) {
-        let connector = topology.send_connector(id);
-        for source in &connector.sources {
-            if let Presented::Certificate(shown) =
-                route::presented(topology, *source, Some(connector))
-                && shown.is_trusted()
-            {
-                names.extend(shown.names);
-            }
-        }
-    }
-    names
+/// The names in the trusted certificates that the hybrid Send connectors show.
+fn presented(topology: &Topology, pair: Pair) -> Vec<NamePattern> {
+    presented_names(
+        topology,
+        pair.carriers(topology),
+        ClientCertificate::is_trusted,
+    )
 }
 
 /// Whether a certificate's name, or its immediate parent, is an accepted domain of the tenant.

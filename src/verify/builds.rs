@@ -9,7 +9,9 @@ use super::edit;
 use super::finding::{Finding, Side};
 use super::hybrid::{self, Pair};
 use super::people;
+use super::powershell;
 use super::stage::{Rule, Stage};
+use crate::diag::Severity;
 use crate::model::Server;
 
 /// The rules of this file.
@@ -98,19 +100,86 @@ fn found(context: &Context<'_>, pair: Pair) -> Option<Found> {
         let (_, build) = latest.as_ref()?;
         Some(edit::replace(at, edit::quoted(&printed(*build))))
     });
+    let ruled_out = old
+        .iter()
+        .any(|(server, _)| build_of(server).is_some_and(|build| build < least(build)));
     let mut draft = Finding::of("hybrid-server-out-of-date", written, message)
         .because(format!("judged by the releases known on {AS_OF}"))
         .help(match &latest {
             Some((name, build)) => format!("install {name}, {} or later", dotted(*build)),
             None => "install the latest cumulative update".to_owned(),
         });
-    let servers = old.iter().map(|(server, _)| server.name.as_str());
-    let script = format!(
-        "# on {}\nSetup.exe /Mode:Upgrade /IAcceptExchangeServerLicenseTerms_DiagnosticDataON",
-        servers.collect::<Vec<_>>().join(", ")
-    );
-    draft = draft.fix(Side::OnPremises, script, edits);
-    Some(draft.claims_nothing(old.len(), None))
+    let servers: Vec<&Server> = old.iter().map(|(server, _)| *server).collect();
+    draft = draft.fix(Side::OnPremises, script(&servers, now), edits);
+    let mut found = draft.claims_nothing(old.len(), None);
+    if !ruled_out {
+        found.finding.diagnostic.severity = Severity::Warning;
+    }
+    Some(found)
+}
+
+/// The oldest build of a version number that groups in hybrid deployments work with: Exchange Server 2013
+/// CU11 and 2016 CU1 (Exchange Server, "Configure Microsoft 365 Groups with on-premises Exchange hybrid").
+fn least(build: Build) -> Build {
+    match build {
+        [15, 0, ..] => [15, 0, 1156, 6],
+        [15, 1, ..] => [15, 1, 396, 30],
+        _ => build,
+    }
+}
+
+/// How servers get to a release.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Way {
+    /// Its setup upgrades them.
+    InPlace,
+    /// An update of their own product comes first.
+    InTwoSteps,
+    /// Another server takes their place.
+    NewServer,
+}
+
+/// The way of a build to the latest release of a day. Setup upgrades what has the same number, and goes
+/// from Exchange Server 2019 to SE where that is at CU14 or CU15 (Exchange Server, "Upgrade to Exchange
+/// Server SE").
+fn way(build: Build, now: Date) -> Way {
+    const LAST_OF_2019: Build = [15, 2, 1544, 4];
+    let Some((name, newest)) = latest(now) else {
+        return Way::InPlace;
+    };
+    if build[..2] != newest[..2] {
+        Way::NewServer
+    } else if name.starts_with("Exchange Server SE") && build < LAST_OF_2019 {
+        Way::InTwoSteps
+    } else {
+        Way::InPlace
+    }
+}
+
+/// What an administrator does, for each way that some of the servers go.
+fn script(servers: &[&Server], now: Date) -> String {
+    const LICENCE: &str = "/IAcceptExchangeServerLicenseTerms_DiagnosticDataON";
+    let ways = [Way::InPlace, Way::InTwoSteps, Way::NewServer];
+    let parts = ways.into_iter().filter_map(|chosen| {
+        let goes = |server: &&&Server| build_of(server).is_some_and(|build| way(build, now) == chosen);
+        let names: Vec<String> = servers
+            .iter()
+            .filter(goes)
+            .map(|server| powershell::in_comment(&server.name))
+            .collect();
+        let on = names.join(", ");
+        let text = match chosen {
+            Way::InPlace => format!("# on {on}\nSetup.exe /Mode:Upgrade {LICENCE}"),
+            Way::InTwoSteps => format!(
+                "# on {on}: with the setup of Exchange Server 2019 CU15, then with that of SE\nSetup.exe /Mode:Upgrade {LICENCE}"
+            ),
+            Way::NewServer => format!(
+                "# on a new server: {on} cannot be upgraded in place\nSetup.exe /Mode:Install /Roles:Mailbox {LICENCE}\n# move mailboxes, certificates, Receive connectors and SourceTransportServers to it, run the Hybrid Configuration Wizard, then on {on}\nSetup.exe /Mode:Uninstall"
+            ),
+        };
+        (!names.is_empty()).then_some(text)
+    });
+    parts.collect::<Vec<_>>().join("\n")
 }
 
 /// What is wrong with a build on a day, in words; `None`: nothing that is known.
@@ -186,6 +255,15 @@ mod tests {
         assert_eq!(trouble([15, 2, 2562, 53], date(2026, 11, 22)), None);
         assert!(trouble([15, 1, 225, 42], date(2021, 10, 1)).is_some());
         assert_eq!(trouble([16, 0, 1, 1], date(2026, 11, 22)), None);
+    }
+
+    #[test]
+    fn setup_upgrades_what_has_the_same_number() {
+        let today = date(2026, 11, 22);
+        assert!(way([15, 1, 2507, 6], today) == Way::NewServer);
+        assert!(way([15, 2, 1258, 12], today) == Way::InTwoSteps);
+        assert!(way([15, 2, 1544, 4], today) == Way::InPlace);
+        assert!(way([15, 2, 1258, 12], date(2025, 3, 1)) == Way::InPlace);
     }
 
     #[test]

@@ -8,7 +8,9 @@ use super::hybrid::Pair;
 use super::powershell;
 use crate::diag::{Diagnostic, Location};
 use crate::mail::{ByteSize, Domain, Limit};
-use crate::model::{Routing, SendConnector, SendConnectorId, ServerId, TlsAuthLevel, Topology};
+use crate::model::{
+    Routing, SendConnector, SendConnectorId, ServerId, ServerRole, TlsAuthLevel, Topology,
+};
 use crate::route::{self, Reason, Rejected, Selection, Subject};
 
 /// What is wrong, and how it is mended.
@@ -87,6 +89,7 @@ impl Carrier<'_> {
                 self.separate_connector(connector, &self.mailbox_servers_beside(*edge))
             }
             _ => set_address_spaces(
+                self.topology,
                 connector,
                 spaces_of(connector)
                     .chain([self.domain.to_string()])
@@ -155,14 +158,26 @@ impl Carrier<'_> {
             connector.name
         ));
         let fix = match key {
-            "MaxMessageSize" => set(connector, key, "Unlimited", &edit::quoted("Unlimited")),
-            "IsScopedConnector" => set(connector, key, "$false", "false"),
+            "MaxMessageSize" => set(
+                self.topology,
+                connector,
+                key,
+                "Unlimited",
+                &edit::quoted("Unlimited"),
+            ),
+            "IsScopedConnector" => set(self.topology, connector, key, "$false", "false"),
             _ => {
                 let rival = selection
                     .winner
                     .ok()
                     .map(|id| self.topology.send_connector(id));
-                set(rival.unwrap_or(connector), "Enabled", "$false", "false")
+                set(
+                    self.topology,
+                    rival.unwrap_or(connector),
+                    "Enabled",
+                    "$false",
+                    "false",
+                )
             }
         };
         (diagnostic, vec![fix])
@@ -208,18 +223,15 @@ impl Carrier<'_> {
         if rest.is_empty() {
             let at = connector.settings.written("SourceTransportServers");
             let edits = at.map(|at| edit::replace(at, edit::list(sources.clone())));
-            let script = format!(
-                "Set-SendConnector -Identity {} -SourceTransportServers {}",
-                powershell::quoted(&connector.name),
-                powershell::list(&sources)
-            );
+            let list = format!("-SourceTransportServers {}", powershell::list(&sources));
+            let script = script(self.topology, connector, &list);
             fixes.push(Fix {
                 side: Side::OnPremises,
                 script,
                 edits: edits.into_iter().collect(),
             });
         } else {
-            fixes.push(set_address_spaces(connector, rest));
+            fixes.push(set_address_spaces(self.topology, connector, rest));
             fixes.push(self.separate_connector(connector, &sources));
         }
         Some((diagnostic, fixes))
@@ -330,24 +342,49 @@ fn spaces_of(connector: &SendConnector) -> impl Iterator<Item = String> {
         })
 }
 
+/// What follows a change of a connector whose sources are Edge servers: they have a copy, which EdgeSync
+/// brings up to date (Exchange Server, "Edge Subscriptions").
+pub(super) fn to_edge(topology: &Topology, sources: &[ServerId]) -> &'static str {
+    let has_copy = |id: &ServerId| {
+        let server = topology.server(*id);
+        server.role == ServerRole::Edge && server.subscribed
+    };
+    if sources.iter().any(has_copy) {
+        "\nStart-EdgeSynchronization"
+    } else {
+        ""
+    }
+}
+
+/// `Set-SendConnector` with parameters.
+pub(super) fn script(topology: &Topology, connector: &SendConnector, parameters: &str) -> String {
+    format!(
+        "Set-SendConnector -Identity {} {parameters}{}",
+        powershell::quoted(&connector.name),
+        to_edge(topology, &connector.sources)
+    )
+}
+
 /// `Set-SendConnector` with one key: as PowerShell and as the world write the value.
-pub(super) fn set(connector: &SendConnector, key: &str, value: &str, in_world: &str) -> Fix {
-    let name = powershell::quoted(&connector.name);
+pub(super) fn set(
+    topology: &Topology,
+    connector: &SendConnector,
+    key: &str,
+    value: &str,
+    in_world: &str,
+) -> Fix {
     let edit = edit::set_key(&connector.settings, key, in_world);
     Fix {
         side: Side::OnPremises,
-        script: format!("Set-SendConnector -Identity {name} -{key} {value}"),
+        script: script(topology, connector, &format!("-{key} {value}")),
         edits: edit.into_iter().collect(),
     }
 }
 
 /// `Set-SendConnector -AddressSpaces`, which replaces the list.
-fn set_address_spaces(connector: &SendConnector, spaces: Vec<String>) -> Fix {
-    let script = format!(
-        "Set-SendConnector -Identity {} -AddressSpaces {}",
-        powershell::quoted(&connector.name),
-        powershell::list(&spaces)
-    );
+fn set_address_spaces(topology: &Topology, connector: &SendConnector, spaces: Vec<String>) -> Fix {
+    let list = format!("-AddressSpaces {}", powershell::list(&spaces));
+    let script = script(topology, connector, &list);
     let at: Option<&Location> = connector.settings.written("AddressSpaces");
     let edits = at.map(|at| edit::replace(at, edit::list(spaces)));
     Fix {

@@ -10,11 +10,11 @@ use super::questions::survey;
 use super::stage::Rule;
 use super::{
     addresses, ambiguous, attribution, autodiscover, builds, centralized, chain, directory, edge,
-    edge_servers, edit, exposure, forwarding, group_domain, hops, hybrid_connectors, inbound,
-    intent, limits, mail_flow_rules, members, moderation, mx, one_sided, outbound, outcomes,
-    presented, reach, reception, refused, relay, relayed, send_as, shared_domain, sizes,
-    smart_host, targetless, targets, unknown, unused, unused_receive, wildcard, writeback,
-    written_back,
+    edge_servers, edit, every_domain, exposure, forwarding, group_domain, hops, hybrid_connectors,
+    inbound, intent, limits, mail_flow_rules, members, moderation, mx, one_sided, outbound,
+    outcomes, presented, reach, reception, refused, relay, relayed, send_as, shared_domain, sizes,
+    smart_host, targetless, targets, unknown, unused, unused_receive, validation, wildcard,
+    writeback, written_back,
 };
 use crate::diag::Severity;
 use crate::dns::Zones;
@@ -27,6 +27,7 @@ const RULES: &[&[Rule]] = &[
     smart_host::RULES,
     reception::RULES,
     presented::RULES,
+    validation::RULES,
     chain::RULES,
     hybrid_connectors::RULES,
     group_domain::RULES,
@@ -43,6 +44,7 @@ const RULES: &[&[Rule]] = &[
     relayed::RULES,
     hops::RULES,
     relay::RULES,
+    every_domain::RULES,
     one_sided::RULES,
     shared_domain::RULES,
     addresses::RULES,

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use super::carrier::{Carrier, Fault};
+use super::carrier::{self, Carrier, Fault};
 use super::context::{Context, Found, in_words, is_troubled};
 use super::edit;
 use super::finding::{Edit, Finding, Fix, Side};
@@ -12,10 +12,11 @@ use super::hybrid::{self, Pair};
 use super::powershell;
 use super::questions::Asked;
 use super::stage::{Rule, Stage};
+use super::validation;
 use crate::diag::{Diagnostic, Location, Severity};
 use crate::dns::{self, Failure, Targets, View};
 use crate::mail::Domain;
-use crate::model::{DnsView, DomainType, Topology};
+use crate::model::{DnsView, DomainPattern, DomainType, Topology};
 
 /// The rules of this file.
 pub(super) const RULES: &[Rule] = &[
@@ -97,18 +98,17 @@ impl GroupDomain<'_> {
         let amiss = self
             .context
             .open_where(|asked| self.is_to_domain(asked) && self.context.is_amiss(asked));
-        let shown = if amiss.is_empty() { &concerned } else { &amiss };
-        // What fails in good health as well shows nothing: an address that nobody has, or, where nothing
-        // goes amiss, whatever else is refused.
+        // What is well today has no flow that shows it: some end badly for other reasons.
+        let loses = diagnostic.severity == Severity::Error && !amiss.is_empty();
+        let shown = if loses { &amiss } else { &concerned };
+        // An address that nobody has fails in good health as well.
         let survey = &self.context.survey;
         let is_known = |index: &&usize| {
-            let asked = &survey.asked[**index];
-            let unknown = survey.recipients[asked.to].kind == "unknown recipients";
-            !unknown && (!amiss.is_empty() || !is_troubled(asked.ordinary()))
+            survey.recipients[survey.asked[**index].to].kind != "unknown recipients"
         };
         let known: Vec<usize> = shown.iter().filter(is_known).copied().collect();
         let telling = if known.is_empty() { shown } else { &known };
-        let witness = self.context.witness(telling);
+        let witness = self.context.witness(telling).filter(|_| loses);
         if let Some(words) = witness
             .as_ref()
             .filter(|flow| is_troubled(flow))
@@ -178,10 +178,7 @@ impl GroupDomain<'_> {
         let path = "ExchangeOnline.AcceptedDomains";
         let organization = &self.topology().organization(tenant).settings;
         let edits = edit::add_object(organization, sibling.as_ref(), path, &keys);
-        let script = format!(
-            "New-MgDomain -Id {0}\nConfirm-MgDomain -DomainId {0}",
-            self.domain
-        );
+        let script = powershell::new_domain(self.domain);
         let fix = Fix {
             side: Side::ExchangeOnline,
             script,
@@ -312,8 +309,14 @@ impl GroupDomain<'_> {
             .map(|view| view.as_str())
             .collect::<Vec<_>>()
             .join(" and ");
+        let null = views.iter().any(|view| self.null_mx(*view).is_some());
+        let has = if null {
+            "a null MX record, which says that it takes no mail,"
+        } else {
+            "no MX record"
+        };
         let message = format!(
-            "the group domain `{}` has no MX record in the view {seen}",
+            "the group domain `{}` has {has} in the view {seen}",
             self.domain
         );
         let diagnostic = Diagnostic::new("group-domain-mx-missing", place, message);
@@ -325,7 +328,15 @@ impl GroupDomain<'_> {
             };
             if zones.insert((zone.name.clone(), zone.view)) {
                 let edits = self.mx_written(view, zone.location.as_ref());
-                fixes.push(self.dns_fix(zone.view, edits));
+                let mut fix = self.dns_fix(zone.view, edits);
+                if self.null_mx(view).is_some() {
+                    // RFC 7505 §3: a null MX record stands alone.
+                    fix.script = format!(
+                        "{}   ; in the place of `{}. MX 0 .`",
+                        fix.script, self.domain
+                    );
+                }
+                fixes.push(fix);
             }
         }
         Some((self.with_mx_help(diagnostic), fixes))
@@ -334,16 +345,24 @@ impl GroupDomain<'_> {
     /// Writes the record into a zone: in the place of one that says that there is no mail (RFC 7505),
     /// else where records begin.
     fn mx_written(&self, view: View, begin: Option<&Location>) -> Vec<Edit> {
-        let kind = dns::RecordType::Mx;
-        let null = match self.context.zones.query(view, self.domain, kind) {
-            dns::Answer::Records(records) => records.iter().find_map(|one| one.location.as_ref()),
-            dns::Answer::Failed(_) => None,
-        };
-        let edit = self.mx_record().and_then(|record| match null {
-            Some(at) => Some(edit::replace(at, record)),
-            None => Some(edit::insert_record(begin?, &record)),
-        });
+        let edit = self
+            .mx_record()
+            .and_then(|record| match self.null_mx(view) {
+                Some(at) => Some(edit::replace(&at, record)),
+                None => Some(edit::insert_record(begin?, &record)),
+            });
         edit.into_iter().collect()
+    }
+
+    /// Where a record stands that says that there is no mail, in a domain that lacks another.
+    fn null_mx(&self, view: View) -> Option<Location> {
+        let kind = dns::RecordType::Mx;
+        match self.context.zones.query(view, self.domain, kind) {
+            dns::Answer::Records(records) if self.best_exchange(view).is_none() => {
+                records.iter().find_map(|one| one.location.clone())
+            }
+            dns::Answer::Records(_) | dns::Answer::Failed(_) => None,
+        }
     }
 
     fn mx_on_premises(&self) -> Option<Fault> {
@@ -392,7 +411,30 @@ impl GroupDomain<'_> {
                 ));
             }
         }
+        if diagnostic.is_some() {
+            fixes.extend(self.validate());
+        }
         diagnostic.map(|diagnostic| (self.with_mx_help(diagnostic), fixes))
+    }
+
+    /// Lets the hybrid connectors of the domain look at certificates: one that does would have found out
+    /// that the host is not the service, and mail would not have gone round.
+    fn validate(&self) -> Vec<Fix> {
+        let topology = self.topology();
+        let carriers = self.pair.carriers(topology).into_iter();
+        let connectors = carriers.map(|id| topology.send_connector(id));
+        let careless = connectors.filter(|connector| {
+            let mut spaces = connector.address_spaces.iter();
+            let carries =
+                spaces.any(|space| space.pattern == DomainPattern::Exact(self.domain.clone()));
+            carries && connector.require_tls && !validation::validates(connector)
+        });
+        let fixes = careless.map(|connector| Fix {
+            side: Side::OnPremises,
+            script: carrier::script(topology, connector, validation::PARAMETERS),
+            edits: validation::edits(connector).collect(),
+        });
+        fixes.collect()
     }
 
     /// The record that the domain should have, where its host can be computed.
@@ -496,8 +538,11 @@ impl GroupDomain<'_> {
         let mut diagnostic = Diagnostic::new("group-domain-not-internal-relay", place, message)
             .help("set DomainType to InternalRelay");
         if !self.fails_from_on_premises() {
-            // Works while every group is written back; the next new one will bounce.
             diagnostic.severity = Severity::Warning;
+            diagnostic = diagnostic.because(match accepted.kind {
+                DomainType::Authoritative => "every group of the domain is written back; mail for the next one is refused with `550 5.1.10` until it is, too",
+                DomainType::ExternalRelay | DomainType::InternalRelay => "mail for the groups leaves as mail for strangers: rules, limits and automatic replies for outside apply to it",
+            });
         }
         let written = accepted.settings.written("DomainType");
         let edits = match (written, accepted.settings.written("DomainName")) {

@@ -35,6 +35,16 @@ pub(super) fn pairs(topology: &Topology) -> Vec<Pair> {
     pairs
 }
 
+/// The hybrid Send connectors of every deployment.
+pub(super) fn carriers(topology: &Topology) -> Vec<(Pair, SendConnectorId)> {
+    let mut found = Vec::new();
+    for pair in pairs(topology) {
+        let own = pair.carriers(topology);
+        found.extend(own.into_iter().map(|id| (pair, id)));
+    }
+    found
+}
+
 /// The documented word for the mailboxes of an organization.
 pub(super) fn mailboxes_word(topology: &Topology, organization: OrganizationId) -> &'static str {
     match topology.organization(organization).kind {

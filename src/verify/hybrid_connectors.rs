@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::SignedDuration;
 
-use super::carrier::Carrier;
+use super::carrier::{self, Carrier};
 use super::context::{Context, Found, is_troubled};
 use super::draft::Draft;
 use super::edit;
@@ -100,10 +100,7 @@ fn disabled_of(context: &Context<'_>, pair: Pair) -> Vec<Found> {
     off.filter(|connector| !replaced(connector))
         .map(|connector| {
             let message = format!("the hybrid Send connector `{}` is disabled", connector.name);
-            let script = format!(
-                "Set-SendConnector -Identity {} -Enabled $true",
-                powershell::quoted(&connector.name)
-            );
+            let script = carrier::script(topology, connector, "-Enabled $true");
             let edits = connector
                 .settings
                 .written("Enabled")
@@ -190,10 +187,7 @@ fn headers_left(context: &Context<'_>, leaving: &Leaving<'_>) -> Option<Found> {
     const KEY: &str = "CloudServicesMailEnabled";
     let explains = |asked: &Asked| {
         let mut forks = asked.ordinary().forks.iter();
-        forks.any(|fork| {
-            leaves_trust(context.topology, leaving.sender, fork)
-                || turns_back(context.topology, leaving.sources, fork)
-        })
+        forks.any(|fork| leaves_trust(context.topology, leaving.sender, fork))
     };
     if context.open_where(explains).is_empty() {
         return None;
@@ -209,20 +203,14 @@ fn headers_left(context: &Context<'_>, leaving: &Leaving<'_>) -> Option<Found> {
     let message =
         format!("the {kind} `{name}` leaves the organization headers behind: {KEY} is false");
     let script = format!(
-        "{cmdlet} -Identity {} -{KEY} $true",
-        powershell::quoted(name)
+        "{cmdlet} -Identity {} -{KEY} $true{}",
+        powershell::quoted(name),
+        carrier::to_edge(context.topology, leaving.sources)
     );
     let draft = Finding::of("cloud-services-mail-disabled", settings.at(KEY), message)
         .help(format!("set {KEY} to true"))
         .fix(*side, script, edit::set_key(settings, KEY, "true"));
     Some(draft.explains(context, explains))
-}
-
-/// Whether a fork goes round by an Edge server that is a source: it sends target addresses out only by
-/// connectors that carry organization headers, and everything else that is accepted back inside.
-fn turns_back(topology: &Topology, sources: &[ServerId], fork: &Fork) -> bool {
-    let edge = |id: &&ServerId| sources.contains(*id) && !topology.server(**id).directory;
-    fork.cycle.servers().iter().any(|id| edge(&id))
 }
 
 /// Whether a fork loses its trust where it leaves an organization, whoever sent it: a post to a group

@@ -14,7 +14,7 @@ use crate::mail::NamePattern;
 use crate::model::{
     Matcher, ReceiveConnector, ReceiveConnectorId, SendConnectorId, ServerId, Topology,
 };
-use crate::route::{self, Presented};
+use crate::route::{self, ClientCertificate, Presented};
 
 /// The rules of this file.
 pub(super) const RULES: &[Rule] = &[Rule::new(Stage::Certificates, check)];
@@ -30,7 +30,7 @@ fn check(context: &Context<'_>) -> Vec<Found> {
 
 fn unmatched(context: &Context<'_>, pair: Pair) -> Option<Found> {
     let topology = context.topology;
-    let names = presented_names(topology, pair);
+    let names = presented_names(topology, pair.hybrid_send_connectors(topology), |_| true);
     let inbound = pair.inbound_connectors(topology);
     let hybrid = pair.hybrid_send_connectors(topology);
     // Where there is no certificate, or nobody to show one, that is another finding.
@@ -49,8 +49,8 @@ fn unmatched(context: &Context<'_>, pair: Pair) -> Option<Found> {
     let mut diagnostic = nothing_matches(topology, pair, inbound.first().copied()).because(
         format!("the hybrid Send connectors present {}", shown(&names)),
     );
-    if let Some(name) = acceptable {
-        diagnostic = diagnostic.help(format!("set TlsSenderCertificateName to `{name}`"));
+    if let Some(help) = help(topology, pair, inbound.first().copied(), acceptable) {
+        diagnostic = diagnostic.help(help);
     }
     let claims = context.open_where(|asked| suffers(context, pair, asked));
     let witness = context.witness(&claims);
@@ -76,6 +76,23 @@ fn unmatched(context: &Context<'_>, pair: Pair) -> Option<Found> {
         },
         claims,
     })
+}
+
+/// What to do about the connector that should match, the one that is switched off, or the one that is
+/// not there.
+fn help(
+    topology: &Topology,
+    pair: Pair,
+    connector: Option<ReceiveConnectorId>,
+    acceptable: Option<&NamePattern>,
+) -> Option<String> {
+    match (connector, switched_off(topology, pair)) {
+        (Some(_), _) => Some(format!("set TlsSenderCertificateName to `{}`", acceptable?)),
+        (None, Some(connector)) => Some(format!("enable `{}`", connector.name)),
+        (None, None) => Some(
+            "run the Hybrid Configuration Wizard, or make the connector that it makes".to_owned(),
+        ),
+    }
 }
 
 /// What is wrong, at the connector that should match; at the tenant where there is none.
@@ -204,16 +221,23 @@ fn set_name(topology: &Topology, id: ReceiveConnectorId, name: &NamePattern) -> 
     }
 }
 
-/// The names in the certificates that the hybrid Send connectors present: the connector's own Fqdn
-/// first, then in the order of the certificate.
-fn presented_names(topology: &Topology, pair: Pair) -> Vec<NamePattern> {
+/// The names in the certificates that Send connectors present and that count: a connector's own Fqdn
+/// first, then in the order of the certificate, whose subject stands before its other names.
+pub(super) fn presented_names(
+    topology: &Topology,
+    connectors: Vec<SendConnectorId>,
+    counts: fn(&ClientCertificate) -> bool,
+) -> Vec<NamePattern> {
     let mut names: Vec<NamePattern> = Vec::new();
-    for id in pair.hybrid_send_connectors(topology) {
+    for id in connectors {
         let connector = topology.send_connector(id);
         for source in &connector.sources {
             if let Presented::Certificate(certificate) =
                 route::presented(topology, *source, Some(connector))
             {
+                if !counts(&certificate) {
+                    continue;
+                }
                 let own = connector.fqdn.as_ref().map(ToString::to_string);
                 let mut shown = certificate.names;
                 shown.sort_by_key(|name| own.as_deref() != Some(name.to_string().as_str()));

@@ -120,7 +120,7 @@ fn accepted_too(
     let domain = &accepted.domain;
     // Where nothing is relayed there must be somebody who knows its recipients.
     let (side, path, script) = if other == pair.tenant {
-        let script = format!("New-MgDomain -Id {domain}\nConfirm-MgDomain -DomainId {domain}");
+        let script = powershell::new_domain(domain);
         (
             Side::ExchangeOnline,
             "ExchangeOnline.AcceptedDomains",

@@ -170,8 +170,11 @@ fn found(context: &Context<'_>, code: &'static str, claims: Vec<usize>) -> Found
         because: last_reasons(flow),
     });
     let mut diagnostic = Diagnostic::new(code, cause.place, message);
-    for reason in cause.because {
-        diagnostic = diagnostic.because(reason);
+    if code == "unknown-fact" {
+        diagnostic = diagnostic.help("add to the world what it does not describe");
+    } else {
+        let because = cause.because.into_iter();
+        diagnostic = because.fold(diagnostic, Diagnostic::because);
     }
     let affected = context.affected(&claims);
     let fix = match code {
@@ -205,6 +208,11 @@ fn message(
     let to = flow.question.to.first();
     let to = to.map(ToString::to_string).unwrap_or_default();
     match code {
+        "unknown-fact" => {
+            let fact =
+                missing_fact(flow).unwrap_or_else(|| "a fact is not in the world".to_owned());
+            format!("where mail from `{from}` to `{to}` goes cannot be said, as {fact}{others}")
+        }
         "trust-lost" => format!("mail from `{from}` to `{to}` arrives as Anonymous{others}"),
         "mail-misrouted-by-size" => {
             let mut answers = first.answers.iter();
@@ -217,6 +225,32 @@ fn message(
             format!("{words}{others}")
         }
     }
+}
+
+/// What the world would have to say so that the end of a flow were known.
+fn missing_fact(flow: &Flow) -> Option<String> {
+    let unknown = |fork: &&Fork| fork.disposition == Disposition::Unknown;
+    let hops = flow
+        .forks
+        .iter()
+        .filter(unknown)
+        .flat_map(|fork| &fork.hops);
+    let mut reasons = hops
+        .flat_map(|hop| &hop.steps)
+        .flat_map(|step| &step.because);
+    reasons.find_map(|reason| match reason {
+        Reason::UnknownFact(fact) => Some(fact.clone()),
+        _ => None,
+    })
+}
+
+/// The fork that a finding about a flow is about: one that fails, else one whose end is not known, else
+/// the first.
+fn telling(flow: &Flow) -> Option<&Fork> {
+    let ends = |is: fn(&Disposition) -> bool| flow.forks.iter().find(|fork| is(&fork.disposition));
+    ends(|disposition| disposition.is_failure())
+        .or_else(|| ends(|disposition| *disposition == Disposition::Unknown))
+        .or_else(|| flow.forks.first())
 }
 
 /// The connector that is too small for a message takes as much as the one that was chosen instead.
@@ -237,6 +271,7 @@ fn as_large(topology: &Topology, flow: &Flow) -> Option<Fix> {
         let too_small = topology.send_connector(too_small?);
         let size = topology.send_connector(chosen).max_message_size.to_string();
         Some(carrier::set(
+            topology,
             too_small,
             "MaxMessageSize",
             &size,
@@ -270,11 +305,7 @@ fn looping(context: &Context<'_>, claims: &[usize]) -> Option<Flow> {
 
 /// The setting of the last decision before the end.
 fn place(context: &Context<'_>, flow: &Flow) -> Option<Location> {
-    let fork = flow
-        .forks
-        .iter()
-        .find(|fork| fork.disposition.is_failure())
-        .or_else(|| flow.forks.first())?;
+    let fork = telling(flow)?;
     let steps = fork
         .hops
         .iter()
@@ -288,12 +319,7 @@ fn place(context: &Context<'_>, flow: &Flow) -> Option<Location> {
 
 /// The reasons of the step that decided the end.
 fn last_reasons(flow: &Flow) -> Vec<String> {
-    let fork = flow
-        .forks
-        .iter()
-        .find(|fork| fork.disposition.is_failure())
-        .or_else(|| flow.forks.first());
-    let steps = fork.into_iter().flat_map(|fork| {
+    let steps = telling(flow).into_iter().flat_map(|fork| {
         fork.hops
             .iter()
             .rev()

@@ -29,6 +29,14 @@ pub(super) fn list<T: Display>(items: impl IntoIterator<Item = T>) -> String {
     items.join(",")
 }
 
+/// Adds a domain to a tenant: between its two cmdlets somebody publishes the record that proves whose the
+/// domain is (Microsoft Graph PowerShell, "Confirm-MgDomain").
+pub(super) fn new_domain(domain: impl Display) -> String {
+    format!(
+        "New-MgDomain -Id {domain}\nGet-MgDomainVerificationDnsRecord -DomainId {domain}   # publish the TXT record\nConfirm-MgDomain -DomainId {domain}"
+    )
+}
+
 /// A text in a comment, which it does not leave.
 pub(super) fn in_comment(value: impl Display) -> String {
     let breaks = |c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}');

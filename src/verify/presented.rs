@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::carrier;
 use super::context::{Context, Found};
 use super::crossing::{SERVICE, is_sent_by};
 use super::draft::Draft;
@@ -13,6 +14,7 @@ use super::finding::{Edit, Finding, Side};
 use super::hybrid::{self, Pair};
 use super::powershell;
 use super::stage::{Rule, Stage};
+use crate::diag::Severity;
 use crate::flow::FlagKind;
 use crate::mail::NamePattern;
 use crate::model::{
@@ -24,22 +26,11 @@ use crate::route::{self, Presented};
 /// The rules of this file.
 pub(super) const RULES: &[Rule] = &[
     Rule::new(Stage::Certificates, wrong_name),
+    Rule::new(Stage::Certificates, too_long),
     Rule::new(Stage::Certificates, untrusted),
-    Rule::new(Stage::Notes, no_validation),
     Rule::new(Stage::Notes, expiring),
-    Rule::new(Stage::Notes, too_long),
     Rule::new(Stage::Notes, on_the_internet),
 ];
-
-/// The hybrid Send connectors of every deployment.
-fn hybrid_connectors(context: &Context<'_>) -> Vec<(Pair, SendConnectorId)> {
-    let mut found = Vec::new();
-    for pair in hybrid::pairs(context.topology) {
-        let own = pair.carriers(context.topology);
-        found.extend(own.into_iter().map(|id| (pair, id)));
-    }
-    found
-}
 
 /// The open questions that go amiss by way of a connector.
 fn amiss_by(context: &Context<'_>, id: SendConnectorId) -> Vec<usize> {
@@ -52,7 +43,7 @@ fn amiss_by(context: &Context<'_>, id: SendConnectorId) -> Vec<usize> {
 /// Connectors that ask for another name than the service has.
 fn wrong_name(context: &Context<'_>) -> Vec<Found> {
     let mut found = Vec::new();
-    for (_, id) in hybrid_connectors(context) {
+    for (_, id) in hybrid::carriers(context.topology) {
         let connector = context.topology.send_connector(id);
         let service = NamePattern::parse(SERVICE).ok();
         let fits = connector
@@ -71,9 +62,10 @@ fn wrong_name(context: &Context<'_>) -> Vec<Found> {
             "the hybrid Send connector `{}` expects {wanted} in the certificate of Exchange Online Protection",
             connector.name
         );
-        let script = format!(
-            "Set-SendConnector -Identity {} -TlsDomain {SERVICE}",
-            powershell::quoted(&connector.name)
+        let script = carrier::script(
+            context.topology,
+            connector,
+            &format!("-TlsDomain {SERVICE}"),
         );
         let settings = &connector.settings;
         let draft = Finding::of(
@@ -95,50 +87,11 @@ fn wrong_name(context: &Context<'_>) -> Vec<Found> {
     found
 }
 
-/// Connectors that send whether TLS is offered or not.
-fn no_validation(context: &Context<'_>) -> Vec<Found> {
-    let mut found = Vec::new();
-    for (_, id) in hybrid_connectors(context) {
-        let connector = context.topology.send_connector(id);
-        if connector.require_tls {
-            continue;
-        }
-        let message = format!(
-            "the hybrid Send connector `{}` does not demand TLS, so mail may cross in the clear and without a certificate",
-            connector.name
-        );
-        let script = format!(
-            "Set-SendConnector -Identity {} -RequireTLS $true -TlsAuthLevel DomainValidation -TlsDomain {SERVICE}",
-            powershell::quoted(&connector.name)
-        );
-        let settings = &connector.settings;
-        let level = edit::quoted(TlsAuthLevel::DomainValidation.as_str());
-        let edits = [
-            edit::set_key(settings, "TlsDomain", &edit::quoted(SERVICE)),
-            edit::set_key(settings, "TlsAuthLevel", &level),
-            edit::set_key(settings, "RequireTLS", "true"),
-        ];
-        let draft = Finding::of(
-            "hybrid-connector-does-not-validate",
-            settings.at("RequireTLS"),
-            message,
-        )
-        .help("set RequireTLS, TlsAuthLevel and TlsDomain as the wizard does")
-        .fix(Side::OnPremises, script, edits.into_iter().flatten());
-        let users = context.open_where(|asked| {
-            let mut forks = asked.ordinary().forks.iter();
-            forks.any(|fork| is_sent_by(fork, id))
-        });
-        found.push(draft.claims_nothing(context.affected(&users), None));
-    }
-    found
-}
-
 /// Connectors that name no certificate, and whose servers choose one that nobody trusts.
 fn untrusted(context: &Context<'_>) -> Vec<Found> {
     let topology = context.topology;
     let mut found = Vec::new();
-    for (_, id) in hybrid_connectors(context) {
+    for (_, id) in hybrid::carriers(context.topology) {
         let connector = topology.send_connector(id);
         let wrong = connector
             .sources
@@ -153,11 +106,8 @@ fn untrusted(context: &Context<'_>) -> Vec<Found> {
             connector.name, chosen.subject, chosen.issuer
         );
         let name = better.tls_certificate_name();
-        let script = format!(
-            "Set-SendConnector -Identity {} -TlsCertificateName {}",
-            powershell::quoted(&connector.name),
-            powershell::quoted(&name)
-        );
+        let named = format!("-TlsCertificateName {}", powershell::quoted(&name));
+        let script = carrier::script(topology, connector, &named);
         let settings = &connector.settings;
         let draft = Finding::of(
             "untrusted-certificate-chosen",
@@ -239,7 +189,7 @@ fn expiring(context: &Context<'_>) -> Vec<Found> {
     if soon.is_empty() {
         return Vec::new();
     }
-    let connectors = hybrid_connectors(context);
+    let connectors = hybrid::carriers(context.topology);
     let crossing = context.open_where(|asked| {
         let mut forks = asked.ordinary().forks.iter();
         forks.any(|fork| connectors.iter().any(|(_, id)| is_sent_by(fork, *id)))
@@ -282,7 +232,7 @@ fn day(at: Timestamp) -> String {
 pub(super) fn in_hybrid_use(context: &Context<'_>) -> BTreeSet<CertificateId> {
     let topology = context.topology;
     let mut found = BTreeSet::new();
-    for (pair, id) in hybrid_connectors(context) {
+    for (pair, id) in hybrid::carriers(context.topology) {
         let connector = topology.send_connector(id);
         let sources = connector.sources.iter();
         found
@@ -304,7 +254,7 @@ const EDGE_NAME_MAX: usize = 256;
 fn too_long(context: &Context<'_>) -> Vec<Found> {
     let topology = context.topology;
     let mut found = Vec::new();
-    for (_, id) in hybrid_connectors(context) {
+    for (_, id) in hybrid::carriers(context.topology) {
         let connector = topology.send_connector(id);
         let edge = connector
             .sources
@@ -319,11 +269,19 @@ fn too_long(context: &Context<'_>) -> Vec<Found> {
             connector.name,
             topology.server(*edge).name
         );
-        let script = format!(
-            "Set-SendConnector -Identity {} -TlsCertificateName $null",
-            powershell::quoted(&connector.name)
-        );
         let settings = &connector.settings;
+        let mut parameters = "-TlsCertificateName $null".to_owned();
+        let mut edits: Vec<Edit> = Vec::new();
+        edits.extend(edit::remove_key(settings, "TlsCertificateName"));
+        if let Some(name) = unchosen(topology, connector) {
+            parameters = format!("{parameters} -Fqdn {}", powershell::quoted(name));
+            edits.extend(edit::set_key(
+                settings,
+                "Fqdn",
+                &edit::quoted(&name.to_string()),
+            ));
+        }
+        let script = carrier::script(topology, connector, &parameters);
         let draft = Finding::of(
             "certificate-name-too-long-for-edge",
             settings.at("TlsCertificateName"),
@@ -333,14 +291,31 @@ fn too_long(context: &Context<'_>) -> Vec<Found> {
             "EdgeSync leaves a name of more than {EDGE_NAME_MAX} characters out, and the Edge server chooses a certificate by the Fqdn of the connector"
         ))
         .help("let Fqdn choose the certificate, or use one with a shorter subject and issuer")
-        .fix(
-            Side::OnPremises,
-            script,
-            edit::remove_key(settings, "TlsCertificateName"),
-        );
-        found.push(draft.claims(context, amiss_by(context, id)));
+        .fix(Side::OnPremises, script, edits);
+        let claims = amiss_by(context, id);
+        let lost = !claims.is_empty();
+        let mut one = draft.claims(context, claims);
+        if !lost {
+            one.finding.diagnostic.severity = Severity::Warning;
+        }
+        found.push(one);
     }
     found
+}
+
+/// A name of the certificate that a connector names, where the name that it says in EHLO is none of them.
+fn unchosen<'a>(topology: &'a Topology, connector: &SendConnector) -> Option<&'a NamePattern> {
+    let wanted = connector.tls_certificate_name.as_deref()?;
+    let mut all = topology.certificates().map(|(_, certificate)| certificate);
+    let named = all.find(|certificate| certificate.tls_certificate_name() == wanted)?;
+    let chosen = connector.fqdn.as_ref();
+    let said = chosen.and_then(|fqdn| NamePattern::parse(fqdn.as_str()).ok());
+    let covered = said.is_some_and(|said| {
+        let mut names = named.names.iter();
+        names.any(|name| *name == said || name.covers(&said))
+    });
+    let mut plain = named.names.iter().filter(|name| !name.is_wildcard());
+    plain.next().filter(|_| !covered)
 }
 
 /// Send connectors for the Internet that name the certificate by which a tenant knows its premises.
@@ -386,10 +361,7 @@ fn attributed(context: &Context<'_>, pair: Pair, connector: &SendConnector) -> O
         "the Send connector `{}` shows the hybrid certificate to the Internet, and leaves the organization headers behind",
         connector.name
     );
-    let script = format!(
-        "Set-SendConnector -Identity {} -TlsCertificateName $null",
-        powershell::quoted(&connector.name)
-    );
+    let script = carrier::script(topology, connector, "-TlsCertificateName $null");
     let settings = &connector.settings;
     let draft: Draft = Finding::of(
         "internet-connector-presents-hybrid-certificate",

@@ -12,9 +12,13 @@ use crate::model::{Recipient, RecipientKind};
 /// The rules of this file.
 pub(super) const RULES: &[Rule] = &[Rule::new(Stage::Centralized, check)];
 
-/// The key that says who alone may write to a group.
+/// The parameter that says who alone may write to a group: `Set-UnifiedGroup` knows no other (Exchange
+/// PowerShell, "Set-UnifiedGroup").
+const PARAMETER: &str = "AcceptMessagesOnlyFromSendersOrMembers";
+
+/// The properties that show what it says.
 const LISTS: [&str; 3] = [
-    "AcceptMessagesOnlyFromSendersOrMembers",
+    PARAMETER,
     "AcceptMessagesOnlyFrom",
     "AcceptMessagesOnlyFromDLMembers",
 ];
@@ -68,12 +72,12 @@ fn unreachable_found(context: &Context<'_>, group: &Recipient, claims: Vec<usize
             .claims(context, claims);
     };
     let script = format!(
-        "Set-UnifiedGroup -Identity {} -{key} $null",
+        "Set-UnifiedGroup -Identity {} -{PARAMETER} $null",
         powershell::quoted(group.primary())
     );
     draft
         .because(format!(
-            "{key} names nobody who is an authenticated sender of the deployment"
+            "{PARAMETER} names nobody who is an authenticated sender of the deployment"
         ))
         .help("let somebody write to it: correct the list, or empty it")
         .fix(

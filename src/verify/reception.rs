@@ -9,7 +9,7 @@ use super::finding::{Edit, Finding, Side};
 use super::powershell;
 use super::stage::{Rule, Stage};
 use crate::model::{
-    Matcher, PermissionGroup, ReceiveConnector, ReceiveConnectorId, SendConnectorId,
+    IpRange, Matcher, PermissionGroup, ReceiveConnector, ReceiveConnectorId, SendConnectorId,
 };
 use crate::route::{Reason, Rejected, Subject};
 
@@ -61,10 +61,10 @@ impl Crossing<'_> {
             .filter(|(id, _)| takes_cloud_mail(connector(*id)));
         let (hybrid, reason) = hybrid.next()?;
         match (serving, reason) {
-            (Some(serving), Reason::WiderRange | Reason::LaterName) => {
+            (Some(serving), Reason::WiderRange | Reason::WiderBinding | Reason::LaterName) => {
                 Some(self.captures(serving, hybrid))
             }
-            (_, Reason::AddressNotInRange) => Some(self.misses(hybrid)),
+            (serving, Reason::AddressNotInRange) => Some(self.misses(serving, hybrid)),
             _ => None,
         }
     }
@@ -122,19 +122,30 @@ impl Crossing<'_> {
     }
 
     /// The hybrid connector does not serve the cloud's addresses.
-    fn misses(&self, hybrid: ReceiveConnectorId) -> Draft {
+    fn misses(&self, serving: Option<ReceiveConnectorId>, hybrid: ReceiveConnectorId) -> Draft {
         let connector = self.topology.receive_connector(hybrid);
         let name = self.identity(connector);
         let message = format!(
             "the RemoteIPRanges of `{name}` do not contain the addresses of Exchange Online"
         );
-        let script = format!(
+        let mut script = format!(
             "Set-ReceiveConnector -Identity {} -RemoteIPRanges {}",
             powershell::quoted(&name),
             powershell::list(EVERYONE)
         );
         let settings = &connector.settings;
         let value = edit::list(EVERYONE.map(str::to_owned));
+        let mut edits: Vec<Edit> = Vec::new();
+        edits.extend(edit::set_key(settings, "RemoteIPRanges", &value));
+        // One that serves everybody else would go on to do so, where it is bound more closely.
+        let rest = serving.map(|id| self.topology.receive_connector(id));
+        if let Some(rest) = rest.filter(|rest| serves_everyone(rest)) {
+            script = format!(
+                "{script}\nSet-ReceiveConnector -Identity {} -Enabled $false",
+                powershell::quoted(self.identity(rest))
+            );
+            edits.extend(edit::set_key(&rest.settings, "Enabled", "false"));
+        }
         Finding::of(
             "receive-connector-misses-cloud",
             settings.at("RemoteIPRanges"),
@@ -142,17 +153,22 @@ impl Crossing<'_> {
         )
         .because("the addresses of the service change, and no list of them stays right")
         .help("serve everyone: the certificate says who the cloud is, not the address")
-        .fix(
-            Side::OnPremises,
-            script,
-            edit::set_key(settings, "RemoteIPRanges", &value),
-        )
+        .fix(Side::OnPremises, script, edits)
     }
 
     /// `server\connector`.
     fn identity(&self, connector: &ReceiveConnector) -> String {
         let server = &self.topology.server(connector.server).name;
         format!("{server}\\{}", connector.name)
+    }
+}
+
+fn serves_everyone(connector: &ReceiveConnector) -> bool {
+    match &connector.matcher {
+        Matcher::Endpoint {
+            remote_ip_ranges, ..
+        } => IpRange::are_for_everyone(remote_ip_ranges),
+        Matcher::Peer { .. } => false,
     }
 }
 

@@ -45,7 +45,7 @@ fn blocked(context: &Context<'_>) -> Vec<Found> {
             .help("find out which of your servers sent spam, then release the connector")
             .fix(
                 Side::ExchangeOnline,
-                "Get-BlockedConnector | Remove-BlockedConnector -Reason \"<what was done>\"",
+                release(connector),
                 edit::set_key(settings, "Blocked", "false"),
             )
             .explains(context, |asked| {
@@ -55,6 +55,15 @@ fn blocked(context: &Context<'_>) -> Vec<Found> {
             })
         })
         .collect()
+}
+
+/// Releases one connector: the cmdlet takes a GUID, and nothing from a pipeline (Exchange PowerShell,
+/// "Remove-BlockedConnector").
+fn release(connector: &ReceiveConnector) -> String {
+    format!(
+        "Get-BlockedConnector\nRemove-BlockedConnector -ConnectorId <the ConnectorId listed for {}> -Reason \"<what was done>\"",
+        powershell::quoted(&connector.name)
+    )
 }
 
 /// The forks that were refused for a reason, with the step that says so.

@@ -9,15 +9,12 @@ use super::stage::{Rule, Stage};
 use crate::flow::{Flow, Question, Submission, walk};
 use crate::mail::{ByteSize, MessageKind, ReversePath};
 use crate::model::{
-    AdPermission, DomainType, ExtendedRight, IpRange, Matcher, PermissionGroup, ReceiveConnector,
-    ServerRole, Trustee,
+    AdPermission, ExtendedRight, IpRange, Matcher, PermissionGroup, ReceiveConnector, ServerRole,
+    Trustee,
 };
 
 /// The rules of this file.
-pub(super) const RULES: &[Rule] = &[
-    Rule::new(Stage::Notes, check),
-    Rule::new(Stage::Notes, every_domain),
-];
+pub(super) const RULES: &[Rule] = &[Rule::new(Stage::Notes, check)];
 
 /// Receive connectors that serve everyone and let everyone relay. A gateway of somebody else's does so by
 /// nature, and is nobody's to mend.
@@ -66,58 +63,6 @@ fn open_relay(context: &Context<'_>, connector: &ReceiveConnector) -> Found {
     draft.claims_nothing(0, witness)
 }
 
-/// Accepted domains that are every domain, where strangers may write to what is accepted (Exchange Server,
-/// "Accepted domains in Exchange Server"): an organization that relays them all relays for everybody.
-fn every_domain(context: &Context<'_>) -> Vec<Found> {
-    let topology = context.topology;
-    let all = topology.accepted_domains().map(|(_, accepted)| accepted);
-    let relayed =
-        all.filter(|accepted| accepted.everything && accepted.kind != DomainType::Authoritative);
-    let found = relayed.filter_map(|accepted| {
-        let mut doors = topology.receive_connectors().map(|(_, door)| door);
-        let door = doors.find(|door| {
-            door.organization == accepted.organization && takes_from_strangers(door)
-        })?;
-        let server = &topology.server(door.server).name;
-        let script = format!(
-            "Remove-AcceptedDomain -Identity {}",
-            powershell::quoted(&accepted.name)
-        );
-        let draft = Finding::of(
-            "open-relay",
-            accepted.settings.at("DomainName"),
-            "anyone on the Internet may relay, because every domain is accepted".to_owned(),
-        )
-        .because(format!(
-            "`{server}\\{}` takes mail for accepted domains from everybody, and `*` is {}",
-            door.name,
-            accepted.kind.as_str()
-        ))
-        .help("name the domains that are relayed")
-        .fix(
-            Side::OnPremises,
-            script,
-            edit::remove_object(&accepted.settings, []),
-        );
-        Some(draft.claims_nothing(0, stranger_to_stranger(context, door)))
-    });
-    found.collect()
-}
-
-/// Whether a connector takes mail for accepted domains from everybody.
-fn takes_from_strangers(connector: &ReceiveConnector) -> bool {
-    let Matcher::Endpoint {
-        remote_ip_ranges, ..
-    } = &connector.matcher
-    else {
-        return false;
-    };
-    let groups = &connector.permission_groups;
-    connector.enabled
-        && IpRange::are_for_everyone(remote_ip_ranges)
-        && groups.contains(&PermissionGroup::AnonymousUsers)
-}
-
 /// What gives anonymous clients the right to relay.
 fn relaying(connector: &ReceiveConnector) -> impl Iterator<Item = &AdPermission> {
     connector.ad_permissions.iter().filter(|given| {
@@ -140,7 +85,10 @@ fn without_relay(given: &AdPermission) -> Option<Edit> {
 }
 
 /// A message that neither begins nor ends here, handed to the connector's server.
-fn stranger_to_stranger(context: &Context<'_>, connector: &ReceiveConnector) -> Option<Flow> {
+pub(super) fn stranger_to_stranger(
+    context: &Context<'_>,
+    connector: &ReceiveConnector,
+) -> Option<Flow> {
     let topology = context.topology;
     let (sender, host) = topology.parts().outside_senders.first()?;
     let client = topology.server(*host).addresses.first().copied();

@@ -84,7 +84,7 @@ fn useless_found(
         permission.settings.object.as_ref(),
         message,
     )
-    .because("the answer to the user's submission is `550 5.7.60`, and nothing leaves the premises")
+    .because("the user's submission ends with a permission error, in Outlook an NDR or a dialog, for SMTP clients `550 5.7.60`, and nothing leaves the premises")
     .help("move the mailbox to the cloud, or take the permission away")
     .fix(side, script, edit)
     .claims_nothing(1, None)

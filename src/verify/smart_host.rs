@@ -2,6 +2,7 @@
 //! to a third party (Exchange hybrid, "Transport routing in Exchange hybrid deployments"; "TLS
 //! Certificates in Exchange Hybrid").
 
+use super::carrier;
 use super::context::{Context, Found};
 use super::crossing::{Crossing, Landing, crossings, is_sent_by};
 use super::draft::Draft;
@@ -9,6 +10,7 @@ use super::edit;
 use super::finding::{Edit, Finding, Side};
 use super::powershell;
 use super::stage::{Rule, Stage};
+use super::validation;
 use crate::mail::NamePattern;
 use crate::model::{
     Routing, SendConnector, SendConnectorId, ServerRole, Settings, SmartHost, TlsAuthLevel,
@@ -227,7 +229,7 @@ impl Crossing<'_> {
                 };
                 let landing = landings.first()?;
                 if let Some((there, own)) = self.regions(landing) {
-                    return Some(by_mx(
+                    return Some(self.by_mx(
                         connector,
                         Finding::of(
                             "smart-host-of-another-region",
@@ -251,7 +253,7 @@ impl Crossing<'_> {
             }
         };
         let draft = Finding::of(code, connector.settings.at("SmartHosts"), message);
-        Some(by_mx(connector, draft))
+        Some(self.by_mx(connector, draft))
     }
 
     /// The region of the endpoint where a smart host lands, and the tenant's, where they differ.
@@ -262,22 +264,29 @@ impl Crossing<'_> {
         let own = tenant.mail_flow_region.as_ref()?;
         (there != own).then_some((there.as_str(), own.as_str()))
     }
-}
 
-/// `Set-SendConnector -DNSRoutingEnabled` in the place of smart hosts.
-fn by_mx(connector: &SendConnector, draft: Draft) -> Draft {
-    let script = format!(
-        "Set-SendConnector -Identity {} -SmartHosts $null -DNSRoutingEnabled $true",
-        powershell::quoted(&connector.name)
-    );
-    draft
-        .help("let the connector follow the MX records of the tenant's domains")
-        .fix(Side::OnPremises, script, by_dns(&connector.settings))
+    /// `Set-SendConnector -DNSRoutingEnabled` in the place of smart hosts.
+    fn by_mx(&self, connector: &SendConnector, draft: Draft) -> Draft {
+        let settings = &connector.settings;
+        let (mut parameters, mut edits) = (BY_DNS.to_owned(), by_dns(settings));
+        // A gateway has another certificate than the service, which is to be looked at from now on.
+        if !validation::validates(connector) {
+            parameters = format!("{BY_DNS} {}", validation::PARAMETERS);
+            edits.extend(validation::edits(connector));
+        }
+        let script = carrier::script(self.topology, connector, &parameters);
+        draft
+            .help("let the connector follow the MX records of the tenant's domains")
+            .fix(Side::OnPremises, script, edits)
+    }
 }
 
 fn ends(name: &str, end: &str) -> bool {
     name == end.trim_start_matches('.') || name.ends_with(end)
 }
+
+/// What lets a Send connector follow the MX records.
+const BY_DNS: &str = "-SmartHosts $null -DNSRoutingEnabled $true";
 
 /// `DNSRoutingEnabled` in the place of `SmartHosts`.
 fn by_dns(settings: &Settings) -> Vec<Edit> {

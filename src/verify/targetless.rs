@@ -58,10 +58,18 @@ fn found(
     );
     let place = first.settings.object.as_ref();
     let draft = Finding::of("mail-user-without-target-address", place, message)
-        .help("write the address under which the other side has the mailbox");
+        .help(match (kind, side) {
+            ("mail user", Side::ExchangeOnline) => "mend the synchronization of the user: the tenant takes the address from on premises",
+            _ => "write the address under which the other side has the mailbox",
+        });
     let mended = primary.iter().take(MENDED_MAX);
     let fixes = mended.filter_map(|recipient| with_target(topology, pair, side, recipient));
     let (scripts, edits): (Vec<String>, Vec<Option<Edit>>) = fixes.unzip();
+    // A mail user of the tenant is what directory synchronization made of somebody on premises.
+    let side = match kind {
+        "mail user" => Side::OnPremises,
+        _ => side,
+    };
     let draft = match scripts.is_empty() {
         true => draft,
         false => draft.fix(side, scripts.join("\n"), edits.into_iter().flatten()),
@@ -114,7 +122,9 @@ fn target(topology: &Topology, pair: Pair, side: Side, recipient: &Recipient) ->
     }
 }
 
-/// `Set-MailUser -ExternalEmailAddress` or `Set-RemoteMailbox -RemoteRoutingAddress`.
+/// `Set-RemoteMailbox -RemoteRoutingAddress` or the like; of a synchronized mail user, a synchronization
+/// that carries the address over again, because the tenant's copy cannot be written (Microsoft 365, "You
+/// can't manage or remove objects that were synchronized through the Azure Active Directory Sync tool").
 fn with_target(
     topology: &Topology,
     pair: Pair,
@@ -123,16 +133,19 @@ fn with_target(
 ) -> Option<(String, Option<Edit>)> {
     let target = target(topology, pair, side, recipient)?;
     let (kind, key) = words(recipient);
-    let cmdlet = match kind {
-        "remote mailbox" => "Set-RemoteMailbox",
-        "mail contact" => "Set-MailContact",
-        _ => "Set-MailUser",
+    let primary = powershell::quoted(recipient.primary());
+    let set = |cmdlet: &str| {
+        let target = powershell::quoted(&target);
+        format!("{cmdlet} -Identity {primary} -{key} {target}")
     };
-    let script = format!(
-        "{cmdlet} -Identity {} -{key} {}",
-        powershell::quoted(recipient.primary()),
-        powershell::quoted(&target)
-    );
+    let script = match (kind, side) {
+        ("remote mailbox", _) => set("Set-RemoteMailbox"),
+        ("mail contact", _) => set("Set-MailContact"),
+        (_, Side::ExchangeOnline) => {
+            format!("Update-Recipient -Identity {primary}\nStart-ADSyncSyncCycle -PolicyType Delta")
+        }
+        (_, Side::OnPremises | Side::Dns) => set("Set-MailUser"),
+    };
     let value = edit::quoted(&target.to_string());
     Some((script, edit::set_key(&recipient.settings, key, &value)))
 }

@@ -136,15 +136,21 @@ fn conclude(
     context.conclude_with(diagnostic, vec![fix], claims, witness)
 }
 
-/// `Set-MailUser -ExternalEmailAddress` with the address that the mailbox on premises has.
+/// Makes the tenant's copy of a user lead to the mailbox on premises.
+///
+/// Nobody writes in the tenant what directory synchronization writes there (Microsoft 365, "You can't
+/// manage or remove objects that were synchronized through the Azure Active Directory Sync tool"); a
+/// user with a mailbox on premises has no `targetAddress`, and so the primary address becomes the target.
 fn lead_home(recipient: &Recipient) -> Fix {
     let primary = recipient.primary();
-    let quoted = powershell::quoted(primary);
     let at = recipient.settings.written("ExternalEmailAddress");
     let edits = at.map(|at| edit::replace(at, edit::quoted(&primary.to_string())));
     Fix {
-        side: Side::ExchangeOnline,
-        script: format!("Set-MailUser -Identity {quoted} -ExternalEmailAddress {quoted}"),
+        side: Side::OnPremises,
+        script: format!(
+            "Set-ADUser -Identity (Get-Mailbox -Identity {}).DistinguishedName -Clear targetAddress\nStart-ADSyncSyncCycle -PolicyType Delta",
+            powershell::quoted(primary)
+        ),
         edits: edits.into_iter().collect(),
     }
 }

@@ -5,6 +5,7 @@ use super::context::{Context, Found};
 use super::edit;
 use super::finding::{Finding, Side};
 use super::hybrid;
+use super::powershell;
 use super::stage::{Rule, Stage};
 use crate::model::{AcceptedDomain, Topology};
 
@@ -47,6 +48,23 @@ fn users(topology: &Topology, accepted: &AcceptedDomain) -> usize {
     users.count()
 }
 
+/// A name for the parent's entry that no accepted domain of the organization has: names are unique there,
+/// and the wildcard's entry may be called as the parent is.
+fn free_name(topology: &Topology, wildcard: &AcceptedDomain) -> String {
+    let domain = wildcard.domain.as_str();
+    let is_free = |name: &String| {
+        topology.accepted_domains().all(|(_, other)| {
+            other.organization != wildcard.organization || !other.name.eq_ignore_ascii_case(name)
+        })
+    };
+    let second = format!("{domain} itself");
+    let numbered = (2u32..).map(|number| format!("{second} {number}"));
+    let mut names = [domain.to_owned(), second.clone()]
+        .into_iter()
+        .chain(numbered);
+    names.find(is_free).unwrap_or_else(|| domain.to_owned())
+}
+
 fn parent_missing(topology: &Topology, accepted: &AcceptedDomain, users: usize) -> Found {
     let (domain, kind) = (&accepted.domain, accepted.kind.as_str());
     let organization = topology.organization(accepted.organization);
@@ -54,8 +72,9 @@ fn parent_missing(topology: &Topology, accepted: &AcceptedDomain, users: usize) 
     let in_tenant = pairs
         .iter()
         .any(|pair| pair.tenant == accepted.organization);
+    let name = free_name(topology, accepted);
     let keys = [
-        ("Name", edit::quoted(domain.as_str())),
+        ("Name", edit::quoted(&name)),
         ("DomainName", edit::quoted(domain.as_str())),
         ("DomainType", edit::quoted(kind)),
     ];
@@ -68,7 +87,8 @@ fn parent_missing(topology: &Topology, accepted: &AcceptedDomain, users: usize) 
         )
     } else {
         let script = format!(
-            "New-AcceptedDomain -Name \"{domain}\" -DomainName {domain} -DomainType {kind}"
+            "New-AcceptedDomain -Name {} -DomainName {domain} -DomainType {kind}",
+            powershell::quoted(&name)
         );
         (Side::OnPremises, "OnPremises.AcceptedDomains", script)
     };

@@ -3,7 +3,8 @@
 //! forest of Exchange, permissions there, a run.
 //!
 //! Mail to groups flows without writeback, by the type of their domain; what is missing is what people
-//! on premises see of groups. So these are warnings.
+//! on premises see of groups. So these are warnings, but one: without the attributes that synchronization
+//! writes back for a hybrid deployment, replies to users who were moved are lost.
 
 use super::context::{Context, Found};
 use super::edit;
@@ -12,6 +13,7 @@ use super::hybrid;
 use super::people;
 use super::powershell;
 use super::stage::{Rule, Stage};
+use crate::diag::Severity;
 use crate::model::{EntraConnect, Recipient, RecipientKind, ServerRole, SignInMethod, Topology};
 
 /// The rules of this file.
@@ -159,14 +161,18 @@ fn without_features(entra: &EntraConnect, affected: usize) -> Found {
     let script = format!(
         "# Microsoft Entra Connect, Customize synchronization options, Optional features: select {named} beside what is selected\nStart-ADSyncSyncCycle -PolicyType Initial"
     );
-    Finding::of(
+    let mut found = Finding::of(
         "writeback-features-unticked",
         entra.settings.at("Features"),
         format!("{named} is not among the optional features of Entra Connect"),
     )
     .help("run the wizard again, and keep what was selected before")
     .fix(Side::OnPremises, script, edit)
-    .claims_nothing(affected, None)
+    .claims_nothing(affected, None);
+    if !missing.contains(&"ExchangeHybrid") {
+        found.finding.diagnostic.severity = Severity::Warning;
+    }
+    found
 }
 
 fn elsewhere(topology: &Topology, entra: &EntraConnect, affected: usize) -> Found {

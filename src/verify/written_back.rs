@@ -82,7 +82,7 @@ fn hidden_found(hidden: &[&Recipient]) -> Option<Found> {
     let scripts = mended.clone().map(|object| {
         format!(
             "Update-Recipient -Identity {}",
-            powershell::quoted(&object.name)
+            powershell::quoted(object.primary())
         )
     });
     let scripts: Vec<String> = scripts.collect();

@@ -107,7 +107,7 @@ fn random_worlds_reach_every_kind_of_answer() {
     for seed in 0..WORLDS {
         let mut dice = Dice::new(seed);
         let topology = Topology::new(world::world(&mut dice));
-        for ask in QUESTIONERS.iter().cycle().take(2 * QUESTIONERS.len()) {
+        for ask in QUESTIONERS.iter().cycle().take(3 * QUESTIONERS.len()) {
             answers.extend(ask(&mut dice, &topology).map(|case| case.route));
         }
     }

@@ -25,12 +25,12 @@ pub(super) const CODES: &[Code] = &[
     },
     Code {
         code: "certificate-name-too-long-for-edge",
-        severity: Severity::Warning,
+        severity: Severity::Error,
         summary: "the TlsCertificateName of a connector with an Edge server as its source has more than 256 characters",
         matters: "EdgeSync leaves it out: the Edge server chooses a certificate by itself, and where that is another one the tenant does not recognise it",
-        fix: "Set-SendConnector -TlsCertificateName $null, so that Fqdn chooses the certificate",
+        fix: "Set-SendConnector -TlsCertificateName $null, so that Fqdn chooses the certificate, then Start-EdgeSynchronization; a warning where it would choose the same",
         source: "Exchange hybrid, \"Emails sent from on-premises to Exchange Online appears to be external after running HCW\"",
-        live: "where the Fqdn chooses the same certificate nothing shows",
+        live: "",
     },
     Code {
         code: "hybrid-certificate-unusable",

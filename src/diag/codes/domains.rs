@@ -15,6 +15,15 @@ pub(super) const CODES: &[Code] = &[
         live: "mail for the parent arrives where the wildcard is read as it is here",
     },
     Code {
+        code: "accepted-domain-stops-transport",
+        severity: Severity::Error,
+        summary: "every domain (`*`) is accepted as InternalRelay by servers whose transport service does not run with it",
+        matters: "from Exchange 2016 CU22 and Exchange 2019 CU11 on the service ends with a System.FormatException in AcceptedDomainTable: no mail flows at all; older builds are an open relay",
+        fix: "Remove-AcceptedDomain, and name the domains that are relayed",
+        source: "Exchange Health Checker, \"Open Relay Wildcard Domain\"",
+        live: "a lab runs this product's relay, which does not end; predictions say what the settings would do if the service ran",
+    },
+    Code {
         code: "cloud-domain-relayed-nowhere",
         severity: Severity::Error,
         summary: "the tenant relays a domain (InternalRelay), and no outbound connector takes it anywhere",

@@ -34,7 +34,7 @@ pub(super) const CODES: &[Code] = &[
     },
     Code {
         code: "writeback-features-unticked",
-        severity: Severity::Warning,
+        severity: Severity::Error,
         summary: "an optional feature that group writeback or the hybrid deployment needs is off in Entra Connect",
         matters: "the wizard writes the whole list: who adds group writeback and loses Exchange hybrid, loses the written-back attributes of users, so that replies to moved users fail with IMCEAEX addresses and 5.1.1; without group writeback itself the objects of groups are deleted in the next run",
         fix: "run the wizard again and select the features beside those that are selected; its sign-in page wants a working administrator",

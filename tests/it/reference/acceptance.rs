@@ -2,7 +2,7 @@
 //! domains in Exchange Server"; Exchange Online, "Office 365 message attribution" and "Use
 //! Directory-Based Edge Blocking to reject messages sent to invalid recipients").
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use hybridmx::mail::{AuthAs, Directionality, Domain, Mailbox, ReversePath, Status};
 use hybridmx::model::{
@@ -102,7 +102,7 @@ pub(crate) fn serving<'a>(
     server: ServerId,
     connection: &Connection,
 ) -> Option<&'a ReceiveConnector> {
-    let mut serving: Vec<(u128, String, &ReceiveConnector)> = Vec::new();
+    let mut serving: Vec<(u128, bool, String, &ReceiveConnector)> = Vec::new();
     for connector in &parts.receive_connectors {
         let Matcher::Endpoint {
             bindings,
@@ -134,11 +134,15 @@ pub(crate) fn serving<'a>(
             None => is_for_everyone(remote_ip_ranges).then_some(0),
         };
         if let Some(size) = size {
-            serving.push((size, connector.name.to_lowercase(), connector));
+            let named = |at: &SocketAddr| {
+                at.port() == connection.port && Some(at.ip()) == connection.local_address
+            };
+            let anywhere = !bindings.iter().any(named);
+            serving.push((size, anywhere, connector.name.to_lowercase(), connector));
         }
     }
-    serving.sort_by_key(|(size, name, _)| (*size, name.clone()));
-    serving.first().map(|(_, _, connector)| *connector)
+    serving.sort_by_key(|(size, anywhere, name, _)| (*size, *anywhere, name.clone()));
+    serving.first().map(|(.., connector)| *connector)
 }
 
 /// The two ends of a range.
@@ -202,8 +206,8 @@ fn routing_server<'a>(
         recipient,
     } = *session;
     let rights = sessions::rights(parts, connector, connection, reverse_path);
-    let promote = cloud_capability(connector, connection);
-    let entry = accepted(parts, here.organization, &recipient.domain);
+    let promote = here.subscribed && cloud_capability(connector, connection);
+    let entry = accepted(parts, here.organization, &recipient.domain).filter(|_| here.subscribed);
     let may_relay = rights.contains(&ExtendedRight::AcceptAnyRecipient) || promote;
     if entry.is_none() && !may_relay {
         return Err(here.profile.relay_denied.clone());

@@ -266,9 +266,7 @@ pub(crate) fn choose_on_edge<'a>(
     }
     let target_delivery = is_target_delivery(parts, organization, domain);
     match choose_among(parts, server, domain, size, explicit) {
-        Choice::Connector(connector)
-            if connector.cloud_services_mail_enabled && target_delivery && from_inside =>
-        {
+        Choice::Connector(connector) if target_delivery && from_inside => {
             Choice::Connector(connector)
         }
         _ => inside,

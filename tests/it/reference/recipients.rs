@@ -408,8 +408,16 @@ impl Desk<'_> {
                     ..
                 }
             );
+            let organization = &self.parts.organizations[recipient.organization.index()];
+            let strange = organization.profile.found_in_accepted_domains
+                && accepted(self.parts, recipient.organization, &address.domain).is_none();
+            let elsewhere = matches!(
+                recipient.kind,
+                RecipientKind::MailUser { .. } | RecipientKind::RemoteGroup { .. }
+            );
             if recipient.organization == self.item.organization
                 && is_recipient
+                && (elsewhere || !strange)
                 && recipient.addresses.contains(address)
             {
                 holders.push(index);

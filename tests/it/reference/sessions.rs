@@ -151,8 +151,10 @@ pub(super) fn mail_from(
         let server = &parts.servers[connector.server.index()];
         return Err(server.profile.not_authenticated.clone());
     }
+    let here = &parts.servers[connector.server.index()];
     let own = reverse_path.domain().is_some_and(|domain| {
-        domain_type(parts, connector.organization, domain) == Some(DomainType::Authoritative)
+        let kind = domain_type(parts, connector.organization, domain);
+        here.subscribed && kind == Some(DomainType::Authoritative)
     });
     let may = rights.contains(&ExtendedRight::AcceptAuthoritativeDomainSender);
     if own && !may && connection.peer != Peer::User {

@@ -744,7 +744,10 @@ impl Builder<'_> {
         };
         for index in 0..count {
             let kind = self.kind(organization, shape, first, count);
-            let drawn = self.dice.list(1, 3, mailbox);
+            let mut drawn = self.dice.list(1, 3, mailbox);
+            if shape == Shape::Tenant {
+                self.admit(organization, &mut drawn);
+            }
             let mut addresses: Vec<Mailbox> = Vec::new();
             for address in drawn {
                 if !addresses.contains(&address) {
@@ -777,6 +780,20 @@ impl Builder<'_> {
             });
         }
         self.connect(first);
+    }
+
+    /// Gives most addresses a domain that their tenant accepts: mailboxes and groups answer in no other.
+    fn admit(&mut self, tenant: OrganizationId, addresses: &mut [Mailbox]) {
+        let accepted = self.parts.accepted_domains.iter();
+        let own: Vec<Domain> = accepted
+            .filter(|entry| entry.organization == tenant)
+            .map(|entry| entry.domain.clone())
+            .collect();
+        for address in addresses {
+            if !own.is_empty() && self.dice.percent(90) {
+                address.domain = self.dice.pick(&own).clone();
+            }
+        }
     }
 
     /// Leads target addresses to other recipients, and leaves to nobody what nobody holds.
