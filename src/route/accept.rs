@@ -184,7 +184,7 @@ pub fn certified(
     certificate: &ClientCertificate,
     to: ServerId,
 ) -> Option<ServerId> {
-    if !certificate.trusted {
+    if !certificate.is_trusted() {
         return None;
     }
     topology
@@ -375,6 +375,7 @@ pub fn admit(
         let step = step.because(Reason::TooLarge {
             size: transfer.size,
             limit,
+            setting: "MaxMessageSize",
         });
         return Err(refusal(&replies::TOO_LARGE, step));
     }

@@ -9,6 +9,7 @@ use super::draft::Draft;
 use super::edit;
 use super::finding::{Finding, Side};
 use super::hybrid::{self, Pair};
+use super::people;
 use super::powershell;
 use super::refused::refused_for;
 use super::stage::{Rule, Stage};
@@ -106,7 +107,7 @@ fn shares(
             None,
         ),
     };
-    draft.claims_nothing(0, None)
+    draft.claims_nothing(people::count(topology, other.organization), None)
 }
 
 /// Tenants that let their own servers send to others in the name of the tenant's domains only: reports,
@@ -246,8 +247,9 @@ fn presented(topology: &Topology, pair: Pair) -> BTreeSet<NamePattern> {
         for source in &connector.sources {
             if let Presented::Certificate(shown) =
                 route::presented(topology, *source, Some(connector))
+                && shown.is_trusted()
             {
-                names.extend(shown.names.into_iter().filter(|_| shown.trusted));
+                names.extend(shown.names);
             }
         }
     }

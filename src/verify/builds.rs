@@ -16,7 +16,7 @@ use crate::model::Server;
 pub(super) const RULES: &[Rule] = &[Rule::new(Stage::Notes, check)];
 
 /// Major version, minor version, build and revision.
-type Build = [u32; 4];
+pub(super) type Build = [u32; 4];
 
 /// A product, or what one version number has been.
 struct Product {
@@ -154,8 +154,8 @@ fn latest(now: Date) -> Option<(String, Build)> {
     Some((format!("{} {update}", product.name), *build))
 }
 
-/// The build of a server, from `Version 15.2 (Build 2562.46)`.
-fn build_of(server: &Server) -> Option<Build> {
+/// The build of a server: major and minor version, build and revision, from `Version 15.2 (Build 2562.46)`.
+pub(super) fn build_of(server: &Server) -> Option<Build> {
     let digits = |c: char| !c.is_ascii_digit();
     let numbers = server.version.as_ref()?.split(digits);
     let numbers: Vec<u32> = numbers.filter_map(|number| number.parse().ok()).collect();

@@ -98,7 +98,17 @@ impl GroupDomain<'_> {
             .context
             .open_where(|asked| self.is_to_domain(asked) && self.context.is_amiss(asked));
         let shown = if amiss.is_empty() { &concerned } else { &amiss };
-        let witness = self.context.witness(shown);
+        // What fails in good health as well shows nothing: an address that nobody has, or, where nothing
+        // goes amiss, whatever else is refused.
+        let survey = &self.context.survey;
+        let is_known = |index: &&usize| {
+            let asked = &survey.asked[**index];
+            let unknown = survey.recipients[asked.to].kind == "unknown recipients";
+            !unknown && (!amiss.is_empty() || !is_troubled(asked.ordinary()))
+        };
+        let known: Vec<usize> = shown.iter().filter(is_known).copied().collect();
+        let telling = if known.is_empty() { shown } else { &known };
+        let witness = self.context.witness(telling);
         if let Some(words) = witness
             .as_ref()
             .filter(|flow| is_troubled(flow))

@@ -225,7 +225,21 @@ impl Crossing<'_> {
                     SmartHost::Name(name) => self.resolve(name),
                     SmartHost::Address(address) => vec![self.landing(host, *address)],
                 };
-                let server = landings.first()?.server.filter(|id| self.is_gateway(*id))?;
+                let landing = landings.first()?;
+                if let Some((there, own)) = self.regions(landing) {
+                    return Some(by_mx(
+                        connector,
+                        Finding::of(
+                            "smart-host-of-another-region",
+                            connector.settings.at("SmartHosts"),
+                            format!(
+                                "`{}` sends to `{host}`, which serves the region {there}, and the tenant is in {own}",
+                                connector.name
+                            ),
+                        ),
+                    ));
+                }
+                let server = landing.server.filter(|id| self.is_gateway(*id))?;
                 let server = &self.topology.server(server).name;
                 (
                     "third-party-between-premises",
@@ -236,17 +250,29 @@ impl Crossing<'_> {
                 )
             }
         };
-        let script = format!(
-            "Set-SendConnector -Identity {} -SmartHosts $null -DNSRoutingEnabled $true",
-            powershell::quoted(&connector.name)
-        );
-        let settings = &connector.settings;
-        Some(
-            Finding::of(code, settings.at("SmartHosts"), message)
-                .help("let the connector follow the MX records of the tenant's domains")
-                .fix(Side::OnPremises, script, by_dns(settings)),
-        )
+        let draft = Finding::of(code, connector.settings.at("SmartHosts"), message);
+        Some(by_mx(connector, draft))
     }
+
+    /// The region of the endpoint where a smart host lands, and the tenant's, where they differ.
+    fn regions(&self, landing: &Landing) -> Option<(&str, &str)> {
+        let server = self.topology.server(landing.server?);
+        let there = server.regions.get(&landing.address?)?;
+        let tenant = &self.topology.organization(self.pair.tenant).tenant;
+        let own = tenant.mail_flow_region.as_ref()?;
+        (there != own).then_some((there.as_str(), own.as_str()))
+    }
+}
+
+/// `Set-SendConnector -DNSRoutingEnabled` in the place of smart hosts.
+fn by_mx(connector: &SendConnector, draft: Draft) -> Draft {
+    let script = format!(
+        "Set-SendConnector -Identity {} -SmartHosts $null -DNSRoutingEnabled $true",
+        powershell::quoted(&connector.name)
+    );
+    draft
+        .help("let the connector follow the MX records of the tenant's domains")
+        .fix(Side::OnPremises, script, by_dns(&connector.settings))
 }
 
 fn ends(name: &str, end: &str) -> bool {
