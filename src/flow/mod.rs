@@ -7,7 +7,7 @@
 //! Invariant: every recipient of the question ends in at least one fork.
 //! Invariant: every walk ends, because each hop adds a Received field and every server limits them.
 //!
-//! Bugs: where a message meets the same group again on its way, one copy stands for all of them, so
+//! Bugs: where a message meets the same group again on its way, one way on stands for all of them, so
 //! the flood of copies that such a loop makes is not shown.
 //!
 //! Sources: Exchange hybrid, "Transport routing in Exchange hybrid deployments"; the rules are those
