@@ -80,8 +80,10 @@ impl Build {
         RecipientId::new(self.parts.recipients.len() - 1)
     }
 
-    /// Notes every address that the world gives a server or a host.
+    /// Notes every address that the world gives a server or a host, and reports one that two have: mail
+    /// could reach one of them only.
     pub(super) fn note_addresses(&mut self, world: &Object) {
+        let mut holders: BTreeMap<IpAddr, Location> = BTreeMap::new();
         let inside = world
             .objects("OnPremises")
             .iter()
@@ -90,9 +92,24 @@ impl Build {
             .objects("Internet")
             .iter()
             .map(|each| each.objects("Hosts"));
-        for object in inside.chain(outside).flatten() {
-            let addresses: Vec<IpAddr> = object.parse_list("IPAddress");
-            self.addresses.extend(addresses);
+        let gateways = std::iter::once(world.objects("Gateways"));
+        for object in inside.chain(outside).chain(gateways).flatten() {
+            for word in object.list("IPAddress") {
+                let Ok(address) = word.text.parse::<IpAddr>() else {
+                    continue;
+                };
+                self.addresses.insert(address);
+                if let Some(first) = holders.get(&address) {
+                    let message = format!("a second server has the address `{address}`");
+                    let diagnostic =
+                        Diagnostic::new("duplicate-name", Some(word.location.clone()), message)
+                            .because(format!("the first is at {first}"))
+                            .help("give each server an address of its own");
+                    self.diagnostics.push(diagnostic);
+                } else {
+                    holders.insert(address, word.location.clone());
+                }
+            }
         }
     }
 

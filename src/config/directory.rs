@@ -3,6 +3,7 @@
 use super::build::Build;
 use super::keys::smtp_address;
 use super::object::Object;
+use super::sending::conflict;
 use crate::diag::Diagnostic;
 use crate::mail::Mailbox;
 use crate::model::{OrganizationId, Recipient, RecipientId, RecipientKind};
@@ -15,6 +16,9 @@ pub(super) fn lower(
     kind: RecipientKind,
     require_sender_authentication: bool,
 ) -> Option<RecipientId> {
+    if matches!(kind, RecipientKind::DistributionGroup(_)) {
+        refuse_two_reports(build, object);
+    }
     let mut addresses = addresses(build, object)?;
     build.intern(&mut addresses);
     let mut kind = kind;
@@ -32,7 +36,28 @@ pub(super) fn lower(
 
 /// The target address in a key, with or without its `SMTP:`.
 pub(super) fn target_address(object: &Object, key: &str) -> Option<Mailbox> {
-    smtp_address(object.text(key)?)?.parse().ok()
+    smtp_target(object.text(key)?)
+}
+
+/// The address that a text names, with or without `smtp:`.
+pub(super) fn smtp_target(text: &str) -> Option<Mailbox> {
+    smtp_address(text)?.parse().ok()
+}
+
+/// Exchange PowerShell, "Set-DistributionGroup": the sender is told of members who cannot be reached, or
+/// the manager, and never both.
+fn refuse_two_reports(build: &mut Build, object: &Object) {
+    const MANAGER: &str = "ReportToManagerEnabled";
+    const ORIGINATOR: &str = "ReportToOriginatorEnabled";
+    if object.flag(MANAGER) && object.flag(ORIGINATOR) {
+        conflict(
+            build,
+            object,
+            MANAGER,
+            format!("`{MANAGER}` is true, and so is `{ORIGINATOR}`"),
+            format!("write `{ORIGINATOR} = false`"),
+        );
+    }
 }
 
 /// The addresses of a recipient, the primary one first (Exchange Server, "Email addresses and

@@ -267,12 +267,17 @@ impl<'a> Directory<'a> {
         if !object.knows("ForwardingAddress") {
             return Forwarding::NONE;
         }
-        let rule = |rule: &Object| {
-            let target = |key| super::directory::target_address(rule, key);
-            let redirected = target("RedirectTo").map(|target| (target, true));
-            let (target, redirects) =
-                redirected.or_else(|| target("ForwardTo").map(|target| (target, false)))?;
-            Some(InboxRule { target, redirects })
+        let rules = |rule: &Object| {
+            let targets = |key, redirects| {
+                let words = rule.list(key).iter();
+                let targets = words.filter_map(|word| super::directory::smtp_target(&word.text));
+                targets
+                    .map(|target| InboxRule { target, redirects })
+                    .collect::<Vec<_>>()
+            };
+            let redirected = targets("RedirectTo", true);
+            let forwarded = targets("ForwardTo", false);
+            redirected.into_iter().chain(forwarded)
         };
         let address = object.word("ForwardingAddress");
         Forwarding {
@@ -282,7 +287,7 @@ impl<'a> Directory<'a> {
             inbox_rules: object
                 .objects("InboxRules")
                 .iter()
-                .filter_map(rule)
+                .flat_map(rules)
                 .collect(),
         }
     }

@@ -4,6 +4,7 @@
 //! is never closed swallows the file. So the lines of the first mistake are blanked out, in
 //! place, and the text is read again, until nothing is wrong with what is left.
 
+use std::net::Ipv4Addr;
 use std::ops::Range;
 
 use toml::Spanned;
@@ -116,7 +117,16 @@ impl Mistake {
             end = next_header(text, end);
         }
         let offending = shown(text.get(span.clone()).unwrap_or_default());
-        let (message, help) = explain(error.message(), &offending);
+        // An address is a broken number to the parser, from its second dot on.
+        let value = text[start..line_end(text, start)].split_once('=');
+        let address = value.and_then(|(_, value)| value.trim().parse::<Ipv4Addr>().ok());
+        let (message, help) = match address {
+            Some(address) => (
+                "text stands in quotes".to_owned(),
+                format!("write `\"{address}\"`"),
+            ),
+            None => explain(error.message(), &offending),
+        };
         Self {
             lines: start..end,
             message,
@@ -147,6 +157,10 @@ fn explain(message: &str, offending: &str) -> (String, String) {
         m if m.starts_with("string values must be quoted") && is_powershell(offending) => (
             "true and false have no `$` here",
             format!("write `{}`", offending[1..].to_ascii_lowercase()),
+        ),
+        m if m.starts_with("string values must be quoted") && is_curly(offending) => (
+            "text stands in straight quotes",
+            format!("write `\"{}\"`", offending.trim_matches(CURLY)),
         ),
         m if m.starts_with("string values must be quoted") || is_cut_word(m, offending) => {
             ("text stands in quotes", format!("write `\"{offending}\"`"))
@@ -192,6 +206,13 @@ fn is_powershell(offending: &str) -> bool {
 
 /// Whether the parser took text without quotes, such as `InternalRelay`, for the number that it begins
 /// like.
+/// The quotes that a word processor puts in the place of straight ones.
+const CURLY: [char; 5] = ['\u{201c}', '\u{201d}', '\u{201e}', '\u{2018}', '\u{2019}'];
+
+fn is_curly(offending: &str) -> bool {
+    offending.starts_with(CURLY)
+}
+
 fn is_cut_word(message: &str, offending: &str) -> bool {
     let word = || !offending.is_empty() && offending.chars().all(|c| c.is_ascii_alphanumeric());
     message.starts_with("invalid float")

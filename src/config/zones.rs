@@ -6,7 +6,7 @@
 //!
 //! Sources: Microsoft 365, "External Domain Name System records for Microsoft 365".
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::ops::Range;
 
 use super::build::Build;
@@ -19,7 +19,7 @@ use crate::dns::{
     protection_host,
 };
 use crate::mail::Domain;
-use crate::model::{OrganizationId, ServerId, ServerRole};
+use crate::model::{OrganizationId, OrganizationKind, ServerId, ServerRole};
 
 const TTL_SECONDS: u32 = 3600;
 
@@ -236,20 +236,23 @@ pub(super) fn imply(build: &mut Build) {
     let written = build.zones.len();
     let domains = tenant_domains(build);
     let fqdn = build.parts.servers[front_end.index()].fqdn.clone();
-    let hosts = domains.iter().filter_map(protection_host).chain([fqdn]);
-    for host in hosts.collect::<Vec<_>>() {
+    let regional = |domain| Some((protection_host(domain)?, region(build, domain)));
+    let hosts = domains.iter().filter_map(regional).chain([(fqdn, None)]);
+    for (host, region) in hosts.collect::<Vec<_>>() {
         let stated = stated_addresses(&build.zones[..written], &host);
         if stated.is_empty() {
-            imply_address(build, front_end, &host);
+            let address = region_address(build, front_end, region);
+            imply_address(build, address, &host);
         } else {
-            own_addresses(build, front_end, &stated);
+            own_addresses(build, front_end, &stated, region.as_ref());
         }
     }
     for domain in &domains {
         imply_exchange(build, written, domain);
     }
     for host in former_hosts(build, &domains) {
-        imply_address(build, front_end, &host);
+        let address = region_address(build, front_end, None);
+        imply_address(build, address, &host);
     }
 }
 
@@ -278,6 +281,45 @@ fn former_hosts(build: &Build, tenants: &[Domain]) -> Vec<Domain> {
         (named && !has_owner(&host)).then_some(host)
     });
     hosts.collect()
+}
+
+/// The region that serves a tenant's domain: its own, else the tenant's.
+fn region(build: &Build, domain: &Domain) -> Option<String> {
+    let mut accepted = build.parts.accepted_domains.iter();
+    let accepted = accepted.find(|each| {
+        let owner = &build.parts.organizations[each.organization.index()];
+        each.domain == *domain && owner.kind == OrganizationKind::ExchangeOnline
+    })?;
+    let tenant = &build.parts.organizations[accepted.organization.index()].tenant;
+    let own = accepted.cloud.mail_flow_region.as_ref();
+    own.or(tenant.mail_flow_region.as_ref()).cloned()
+}
+
+/// The address at which the front end serves a region; its first where no region is said.
+fn region_address(
+    build: &mut Build,
+    front_end: ServerId,
+    region: Option<String>,
+) -> Option<Ipv4Addr> {
+    let server = &build.parts.servers[front_end.index()];
+    let mut v4 = server.addresses.iter().filter_map(|address| match address {
+        IpAddr::V4(v4) => Some(*v4),
+        IpAddr::V6(_) => None,
+    });
+    let Some(region) = region else {
+        return v4.next();
+    };
+    let known = v4.find(|address| server.regions.get(&IpAddr::V4(*address)) == Some(&region));
+    if known.is_some() {
+        return known;
+    }
+    let IpAddr::V4(address) = build.free_address(Ipv4Addr::new(198, 18, 0, 26)) else {
+        return None;
+    };
+    let server = &mut build.parts.servers[front_end.index()];
+    server.addresses.push(IpAddr::V4(address));
+    server.regions.insert(IpAddr::V4(address), region);
+    Some(address)
 }
 
 fn front_end(build: &Build) -> Option<ServerId> {
@@ -320,24 +362,25 @@ fn stated_addresses(zones: &[Zone], host: &Domain) -> Vec<IpAddr> {
 }
 
 /// Gives the front end the addresses that a world writes for it, unless they are another's.
-fn own_addresses(build: &mut Build, front_end: ServerId, addresses: &[IpAddr]) {
+fn own_addresses(
+    build: &mut Build,
+    front_end: ServerId,
+    addresses: &[IpAddr],
+    region: Option<&String>,
+) {
     for address in addresses {
         if build.addresses.insert(*address) {
-            build.parts.servers[front_end.index()]
-                .addresses
-                .push(*address);
+            let server = &mut build.parts.servers[front_end.index()];
+            server.addresses.push(*address);
+            let regions = region.map(|region| (*address, region.clone()));
+            server.regions.extend(regions);
         }
     }
 }
 
 /// Adds the address of a protection host to the longest zone that covers it, or to a new one.
-fn imply_address(build: &mut Build, front_end: ServerId, host: &Domain) {
-    let addresses = build.parts.servers[front_end.index()].addresses.iter();
-    let v4 = addresses.filter_map(|address| match address {
-        IpAddr::V4(v4) => Some(*v4),
-        IpAddr::V6(_) => None,
-    });
-    let Some((address, apex)) = v4.take(1).next().zip(host.parent()) else {
+fn imply_address(build: &mut Build, address: Option<Ipv4Addr>, host: &Domain) {
+    let Some((address, apex)) = address.zip(host.parent()) else {
         return;
     };
     let covering = build

@@ -1,7 +1,9 @@
 //! Copies that leave the path their premises prescribe.
 
 use crate::mail::Domain;
-use crate::model::{DomainType, OrganizationId, Server, ServerId, ServerRole, Topology};
+use crate::model::{
+    DomainType, OrganizationId, SendConnector, Server, ServerId, ServerRole, TlsAuthLevel, Topology,
+};
 use crate::route::{self, Copy};
 
 /// Whose mail for a domain a server takes: a front end's is the tenant's that has the domain.
@@ -17,6 +19,14 @@ fn serving(topology: &Topology, server: &Server, domain: &Domain) -> Organizatio
 fn is_of(server: &Server, owner: OrganizationId) -> bool {
     let mut tenants = server.front_end_for.iter();
     server.organization == owner || tenants.any(|(tenant, _)| *tenant == owner)
+}
+
+/// Whether a connector is one of the hybrid pair: it carries organization headers, or holds the other
+/// side to the name in its certificate, as the wizard's do. One that leaves the headers behind loses
+/// trust, and not its way.
+fn is_hybrid(connector: &SendConnector) -> bool {
+    let validates = connector.tls_auth_level == Some(TlsAuthLevel::DomainValidation);
+    connector.cloud_services_mail_enabled || validates && connector.tls_domain.is_some()
 }
 
 /// Why a copy that a server sends out leaves the path its premises prescribe, in the words that
@@ -37,7 +47,7 @@ pub fn misroutes(
     let hybrid = copy
         .next_hop
         .connector()
-        .is_some_and(|id| topology.send_connector(id).cloud_services_mail_enabled);
+        .is_some_and(|id| is_hybrid(topology.send_connector(id)));
     let recipient = &copy.transfer.recipients[0];
     let domain = &recipient.domain;
     let next = next.map(|id| topology.server(id));

@@ -68,7 +68,12 @@ impl Authority {
             &self.untrusted
         };
         let made = params.signed_by(&key, issuer)?;
-        let chain = vec![made.der().clone(), issuer.der().clone()];
+        let mut chain = vec![made.der().clone()];
+        // One whose servers do not send the whole chain comes without the authority that nobody
+        // trusts: so nobody can tell whose it is.
+        if certificate.trusted || certificate.has_private_root() {
+            chain.push(issuer.der().clone());
+        }
         Ok(Identity {
             chain,
             key: private(&key),

@@ -271,6 +271,14 @@ const EXPLANATIONS: &[Explanation] = &[
         source: ON_PREMISES_NDR,
     },
     Explanation {
+        enhanced: EnhancedStatus::new(4, 4, 62),
+        reply: "451 4.4.62 Mail sent to the wrong Office 365 region. ATTR35",
+        said_by: "Exchange Online Protection",
+        meaning: "the host that the mail was sent to serves another region than the tenant whose mail it is",
+        look_at: "smart hosts that name a host of the service, and MX records that are not the ones of the admin center; MailFlowRegion of the organization and of the accepted domain",
+        source: "Exchange Online, \"ATTR35 response code when mail is sent to EOP/EXO\"",
+    },
+    Explanation {
         enhanced: EnhancedStatus::new(4, 4, 312),
         reply: "450 4.4.312 DNS query failed",
         said_by: "Exchange Online",
@@ -325,6 +333,14 @@ const EXPLANATIONS: &[Explanation] = &[
         meaning: "the client said nothing for too long, or made too many mistakes, and the session was closed; with another text, a temporary refusal by policy",
         look_at: "ConnectionInactivityTimeout and MaxProtocolErrors of the Receive connector; what the client waits for",
         source: ON_PREMISES_NDR,
+    },
+    Explanation {
+        enhanced: EnhancedStatus::new(4, 7, 0),
+        reply: "454 4.7.0 Failed to establish appropriate TLS channel: UntrustedRoot: Access Denied",
+        said_by: "Exchange Online",
+        meaning: "the certificate that the sending server showed is from an authority that Exchange Online does not trust",
+        look_at: "RootCAType of the certificate that the Send connector presents; which certificates are enabled for SMTP",
+        source: "Exchange hybrid, \"Mail flow stops between your on-premises environment and Exchange Online\" (event 2004)",
     },
     Explanation {
         enhanced: EnhancedStatus::new(4, 7, 5),

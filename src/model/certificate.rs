@@ -36,6 +36,12 @@ impl Certificate {
         format!("<I>{}<S>{}", self.issuer, self.subject)
     }
 
+    /// Whether it is from an authority of its owner's: the chain is whole, and nobody else trusts it.
+    #[must_use]
+    pub fn has_private_root(&self) -> bool {
+        !self.trusted && self.chain_complete && self.issuer != self.subject
+    }
+
     /// Whether it is in date.
     #[must_use]
     pub fn is_valid_at(&self, now: Timestamp) -> bool {

@@ -62,5 +62,5 @@ pub use server::{
 pub use site::{Site, SiteLink};
 pub use space::{AddressSpace, AddressSpaceError, DomainPattern, SmartHost};
 pub use topology::{Parts, Topology};
-pub use transport::{AutoForwarding, TenantPolicy, TransportConfig};
+pub use transport::{AutoForwarding, SizesBind, TenantPolicy, TransportConfig};
 pub use ways::Way;

@@ -6,7 +6,7 @@ use super::id::{OrganizationId, RecipientId};
 use super::place::Settings;
 use super::space::DomainPattern;
 use super::transport::{TenantPolicy, TransportConfig};
-use crate::mail::{Domain, Status};
+use crate::mail::{Domain, Mailbox, Status};
 
 /// Which product an organization runs. Routing never asks; the data below says what differs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -203,7 +203,8 @@ impl RemoteDomain {
 /// The replies and limits that differ between products: data, so that routing need not ask.
 #[derive(Debug)]
 pub struct Profile {
-    /// The categorizer finds no recipient in an Authoritative domain.
+    /// The categorizer finds no recipient in an Authoritative domain; `<recipient>` in its text stands
+    /// for the address ([`Profile::not_found`]).
     pub recipient_not_found: Status,
     /// Recipient validation at RCPT TO finds no recipient.
     pub recipient_blocked: Status,
@@ -264,6 +265,16 @@ pub struct Profile {
     /// Whether mailboxes and groups are found by addresses in accepted domains only: Exchange Online gives
     /// nobody another one, and a domain goes when nobody has an address in it.
     pub found_in_accepted_domains: bool,
+}
+
+impl Profile {
+    /// What the categorizer says of an address that nobody has in an Authoritative domain.
+    #[must_use]
+    pub fn not_found(&self, recipient: &Mailbox) -> Status {
+        let text = &self.recipient_not_found.text;
+        let named = text.replace("<recipient>", &recipient.to_string());
+        self.recipient_not_found.with_text(named)
+    }
 }
 
 /// Exchange Server 2016 and later (Exchange Server, "DSNs and NDRs in Exchange Server").
@@ -370,7 +381,7 @@ pub static EXCHANGE_ONLINE: Profile = Profile {
     recipient_not_found: Status::new(
         550,
         (5, 1, 10),
-        "RESOLVER.ADR.RecipientNotFound; Recipient not found by SMTP address lookup",
+        "RESOLVER.ADR.RecipientNotFound; Recipient <recipient> not found by SMTP address lookup",
     ),
     recipient_blocked: Status::new(550, (5, 4, 1), "Recipient address rejected: Access denied"),
     relay_denied: Status::new(550, (5, 7, 64), "TenantAttribution; Relay Access Denied"),
@@ -609,6 +620,12 @@ pub mod replies {
     /// The connector demands TLS. Choice: the text of Exchange 2013 and later, as it is reported.
     pub static MUST_STARTTLS: Status =
         Status::new(451, (5, 7, 3), "STARTTLS is required to send mail");
+    /// The certificate that a client showed is from an authority that nobody else trusts.
+    pub static UNTRUSTED_ROOT: Status = Status::new(
+        454,
+        (4, 7, 0),
+        "Failed to establish appropriate TLS channel: UntrustedRoot: Access Denied",
+    );
     /// The certificate that a client showed does not prove what it has to.
     pub static CERTIFICATE_INVALID: Status =
         Status::new(454, (4, 7, 5), "Certificate validation failure");
@@ -643,6 +660,13 @@ pub mod replies {
         451,
         (4, 4, 4),
         "Mail received as unauthenticated, incoming to a recipient domain configured in a hosted tenant which has no mail-enabled subscriptions. ATTR5",
+    );
+    /// The endpoint serves another region than that of the tenant (Exchange Online, "ATTR35 response code
+    /// when mail is sent to EOP/EXO").
+    pub static WRONG_REGION: Status = Status::new(
+        451,
+        (4, 4, 62),
+        "Mail sent to the wrong Office 365 region. ATTR35. For more information please go to https://go.microsoft.com/fwlink/p/?linkid=865268",
     );
     /// The service has blocked the connector that recognises the session.
     pub static CONNECTOR_BLOCKED: Status = Status::new(

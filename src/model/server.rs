@@ -1,5 +1,6 @@
 //! Servers: everything that speaks SMTP, from a Mailbox server to a host on the Internet.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use jiff::{SignedDuration, Timestamp};
@@ -104,6 +105,9 @@ pub struct Server {
     pub site: String,
     /// Its addresses.
     pub addresses: Vec<IpAddr>,
+    /// The region that serves at an address of it, where the world says so: a front end has one address
+    /// for each region.
+    pub regions: BTreeMap<IpAddr, String>,
     /// Which DNS it asks.
     pub dns_view: DnsView,
     /// Whether it can look recipients up; an Edge server cannot.
@@ -193,6 +197,7 @@ impl Server {
             role,
             site: String::new(),
             addresses: Vec::new(),
+            regions: BTreeMap::new(),
             dns_view: DnsView::Public,
             directory: true,
             recipient_validation: RecipientValidation::Off,

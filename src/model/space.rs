@@ -77,6 +77,9 @@ pub enum AddressSpaceError {
     /// The space is not a domain, `*`, `*.domain` or `--`.
     #[error("`{0}` is not a domain, `*.domain`, `*` or `--`")]
     Space(String),
+    /// `contoso.com,fabrikam.com`.
+    #[error("`{0}` is several address spaces in one text: write each in quotes of its own")]
+    Several(String),
     /// `*contoso.com`.
     #[error("`{0}`: a wildcard must be a whole label, as in `*.{1}`")]
     PartialWildcard(String, String),
@@ -110,7 +113,10 @@ fn foreign(kind: &str, space: &str) -> Result<DomainPattern, AddressSpaceError> 
 impl FromStr for DomainPattern {
     type Err = AddressSpaceError;
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let bad = || AddressSpaceError::Space(text.to_owned());
+        let bad = || match text.contains(',') {
+            true => AddressSpaceError::Several(text.to_owned()),
+            false => AddressSpaceError::Space(text.to_owned()),
+        };
         match text {
             "*" => Ok(Self::Any),
             "--" => Ok(Self::InternalDomains),

@@ -1,5 +1,6 @@
 //! What holds for a whole organization: `Get-TransportConfig` on premises, the policies of a tenant.
 
+use super::place::Settings;
 use super::range::IpRange;
 use crate::mail::{ByteSize, Domain, EnhancedStatus, Limit, Mailbox};
 
@@ -10,6 +11,8 @@ pub struct TransportConfig {
     pub max_send_size: Limit,
     /// `MaxReceiveSize`: larger messages for recipients inside fail.
     pub max_receive_size: Limit,
+    /// Whom the two bind.
+    pub sizes_bind: SizesBind,
     /// `MaxRecipientEnvelopeLimit`: recipients of one message, a group counting as one; `None`: any
     /// number.
     pub max_recipients: Option<u32>,
@@ -25,9 +28,33 @@ pub struct TransportConfig {
     pub copy_reports_of: Vec<EnhancedStatus>,
     /// `InternalDsnMaxMessageAttachSize`.
     pub report_attachment_max: ByteSize,
+    /// Where it is described.
+    pub settings: Settings,
+}
+
+/// Whom the size limits of an organization bind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SizesBind {
+    /// Every message, by whomever it is and wherever it goes (Exchange Server, "Message size and
+    /// recipient limits").
+    Messages,
+    /// Senders and recipients of its directory that have no limit of their own, as in a tenant
+    /// (Exchange Online, "Exchange Online limits").
+    Recipients,
 }
 
 impl TransportConfig {
+    /// What a tenant has: no such object, and sizes that new mailboxes may send and receive.
+    #[must_use]
+    pub fn of_tenant() -> Self {
+        Self {
+            max_send_size: Limit::megabytes(35),
+            max_receive_size: Limit::megabytes(36),
+            sizes_bind: SizesBind::Recipients,
+            ..Self::unlimited()
+        }
+    }
+
     /// No limit, for organizations that have no such object.
     #[must_use]
     pub fn unlimited() -> Self {
@@ -46,6 +73,7 @@ impl Default for TransportConfig {
         Self {
             max_send_size: Limit::megabytes(10),
             max_receive_size: Limit::megabytes(10),
+            sizes_bind: SizesBind::Messages,
             max_recipients: Some(500),
             send_domain_secure: Vec::new(),
             receive_domain_secure: Vec::new(),
@@ -53,6 +81,7 @@ impl Default for TransportConfig {
             external_postmaster: None,
             copy_reports_of: Vec::new(),
             report_attachment_max: ByteSize(10 << 20),
+            settings: Settings::default(),
         }
     }
 }

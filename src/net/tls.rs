@@ -86,6 +86,8 @@ pub struct PeerCertificate {
     pub says: Description,
     /// Whether its chain leads to a trusted root, dates left aside.
     pub trusted: bool,
+    /// Whether the chain ends with the certificate of a root, whoever trusts that.
+    pub rooted: bool,
 }
 
 /// A connection under TLS.
@@ -207,7 +209,11 @@ impl TlsMaterials {
         let at = within(&says, now);
         let trusted =
             verifier.is_ok_and(|v| v.verify_client_cert(&chain[0], &chain[1..], at).is_ok());
-        Some(PeerCertificate { says, trusted })
+        Some(PeerCertificate {
+            says,
+            trusted,
+            rooted: is_rooted(chain),
+        })
     }
 
     fn describe_server(
@@ -228,8 +234,19 @@ impl TlsMaterials {
                 .verify_server_cert(&chain[0], &chain[1..], &name, &[], at)
                 .is_ok()
         });
-        Some(PeerCertificate { says, trusted })
+        Some(PeerCertificate {
+            says,
+            trusted,
+            rooted: is_rooted(chain),
+        })
     }
+}
+
+/// Whether a chain ends with a certificate that vouches for itself. The servers of a private authority
+/// may leave the root away; then theirs looks like one that is not whole.
+fn is_rooted(chain: &[CertificateDer<'static>]) -> bool {
+    let last = chain.last().and_then(|last| Description::read(last));
+    last.is_some_and(|last| last.issuer == last.subject)
 }
 
 /// A version as metrics name it; older ones than 1.2 are never spoken.

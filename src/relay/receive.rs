@@ -20,9 +20,7 @@ use super::send::{self, ProxyDelivery};
 use super::shared::{Recognition, Shared};
 use super::tracking::{Flagged, Noted, Taken};
 use crate::clock;
-use crate::mail::{
-    AuthAs, ByteSize, Directionality, Domain, Mailbox, NamePattern, ReversePath, Status,
-};
+use crate::mail::{AuthAs, ByteSize, Directionality, Domain, Mailbox, ReversePath, Status};
 use crate::model::{
     PermissionGroup, ReceiveConnector, ReceiveConnectorId, RecipientKind, ServerId, replies,
 };
@@ -527,11 +525,9 @@ impl Receive {
         self.connection.tls = true;
         self.connection.certificate = secured.peer.map(|peer| {
             let certificate = send::as_certificate(&peer);
-            let valid = certificate.is_valid_at(shared.judged_at());
-            let names: Vec<NamePattern> = certificate.names;
             ClientCertificate {
-                names,
-                trusted: certificate.trusted && valid,
+                vouched: route::vouched(&certificate, shared.judged_at()),
+                names: certificate.names,
             }
         });
         self.recognise();

@@ -816,7 +816,7 @@ pub(super) fn as_certificate(peer: &PeerCertificate) -> Certificate {
         not_before: jiff::Timestamp::from_second(peer.says.not_before).ok(),
         not_after: jiff::Timestamp::from_second(peer.says.not_after).ok(),
         trusted: peer.trusted,
-        chain_complete: true,
+        chain_complete: peer.trusted || peer.rooted,
         servers: Vec::new(),
         settings: Settings::default(),
     }

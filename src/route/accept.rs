@@ -190,7 +190,7 @@ pub fn certified(
     certificate: &ClientCertificate,
     to: ServerId,
 ) -> Option<ServerId> {
-    if !certificate.trusted {
+    if !certificate.is_trusted() {
         return None;
     }
     topology
@@ -392,6 +392,7 @@ pub fn admit(
         let step = step.because(Reason::TooLarge {
             size: transfer.size,
             limit,
+            setting: "MaxMessageSize",
         });
         return Err(refusal(&replies::TOO_LARGE, step));
     }

@@ -4,7 +4,7 @@
 use std::cmp::Reverse;
 use std::net::IpAddr;
 
-use super::item::{Admission, Connection, Envelope, Taken};
+use super::item::{Admission, Connection, Envelope, Taken, Vouched};
 use super::lookup;
 use super::step::{Reason, Rejected, Step, Subject};
 use crate::mail::{Directionality, Domain, NamePattern, ReversePath, Status};
@@ -14,6 +14,12 @@ use crate::model::{
 };
 
 /// A front end: whose mail is it, and in which direction does it run?
+///
+/// A client with a certificate of a private authority gets no channel at all (Exchange hybrid, "Mail flow
+/// stops between your on-premises environment and Exchange Online", event 2004). One whose chain is not
+/// whole is a stranger's (Exchange Online, "NDR error 550 5.7.64 TenantAttribution").
+/// Choice: documents show a reply to STARTTLS; here it is one to RCPT TO. A certificate that a server
+/// signed itself counts as none, because every new server of Exchange has one.
 ///
 /// The order is that of Exchange Online: the connector of an own server; then, for mail from anybody
 /// else to a tenant, what the tenant refuses: everything without a licence, strangers that a partner
@@ -26,9 +32,21 @@ pub(super) fn attribute(
     envelope: Envelope<'_>,
     step: &mut Step,
 ) -> Taken {
+    let shown = connection.certificate.as_ref().filter(|_| connection.tls);
+    if shown.is_some_and(|certificate| certificate.vouched == Vouched::PrivateRoot) {
+        return refuse(&replies::UNTRUSTED_ROOT, Reason::UntrustedClient);
+    }
     let own = matching_peer(topology, server, connection, envelope, step);
     if let Some(by) = own.winner {
         step.chosen = Some(Subject::ReceiveConnector(by));
+        let tenant = topology.receive_connector(by).organization;
+        is_served(
+            topology,
+            server,
+            connection,
+            tenant,
+            &envelope.recipient.domain,
+        )?;
         return by_own_server(topology, endpoint, by, connection, envelope);
     }
     let owner = owner(topology, server, &envelope.recipient.domain);
@@ -42,6 +60,13 @@ pub(super) fn attribute(
             Reason::RelayDenied,
         );
     };
+    is_served(
+        topology,
+        server,
+        connection,
+        organization,
+        &envelope.recipient.domain,
+    )?;
     let attributed_by = partner(topology, server, organization, connection, envelope, step)?;
     may_receive(
         topology,
@@ -62,6 +87,37 @@ pub(super) fn attribute(
         directionality: Directionality::Incoming,
     };
     Ok((admission, Reason::TenantOfRecipient))
+}
+
+/// Whether the endpoint that a client came to serves a tenant: not where the world gives both of them a
+/// region, and another one (Exchange Online, "ATTR35 response code when mail is sent to EOP/EXO").
+///
+/// Choice: a tenant with several regions is served where the recipient's domain is, and where the tenant
+/// is.
+fn is_served(
+    topology: &Topology,
+    server: ServerId,
+    connection: &Connection,
+    tenant: OrganizationId,
+    domain: &Domain,
+) -> Result<(), (Status, Reason)> {
+    let regions = &topology.server(server).regions;
+    let endpoint = connection.local_address.and_then(|at| regions.get(&at));
+    let own = topology
+        .organization(tenant)
+        .tenant
+        .mail_flow_region
+        .as_ref();
+    let of_domain = topology
+        .accepted_domain_for(tenant, domain)
+        .and_then(|id| topology.accepted_domain(id).cloud.mail_flow_region.as_ref());
+    match (endpoint, of_domain.or(own)) {
+        (Some(endpoint), Some(region)) if endpoint != region && Some(endpoint) != own => refuse(
+            &replies::WRONG_REGION,
+            Reason::RegionOther(endpoint.clone(), region.clone()),
+        ),
+        _ => Ok(()),
+    }
 }
 
 /// What the connector of an own server makes of the session that it recognises.
@@ -465,7 +521,7 @@ fn matching_names<'a>(
     let trusted = connection
         .certificate
         .iter()
-        .filter(|certificate| certificate.trusted && connection.tls);
+        .filter(|certificate| certificate.is_trusted() && connection.tls);
     trusted
         .flat_map(|certificate| &certificate.names)
         .filter(|name| wanted.is_some_and(|wanted| wanted.accepts(name)))

@@ -464,11 +464,16 @@ fn uncovered(
     rejected: Vec<Rejected>,
     steps: &mut Vec<Step>,
 ) -> Copy {
-    let organization = topology.organization(topology.server(server).organization);
+    let owner = topology.server(server).organization;
+    let organization = topology.organization(owner);
+    let why = match organization.fallback {
+        Fallback::Mx if topology.send_connectors_of(owner).is_empty() => Reason::WithoutConnectors,
+        Fallback::Mx | Fallback::Unreachable => Reason::NoConnector,
+    };
     let step = |event, chosen| {
         Step::new(event, &recipient)
             .chosen(chosen)
-            .because(Reason::NoConnector)
+            .because(why)
             .rejected(rejected)
     };
     match organization.fallback {

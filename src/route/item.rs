@@ -29,8 +29,28 @@ pub enum Peer {
 pub struct ClientCertificate {
     /// Its names.
     pub names: Vec<NamePattern>,
+    /// Who vouches for it.
+    pub vouched: Vouched,
+}
+
+impl ClientCertificate {
     /// Whether its chain is trusted and in date.
-    pub trusted: bool,
+    #[must_use]
+    pub fn is_trusted(&self) -> bool {
+        self.vouched == Vouched::Trusted
+    }
+}
+
+/// Who vouches for the certificate that a client showed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Vouched {
+    /// Nobody: it is out of date, self-signed, or came without the certificates between it and its
+    /// root.
+    Nobody,
+    /// An authority that only its owner trusts.
+    PrivateRoot,
+    /// An authority that everybody trusts; it is in date.
+    Trusted,
 }
 
 /// A session as the receiving server sees it.

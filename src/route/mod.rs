@@ -56,11 +56,11 @@ pub use imcea::is_encapsulated;
 pub use item::{
     Admission, Arrival, Categorized, ClientCertificate, Connection, Copy, Failure, LoopKind,
     Looped, MailItem, NextHop, Peer, Presented, Properties, Refusal, Suppressed, TlsDemand, Trace,
-    Transfer, Verdict,
+    Transfer, Verdict, Vouched,
 };
 pub use outcome::{DELAY_NOTIFICATION, DELAYED, Happened, Outcome, outcome, retry_after};
 pub use report::{default_domain, report, reporter, reports_to};
 pub use select::{NoWinner, Selection, covers, select};
 pub use sender::may_send_as;
 pub use step::{Event, Reason, Rejected, Step, Subject};
-pub use tls::{chosen, judge, presented, proves, served, why_missing};
+pub use tls::{chosen, judge, presented, proves, served, vouched, why_missing};

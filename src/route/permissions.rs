@@ -163,7 +163,7 @@ fn proves(connection: &Connection, domain: &Domain) -> bool {
     };
     let certificate = connection.certificate.as_ref();
     certificate
-        .filter(|shown| shown.trusted && connection.tls)
+        .filter(|shown| shown.is_trusted() && connection.tls)
         .is_some_and(|shown| shown.names.iter().any(|name| wanted.accepts(name)))
 }
 
@@ -243,7 +243,7 @@ pub(super) fn is_authenticated(
 /// certificate, or without TLS where the entry says `NO-TLS`.
 pub(super) fn capability(connector: &ReceiveConnector, connection: &Connection) -> bool {
     let certificate = connection.certificate.as_ref();
-    let certificate = certificate.filter(|shown| connection.tls && shown.trusted);
+    let certificate = certificate.filter(|shown| connection.tls && shown.is_trusted());
     connector
         .tls_domain_capabilities
         .iter()

@@ -414,7 +414,7 @@ impl Resolver<'_> {
                     .chosen(Subject::AcceptedDomain(id))
                     .because(why)
                     .because(Reason::DomainIs(address.domain.clone(), kind));
-                let status = self.profile().recipient_not_found.clone();
+                let status = self.profile().not_found(address);
                 self.fail(address, status, way, step);
             }
             DomainType::ExternalRelay | DomainType::InternalRelay => {
@@ -529,7 +529,7 @@ impl Resolver<'_> {
                         let step = Step::new(Event::Fail, address)
                             .chosen(Subject::Recipient(id))
                             .because(Reason::NotFound);
-                        let status = self.profile().recipient_not_found.clone();
+                        let status = self.profile().not_found(address);
                         self.fail(address, status, way, step);
                     }
                 },

@@ -9,7 +9,7 @@ use super::resolve::{Resolver, Way, mailbox_place};
 use super::step::{Event, Reason, Step, Subject};
 use crate::mail::{AuthAs, ByteSize, Limit, Mailbox, Status};
 use crate::model::{
-    MailUserFlavour, Member, Moderation, Recipient, RecipientId, RecipientKind, replies,
+    MailUserFlavour, Member, Moderation, Recipient, RecipientId, RecipientKind, SizesBind, replies,
 };
 
 /// The local-part of the recipient in whose name an organization writes its own reports.
@@ -140,9 +140,19 @@ impl Resolver<'_> {
         original.map_or(self.item.size, |original| original.min(self.item.size))
     }
 
-    fn above(&self, limit: Limit, status: &Status) -> Option<(Status, Reason)> {
+    fn above(
+        &self,
+        limit: Limit,
+        setting: &'static str,
+        status: &Status,
+    ) -> Option<(Status, Reason)> {
         let size = self.size();
-        (!limit.admits(size)).then(|| (status.clone(), Reason::TooLarge { size, limit }))
+        let reason = Reason::TooLarge {
+            size,
+            limit,
+            setting,
+        };
+        (!limit.admits(size)).then(|| (status.clone(), reason))
     }
 
     /// Limits of the sender, at the first server of the organization alone: its size limit, else the
@@ -154,12 +164,23 @@ impl Resolver<'_> {
         let transport = &self.organization().transport;
         let sender = self.sender.map(|id| self.topology.recipient(id).policy());
         let own = sender.map_or(Limit::Unlimited, |sender| sender.max_send_size);
-        let too_large = match own {
-            Limit::Bytes(_) => self.above(own, &replies::SENDER_SIZE),
-            Limit::Unlimited if self.item.auth_as == AuthAs::Internal => {
-                self.above(transport.max_send_size, &replies::ORGANIZATION_SIZE)
+        let too_large = match (own, transport.sizes_bind) {
+            (Limit::Bytes(_), _) => {
+                self.above(own, "MaxSendSize of the sender", &replies::SENDER_SIZE)
             }
-            Limit::Unlimited => None,
+            (Limit::Unlimited, _) if self.item.auth_as != AuthAs::Internal => None,
+            (Limit::Unlimited, SizesBind::Messages) => self.above(
+                transport.max_send_size,
+                "MaxSendSize of TransportConfig",
+                &replies::ORGANIZATION_SIZE,
+            ),
+            (Limit::Unlimited, SizesBind::Recipients) => sender.and_then(|_| {
+                self.above(
+                    transport.max_send_size,
+                    "MaxSendSize of the sender",
+                    &replies::SENDER_SIZE,
+                )
+            }),
         };
         let limit = sender
             .and_then(|sender| sender.recipient_limit)
@@ -175,25 +196,39 @@ impl Resolver<'_> {
     /// A recipient's own limit; between members of the organization it stands for the organization's.
     fn too_large_for(&self, recipient: &Recipient) -> Option<(Status, Reason)> {
         let own = recipient.policy().max_receive_size;
+        let internal = self.item.auth_as == AuthAs::Internal;
+        let binds = self.organization().transport.sizes_bind;
         let organization = match own {
-            Limit::Bytes(_) if self.item.auth_as == AuthAs::Internal => Limit::Unlimited,
+            Limit::Bytes(_) if internal || binds == SizesBind::Recipients => Limit::Unlimited,
             Limit::Bytes(_) | Limit::Unlimited => self.organization_limit(),
         };
-        self.above(own, &replies::RECIPIENT_SIZE)
-            .or_else(|| self.above(organization, &replies::RECIPIENT_SIZE))
+        let of_recipient = "MaxReceiveSize of the recipient";
+        let of_all = match binds {
+            SizesBind::Messages => "a limit of TransportConfig",
+            SizesBind::Recipients => of_recipient,
+        };
+        self.above(own, of_recipient, &replies::RECIPIENT_SIZE)
+            .or_else(|| self.above(organization, of_all, &replies::RECIPIENT_SIZE))
     }
 
     /// The organization's limit for a recipient that is none of its own.
     pub(super) fn too_large_to_leave(&self) -> Option<(Status, Reason)> {
-        if self.is_exempt() {
+        let binds = self.organization().transport.sizes_bind;
+        if self.is_exempt() || binds == SizesBind::Recipients {
             return None;
         }
-        self.above(self.smaller_limit(), &replies::ORGANIZATION_SIZE)
+        self.above(
+            self.smaller_limit(),
+            "a limit of TransportConfig",
+            &replies::ORGANIZATION_SIZE,
+        )
     }
 
     fn organization_limit(&self) -> Limit {
-        if self.item.auth_as == AuthAs::Internal {
-            self.organization().transport.max_receive_size
+        let transport = &self.organization().transport;
+        let internal = self.item.auth_as == AuthAs::Internal;
+        if internal || transport.sizes_bind == SizesBind::Recipients {
+            transport.max_receive_size
         } else {
             self.smaller_limit()
         }

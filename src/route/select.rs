@@ -226,6 +226,7 @@ fn eligible<'a>(
         return Err(Reason::TooLarge {
             size,
             limit: connector.max_message_size,
+            setting: "MaxMessageSize",
         });
     }
     if !connector.enabled {

@@ -188,6 +188,10 @@ pub enum Reason {
     CertificateDomainNotAccepted(String),
     /// The connector takes sessions under TLS alone.
     TlsRequired,
+    /// The endpoint serves another region than the tenant's: the endpoint's, then the tenant's.
+    RegionOther(String, String),
+    /// The client's certificate is from a private authority.
+    UntrustedClient,
     /// The next hop's certificate, and what is wrong with it.
     CertificateRejected(String),
     /// The connector is disabled.
@@ -280,6 +284,8 @@ pub enum Reason {
     NoReceiveConnector,
     /// No connector covers the domain.
     NoConnector,
+    /// The organization has no connectors to choose from.
+    WithoutConnectors,
     /// Nothing answers at the address.
     NoConnection(String),
     /// No recipient holds the address.
@@ -366,6 +372,8 @@ pub enum Reason {
         size: ByteSize,
         /// The limit.
         limit: Limit,
+        /// The setting that the limit is, such as `MaxMessageSize`.
+        setting: &'static str,
     },
     /// A host outside the world takes it.
     OutsideWorld(String),
@@ -483,6 +491,13 @@ impl fmt::Display for Reason {
                 )
             }
             Self::TlsRequired => f.write_str("the connector demands TLS, and the session has none"),
+            Self::RegionOther(endpoint, tenant) => write!(
+                f,
+                "the endpoint is of the region {endpoint}, and the tenant of {tenant}"
+            ),
+            Self::UntrustedClient => {
+                f.write_str("the client's certificate is from an authority that only its owner trusts")
+            }
             Self::CertificateRejected(what) => f.write_str(what),
             Self::Disabled => f.write_str("disabled"),
             Self::Centralized => f.write_str(
@@ -574,6 +589,7 @@ impl fmt::Display for Reason {
                 f.write_str("no enabled Receive connector serves this client")
             }
             Self::NoConnector => f.write_str("no enabled Send connector covers the domain"),
+            Self::WithoutConnectors => f.write_str("the MX record decides, for want of connectors"),
             Self::NoConnection(host) => write!(f, "nothing answers at {host}"),
             Self::NotFound => f.write_str("no recipient of this organization has the address"),
             Self::NotMailEnabled => {
@@ -652,7 +668,11 @@ impl fmt::Display for Reason {
             Self::Reply(reply) => write!(f, "the server said `{reply}`"),
             Self::TlsMissing => f.write_str("TLS is demanded and not in use"),
             Self::TenantOfRecipient => f.write_str("the recipient's domain belongs to the tenant"),
-            Self::TooLarge { size, limit } => write!(f, "{size} is above the limit of {limit}"),
+            Self::TooLarge {
+                size,
+                limit,
+                setting,
+            } => write!(f, "{size} is above {setting}, {limit}"),
             Self::OutsideWorld(host) => write!(f, "{host} is outside the described world"),
             Self::UnknownFact(fact) => f.write_str(fact),
             Self::AnyoneHere => f.write_str("this host takes every address of its domains"),

@@ -3,7 +3,7 @@
 
 use jiff::Timestamp;
 
-use super::item::{ClientCertificate, Presented, TlsDemand};
+use super::item::{ClientCertificate, Presented, TlsDemand, Vouched};
 use super::step::{Event, Reason, Rejected, Step, Subject};
 use crate::mail::{Domain, Mailbox, NamePattern};
 use crate::model::{
@@ -243,7 +243,17 @@ fn shown(topology: &Topology, id: CertificateId) -> ClientCertificate {
     let certificate = topology.certificate(id);
     ClientCertificate {
         names: certificate.names.clone(),
-        trusted: certificate.trusted && certificate.is_valid_at(topology.as_of()),
+        vouched: vouched(certificate, topology.as_of()),
+    }
+}
+
+/// Who vouches for a certificate at a moment.
+#[must_use]
+pub fn vouched(certificate: &Certificate, now: Timestamp) -> Vouched {
+    match certificate.is_valid_at(now) {
+        true if certificate.trusted => Vouched::Trusted,
+        true if certificate.has_private_root() => Vouched::PrivateRoot,
+        _ => Vouched::Nobody,
     }
 }
 

@@ -6,6 +6,7 @@ use super::context::{Context, Found};
 use super::edit;
 use super::finding::{Edit, Finding};
 use super::hybrid;
+use super::people;
 use super::powershell;
 use super::questions::Asked;
 use super::stage::{Rule, Stage};
@@ -71,7 +72,7 @@ fn taken_from(
     recipient: &Recipient,
     address: &Mailbox,
 ) -> Option<(String, Option<Edit>)> {
-    let cmdlet = cmdlet(recipient)?;
+    let cmdlet = people::cmdlet(recipient)?;
     let identity = powershell::quoted(&recipient.name);
     if recipient.primary() != address {
         let kept = recipient.addresses.iter().filter(|other| *other != address);
@@ -100,22 +101,6 @@ fn leads_elsewhere(recipient: &Recipient) -> bool {
             ..
         }
     )
-}
-
-/// The noun of the cmdlets for a recipient; none for what another system writes.
-fn cmdlet(recipient: &Recipient) -> Option<&'static str> {
-    Some(match &recipient.kind {
-        RecipientKind::Mailbox { .. } => "Mailbox",
-        RecipientKind::MailUser { flavour, .. } => match flavour {
-            MailUserFlavour::Contact => "MailContact",
-            MailUserFlavour::MailUser => "MailUser",
-            MailUserFlavour::RemoteMailbox => "RemoteMailbox",
-        },
-        RecipientKind::Group { .. } => "UnifiedGroup",
-        RecipientKind::DistributionGroup(group) if group.dynamic => "DynamicDistributionGroup",
-        RecipientKind::DistributionGroup(_) => "DistributionGroup",
-        RecipientKind::RemoteGroup { .. } => return None,
-    })
 }
 
 /// Whether a copy of a group, or the message itself, fails because an address is ambiguous.

@@ -10,6 +10,7 @@ use super::edit;
 use super::finding::{Finding, Side};
 use super::hybrid::{self, Pair};
 use super::inbound::presented_names;
+use super::people;
 use super::powershell;
 use super::refused::refused_for;
 use super::stage::{Rule, Stage};
@@ -17,7 +18,7 @@ use crate::diag::Severity;
 use crate::flow::{self, Flow, Question, Submission};
 use crate::mail::{Domain, Mailbox, MessageKind, NamePattern, ReversePath};
 use crate::model::{Matcher, OrganizationId, ReceiveConnector, ReceiveConnectorId, Topology};
-use crate::route::{Reason, Rejected, Subject};
+use crate::route::{ClientCertificate, Reason, Rejected, Subject};
 
 /// The rules of this file.
 pub(super) const RULES: &[Rule] = &[
@@ -107,7 +108,7 @@ fn shares(
             None,
         ),
     };
-    draft.claims_nothing(0, None)
+    draft.claims_nothing(people::count(topology, other.organization), None)
 }
 
 /// Tenants that let their own servers send to others in the name of the tenant's domains only: reports,
@@ -241,7 +242,11 @@ fn with_name(draft: Draft, connector: &ReceiveConnector, name: Option<&NamePatte
 
 /// The names in the trusted certificates that the hybrid Send connectors show.
 fn presented(topology: &Topology, pair: Pair) -> Vec<NamePattern> {
-    presented_names(topology, pair.carriers(topology), |shown| shown.trusted)
+    presented_names(
+        topology,
+        pair.carriers(topology),
+        ClientCertificate::is_trusted,
+    )
 }
 
 /// Whether a certificate's name, or its immediate parent, is an accepted domain of the tenant.

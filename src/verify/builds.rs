@@ -223,7 +223,7 @@ fn latest(now: Date) -> Option<(String, Build)> {
     Some((format!("{} {update}", product.name), *build))
 }
 
-/// The build of a server, from `Version 15.2 (Build 2562.46)`.
+/// The build of a server: major and minor version, build and revision, from `Version 15.2 (Build 2562.46)`.
 pub(super) fn build_of(server: &Server) -> Option<Build> {
     let digits = |c: char| !c.is_ascii_digit();
     let numbers = server.version.as_ref()?.split(digits);

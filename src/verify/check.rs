@@ -11,10 +11,10 @@ use super::stage::Rule;
 use super::{
     addresses, ambiguous, attribution, autodiscover, builds, centralized, chain, directory, edge,
     edge_servers, edit, every_domain, exposure, forwarding, group_domain, hops, hybrid_connectors,
-    inbound, intent, limits, mail_flow_rules, members, mx, one_sided, outbound, outcomes,
-    presented, reach, reception, refused, relay, relayed, send_as, shared_domain, smart_host,
-    targetless, targets, unknown, unused, unused_receive, validation, wildcard, writeback,
-    written_back,
+    inbound, intent, limits, mail_flow_rules, members, moderation, mx, one_sided, outbound,
+    outcomes, presented, reach, reception, refused, relay, relayed, send_as, shared_domain, sizes,
+    smart_host, targetless, targets, unknown, unused, unused_receive, validation, wildcard,
+    writeback, written_back,
 };
 use crate::diag::Severity;
 use crate::dns::Zones;
@@ -54,6 +54,7 @@ const RULES: &[&[Rule]] = &[
     written_back::RULES,
     send_as::RULES,
     reach::RULES,
+    moderation::RULES,
     autodiscover::RULES,
     builds::RULES,
     writeback::RULES,
@@ -63,6 +64,7 @@ const RULES: &[&[Rule]] = &[
     mail_flow_rules::RULES,
     forwarding::RULES,
     limits::RULES,
+    sizes::RULES,
     centralized::RULES,
     outcomes::RULES,
     intent::RULES,

@@ -3,21 +3,26 @@
 
 use jiff::SignedDuration;
 
+use super::builds;
 use super::context::{Context, Found};
 use super::edit;
 use super::finding::{Finding, Side};
 use super::hybrid::{self, Pair};
+use super::people;
 use super::powershell;
 use super::questions::Asked;
 use super::stage::{Rule, Stage};
 use crate::dns::{self, View};
 use crate::flow::Disposition;
-use crate::model::{Routing, SendConnector, Server, ServerId, ServerRole, SmartHost};
+use crate::model::{
+    RecipientValidation, Routing, SendConnector, Server, ServerId, ServerRole, SmartHost,
+};
 use crate::route::Reason;
 
 /// The rules of this file.
 pub(super) const RULES: &[Rule] = &[
     Rule::new(Stage::EdgeSource, not_subscribed),
+    Rule::new(Stage::Notes, of_a_bad_build),
     Rule::new(Stage::Notes, subscribed_after_the_wizard),
     Rule::new(Stage::Notes, not_synchronized),
 ];
@@ -25,6 +30,41 @@ pub(super) const RULES: &[Rule] = &[
 /// How old what an Edge server knows may be, in hours. Choice: EdgeSync copies the configuration every
 /// few minutes; a day without it is no pause any more.
 const SYNCHRONIZED_WITHIN: i64 = 24;
+
+/// The build of Exchange 2016 CU1, less its revision.
+const CU1: [u32; 3] = [15, 1, 396];
+
+/// Edge servers whose build refuses valid recipients, where recipients are looked up.
+fn of_a_bad_build(context: &Context<'_>) -> Vec<Found> {
+    let topology = context.topology;
+    let bad = topology.servers().filter(|(_, server)| {
+        let build = builds::build_of(server);
+        server.role == ServerRole::Edge
+            && server.recipient_validation == RecipientValidation::Authoritative
+            && server.recipient_filter.enabled
+            && build.is_some_and(|build| build[..3] == CU1)
+    });
+    let found = bad.map(|(_, server)| {
+        const KEY: &str = "RecipientValidationEnabled";
+        let message = format!(
+            "the Edge server {} looks recipients up, and its build, Exchange 2016 CU1, refuses valid ones",
+            server.name
+        );
+        let place = server.settings.at("AdminDisplayVersion");
+        Finding::of("edge-build-rejects-valid-recipients", place, message)
+            .help("install a later cumulative update; until then let the categorizer find out who exists")
+            .fix(
+                Side::OnPremises,
+                format!("Set-RecipientFilterConfig -{KEY} $false"),
+                server
+                    .settings
+                    .written(KEY)
+                    .map(|at| edit::replace(at, "false".to_owned())),
+            )
+            .claims_nothing(people::count(topology, server.organization), None)
+    });
+    found.collect()
+}
 
 /// The Edge servers that hybrid mail passes, of every deployment.
 fn on_the_way(context: &Context<'_>) -> Vec<(Pair, ServerId)> {
@@ -144,7 +184,8 @@ fn subscribed_after_the_wizard(context: &Context<'_>) -> Vec<Found> {
                 "# run the Hybrid Configuration wizard, then\nStart-EdgeSynchronization",
                 edit::set_key(&server.settings, KEY, &edit::quoted(&now.to_string())),
             );
-        (made > ran).then(|| draft.claims_nothing(0, None))
+        let people = people::count(topology, server.organization);
+        (made > ran).then(|| draft.claims_nothing(people, None))
     });
     found.collect()
 }
@@ -177,7 +218,7 @@ fn not_synchronized(context: &Context<'_>) -> Vec<Found> {
                 "Start-EdgeSynchronization",
                 edit::set_key(&server.settings, KEY, &edit::quoted(&now.to_string())),
             );
-        Some(draft.claims_nothing(0, None))
+        Some(draft.claims_nothing(people::count(topology, server.organization), None))
     });
     found.collect()
 }

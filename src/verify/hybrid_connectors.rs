@@ -346,7 +346,12 @@ struct Unusable {
 }
 
 fn is_tls(status: EnhancedStatus) -> bool {
-    [EnhancedStatus::new(4, 7, 5), EnhancedStatus::new(4, 4, 317)].contains(&status)
+    const REPLIES: [EnhancedStatus; 3] = [
+        EnhancedStatus::new(4, 4, 317),
+        EnhancedStatus::new(4, 7, 0),
+        EnhancedStatus::new(4, 7, 5),
+    ];
+    REPLIES.contains(&status)
 }
 
 /// Every naming of a certificate by the connectors of the on-premises side.

@@ -33,8 +33,9 @@ fn unmatched(context: &Context<'_>, pair: Pair) -> Option<Found> {
     let names = presented_names(topology, pair.hybrid_send_connectors(topology), |_| true);
     let inbound = pair.inbound_connectors(topology);
     let hybrid = pair.hybrid_send_connectors(topology);
-    // Where there is no certificate to show, that is another finding.
-    if hybrid.is_empty()
+    // Where there is no certificate, or nobody to show one, that is another finding.
+    let unsent = |id: &SendConnectorId| topology.send_connector(*id).sources.is_empty();
+    if hybrid.iter().all(unsent)
         || (names.is_empty() && shows_none(topology, pair))
         || inbound
             .iter()

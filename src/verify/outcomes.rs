@@ -4,9 +4,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::carrier;
+use super::cause::{self, Cause};
 use super::context::{Context, Found, in_words};
 use super::edit;
 use super::finding::{Finding, Fix};
+use super::place::deciding_place;
 use super::questions::Asked;
 use super::stage::{Rule, Stage};
 use crate::diag::{Diagnostic, Location};
@@ -74,12 +76,12 @@ fn trouble(context: &Context<'_>, asked: &Asked) -> Option<(&'static str, String
         };
         return Some((code, symptom(fork)));
     }
-    if flow
-        .forks
-        .iter()
-        .any(|fork| has(fork, FlagKind::WrongTrust))
-    {
-        return Some(("trust-lost", format!("{from} {to}")));
+    if let Some(fork) = flow.forks.iter().find(|f| has(f, FlagKind::WrongTrust)) {
+        // One setting is one cause, whomever it concerns.
+        let cause = cause::of_lost_trust(context.topology, fork);
+        let place = cause.and_then(|cause| cause.place);
+        let symptom = place.map_or(format!("{from} {to}"), |place| format!("{place:?}"));
+        return Some(("trust-lost", symptom));
     }
     let larger = asked.answers[1..].iter().flat_map(|(_, flow)| &flow.forks);
     let astray = |fork: &Fork| has(fork, FlagKind::Misrouted);
@@ -153,13 +155,31 @@ fn found(context: &Context<'_>, code: &'static str, claims: Vec<usize>) -> Found
     };
     let flow = witness.as_ref().unwrap_or_else(|| first.ordinary());
     let message = message(context, code, (first, flow), claims.len() - 1);
-    let mut diagnostic = Diagnostic::new(code, place(context, flow), message);
-    diagnostic = match code {
-        "unknown-fact" => diagnostic.help("add to the world what it does not describe"),
-        _ => last_reasons(flow)
-            .into_iter()
-            .fold(diagnostic, Diagnostic::because),
+    let topology = context.topology;
+    let cause = match code {
+        "mail-misrouted-by-size" => cause::of_size(topology, flow),
+        "trust-lost" => {
+            let mut forks = flow.forks.iter();
+            let fork = forks.find(|fork| has(fork, FlagKind::WrongTrust));
+            fork.and_then(|fork| cause::of_lost_trust(topology, fork))
+        }
+        _ => None,
     };
+    let cause = cause.unwrap_or_else(|| Cause {
+        place: place(context, flow),
+        // The message names the fact that is missing.
+        because: match code {
+            "unknown-fact" => Vec::new(),
+            _ => last_reasons(flow),
+        },
+    });
+    let mut diagnostic = Diagnostic::new(code, cause.place, message);
+    for reason in cause.because {
+        diagnostic = diagnostic.because(reason);
+    }
+    if code == "unknown-fact" {
+        diagnostic = diagnostic.help("add to the world what it does not describe");
+    }
     let affected = context.affected(&claims);
     let fix = match code {
         "mail-misrouted-by-size" => as_large(context.topology, flow),
@@ -295,30 +315,10 @@ fn place(context: &Context<'_>, flow: &Flow) -> Option<Location> {
         .iter()
         .rev()
         .flat_map(|hop| hop.steps.iter().rev());
-    let topology = context.topology;
     steps
-        .filter_map(|step| step.chosen.as_ref())
-        .find_map(|subject| match subject {
-            Subject::SendConnector(id) => topology
-                .send_connector(*id)
-                .settings
-                .at("AddressSpaces")
-                .cloned(),
-            Subject::AcceptedDomain(id) => topology
-                .accepted_domain(*id)
-                .settings
-                .at("DomainType")
-                .cloned(),
-            Subject::ReceiveConnector(id) => {
-                topology.receive_connector(*id).settings.object.clone()
-            }
-            Subject::Certificate(id) => topology.certificate(*id).settings.object.clone(),
-            Subject::Recipient(id) => topology.recipient(*id).settings.object.clone(),
-            Subject::Rule(id) => topology.rule(*id).settings.object.clone(),
-            Subject::Host(_) | Subject::Mx(_) | Subject::Server(_) | Subject::UnreachableQueue => {
-                None
-            }
-        })
+        .filter_map(|step| Some((step.chosen.as_ref()?, &step.because)))
+        .find_map(|(subject, because)| deciding_place(context.topology, subject, because))
+        .cloned()
 }
 
 /// The reasons of the step that decided the end.

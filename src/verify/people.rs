@@ -10,7 +10,9 @@ use super::questions::Asked;
 use crate::diag::Location;
 use crate::flow::Fork;
 use crate::mail::Mailbox;
-use crate::model::{Member, OrganizationId, Recipient, RecipientId, RecipientKind, Topology};
+use crate::model::{
+    MailUserFlavour, Member, OrganizationId, Recipient, RecipientId, RecipientKind, Topology,
+};
 
 /// For how many recipients a fix is written out. Choice: nobody reads a longer script, and the next
 /// run finds what it leaves.
@@ -115,6 +117,13 @@ pub(super) fn groups<'a>(context: &Context<'a>, tenant: OrganizationId) -> Vec<&
         .collect()
 }
 
+/// How many recipients an organization has.
+pub(super) fn count(topology: &Topology, organization: OrganizationId) -> usize {
+    let all = topology.recipients();
+    all.filter(|(_, recipient)| recipient.organization == organization)
+        .count()
+}
+
 /// The recipients among members.
 pub(super) fn known<'a>(
     topology: &'a Topology,
@@ -123,5 +132,21 @@ pub(super) fn known<'a>(
     members.iter().filter_map(|member| match member {
         Member::Recipient(id) => Some((*id, topology.recipient(*id))),
         Member::Nobody(_) => None,
+    })
+}
+
+/// The noun of the cmdlets for a recipient; none for what another system writes.
+pub(super) fn cmdlet(recipient: &Recipient) -> Option<&'static str> {
+    Some(match &recipient.kind {
+        RecipientKind::Mailbox { .. } => "Mailbox",
+        RecipientKind::MailUser { flavour, .. } => match flavour {
+            MailUserFlavour::Contact => "MailContact",
+            MailUserFlavour::MailUser => "MailUser",
+            MailUserFlavour::RemoteMailbox => "RemoteMailbox",
+        },
+        RecipientKind::Group { .. } => "UnifiedGroup",
+        RecipientKind::DistributionGroup(group) if group.dynamic => "DynamicDistributionGroup",
+        RecipientKind::DistributionGroup(_) => "DistributionGroup",
+        RecipientKind::RemoteGroup { .. } => return None,
     })
 }

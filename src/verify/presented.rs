@@ -185,8 +185,17 @@ fn expiring(context: &Context<'_>) -> Vec<Found> {
             .filter(|_| certificate.is_valid_at(now));
         end.is_some_and(|end| end.duration_since(now) < SOON)
     };
-    let soon = in_hybrid_use(context).into_iter().filter(ends);
-    soon.map(|id| {
+    let soon: Vec<_> = in_hybrid_use(context).into_iter().filter(ends).collect();
+    if soon.is_empty() {
+        return Vec::new();
+    }
+    let connectors = hybrid::carriers(context.topology);
+    let crossing = context.open_where(|asked| {
+        let mut forks = asked.ordinary().forks.iter();
+        forks.any(|fork| connectors.iter().any(|(_, id)| is_sent_by(fork, *id)))
+    });
+    let affected = context.affected(&crossing);
+    let found = soon.into_iter().map(|id| {
         let certificate = topology.certificate(id);
         let end = certificate.not_after.unwrap_or(now);
         let message = format!(
@@ -210,9 +219,9 @@ fn expiring(context: &Context<'_>) -> Vec<Found> {
         )
         .help("renew it and name the new one in the connectors while the old one is valid")
         .fix(Side::OnPremises, script, edits)
-        .claims_nothing(0, None)
-    })
-    .collect()
+        .claims_nothing(affected, None)
+    });
+    found.collect()
 }
 
 fn day(at: Timestamp) -> String {

@@ -184,7 +184,12 @@ fn leads_nowhere(context: &Context<'_>) -> Vec<Found> {
 fn dead_end(topology: &Topology, domain: &Domain, fork: &Fork) -> Option<AcceptedDomainId> {
     let last = fork.hops.last().filter(|_| fork.disposition.is_failure())?;
     let mut reasons = last.steps.iter().flat_map(|step| &step.because);
-    reasons.find(|reason| matches!(reason, Reason::Dns(_) | Reason::NoConnector))?;
+    reasons.find(|reason| {
+        matches!(
+            reason,
+            Reason::Dns(_) | Reason::NoConnector | Reason::WithoutConnectors
+        )
+    })?;
     let server = topology.server(last.server);
     let owner = server.organization;
     let id = topology.accepted_domain_for(owner, domain)?;

@@ -14,6 +14,7 @@ use super::validation;
 use crate::mail::NamePattern;
 use crate::model::{
     Routing, SendConnector, SendConnectorId, ServerRole, Settings, SmartHost, TlsAuthLevel,
+    Topology,
 };
 use crate::route;
 
@@ -227,7 +228,22 @@ impl Crossing<'_> {
                     SmartHost::Name(name) => self.resolve(name),
                     SmartHost::Address(address) => vec![self.landing(host, *address)],
                 };
-                let server = landings.first()?.server.filter(|id| self.is_gateway(*id))?;
+                let landing = landings.first()?;
+                if let Some((there, own)) = self.regions(landing) {
+                    return Some(by_mx(
+                        self.topology,
+                        connector,
+                        Finding::of(
+                            "smart-host-of-another-region",
+                            connector.settings.at("SmartHosts"),
+                            format!(
+                                "`{}` sends to `{host}`, which serves the region {there}, and the tenant is in {own}",
+                                connector.name
+                            ),
+                        ),
+                    ));
+                }
+                let server = landing.server.filter(|id| self.is_gateway(*id))?;
                 let server = &self.topology.server(server).name;
                 (
                     "third-party-between-premises",
@@ -238,20 +254,33 @@ impl Crossing<'_> {
                 )
             }
         };
-        let settings = &connector.settings;
-        let (mut parameters, mut edits) = (BY_DNS.to_owned(), by_dns(settings));
-        // A gateway has another certificate than the service, which is to be looked at from now on.
-        if !validation::validates(connector) {
-            parameters = format!("{BY_DNS} {}", validation::PARAMETERS);
-            edits.extend(validation::edits(connector));
-        }
-        let script = carrier::script(self.topology, connector, &parameters);
-        Some(
-            Finding::of(code, settings.at("SmartHosts"), message)
-                .help("let the connector follow the MX records of the tenant's domains")
-                .fix(Side::OnPremises, script, edits),
-        )
+        let draft = Finding::of(code, connector.settings.at("SmartHosts"), message);
+        Some(by_mx(self.topology, connector, draft))
     }
+
+    /// The region of the endpoint where a smart host lands, and the tenant's, where they differ.
+    fn regions(&self, landing: &Landing) -> Option<(&str, &str)> {
+        let server = self.topology.server(landing.server?);
+        let there = server.regions.get(&landing.address?)?;
+        let tenant = &self.topology.organization(self.pair.tenant).tenant;
+        let own = tenant.mail_flow_region.as_ref()?;
+        (there != own).then_some((there.as_str(), own.as_str()))
+    }
+}
+
+/// `Set-SendConnector -DNSRoutingEnabled` in the place of smart hosts.
+fn by_mx(topology: &Topology, connector: &SendConnector, draft: Draft) -> Draft {
+    let settings = &connector.settings;
+    let (mut parameters, mut edits) = (BY_DNS.to_owned(), by_dns(settings));
+    // A gateway has another certificate than the service, which is to be looked at from now on.
+    if !validation::validates(connector) {
+        parameters = format!("{BY_DNS} {}", validation::PARAMETERS);
+        edits.extend(validation::edits(connector));
+    }
+    let script = carrier::script(topology, connector, &parameters);
+    draft
+        .help("let the connector follow the MX records of the tenant's domains")
+        .fix(Side::OnPremises, script, edits)
 }
 
 fn ends(name: &str, end: &str) -> bool {

@@ -16,10 +16,10 @@ pub(super) const RULES: &[Rule] = &[Rule::new(Stage::AcceptedDomain, check)];
 fn check(context: &Context<'_>) -> Vec<Found> {
     let topology = context.topology;
     let alone = topology.accepted_domains().map(|(_, accepted)| accepted);
-    let alone =
-        alone.filter(|accepted| is_alone(topology, accepted) && is_used(topology, accepted));
-    alone
-        .map(|accepted| parent_missing(topology, accepted))
+    let alone = alone.filter(|accepted| is_alone(topology, accepted));
+    let used = alone.map(|accepted| (accepted, users(topology, accepted)));
+    used.filter(|(_, users)| *users > 0)
+        .map(|(accepted, users)| parent_missing(topology, accepted, users))
         .collect()
 }
 
@@ -36,15 +36,16 @@ fn is_alone(topology: &Topology, accepted: &AcceptedDomain) -> bool {
         })
 }
 
-/// Whether a recipient of the organization, or of a partner, has an address in the parent domain.
-fn is_used(topology: &Topology, accepted: &AcceptedDomain) -> bool {
+/// How many recipients of the organization, or of a partner, have an address in the parent domain.
+fn users(topology: &Topology, accepted: &AcceptedDomain) -> usize {
     let partners = &topology.organization(accepted.organization).partners;
-    topology.recipients().any(|(_, recipient)| {
+    let users = topology.recipients().filter(|(_, recipient)| {
         let known = recipient.organization == accepted.organization
             || partners.contains(&recipient.organization);
         let mut addresses = recipient.addresses.iter();
         known && addresses.any(|address| address.domain == accepted.domain)
-    })
+    });
+    users.count()
 }
 
 /// A name for the parent's entry that no accepted domain of the organization has: names are unique there,
@@ -64,7 +65,7 @@ fn free_name(topology: &Topology, wildcard: &AcceptedDomain) -> String {
     names.find(is_free).unwrap_or_else(|| domain.to_owned())
 }
 
-fn parent_missing(topology: &Topology, accepted: &AcceptedDomain) -> Found {
+fn parent_missing(topology: &Topology, accepted: &AcceptedDomain, users: usize) -> Found {
     let (domain, kind) = (&accepted.domain, accepted.kind.as_str());
     let organization = topology.organization(accepted.organization);
     let pairs = hybrid::pairs(topology);
@@ -104,5 +105,5 @@ fn parent_missing(topology: &Topology, accepted: &AcceptedDomain) -> Found {
             script,
             edit::add_object(&organization.settings, sibling, path, &keys),
         )
-        .claims_nothing(0, None)
+        .claims_nothing(users, None)
 }

@@ -5,7 +5,7 @@ use hybridmx::config::{self, World};
 use hybridmx::flow::{Question, Submission, walk};
 use hybridmx::mail::{ByteSize, MessageKind, NamePattern};
 use hybridmx::model::{ServerId, Topology};
-use hybridmx::route::{self, ClientCertificate, Connection, Peer, Subject};
+use hybridmx::route::{self, ClientCertificate, Connection, Peer, Subject, Vouched};
 
 const WORLD: &str = r#"
 [[OnPremises]]
@@ -283,7 +283,7 @@ fn answer(topology: &Topology, [at, client, name, from, to, _]: &[&str; 6]) -> S
     let at = server(topology, at);
     let certificate = (!name.is_empty()).then(|| ClientCertificate {
         names: vec![NamePattern::parse(name).expect("a name")],
-        trusted: true,
+        vouched: Vouched::Trusted,
     });
     let connection = Connection {
         remote_address: Some(client.parse().expect("an address")),

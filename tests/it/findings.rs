@@ -17,6 +17,12 @@ const SMART_HOST: &str = "SmartHosts = [\"mail.contoso.com\"]";
 /// The codes of errors and warnings about contoso with a change, with or without its expectations.
 #[track_caller]
 fn gives(change: Change<'_>, expectations: bool, codes: &[&str]) {
+    says(change, expectations, codes, &[]);
+}
+
+/// The same, and lines of what is said.
+#[track_caller]
+fn says(change: Change<'_>, expectations: bool, codes: &[&str], lines: &[&str]) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("testnet/contoso/world.toml");
     let mut text = read_text(&path);
     if !expectations {
@@ -31,7 +37,11 @@ fn gives(change: Change<'_>, expectations: bool, codes: &[&str]) {
     assert!(diagnostics.is_empty(), "{diagnostics:#?}");
     let world = world.expect("a world without diagnostics is loaded");
     let report = verify::check(&world.topology, &world.zones);
-    assert_eq!(counted(&report), codes, "{}", findings_text(&report));
+    let said = findings_text(&report);
+    assert_eq!(counted(&report), codes, "{said}");
+    for line in lines {
+        assert!(said.contains(line), "{line}\n{said}");
+    }
 }
 
 /// Mail for a mailbox of the world that leaves the world is lost, whether somebody expects it or not; and
@@ -82,4 +92,23 @@ fn internet_mail_that_never_leaves_does_not_arrive() {
         "AddressSpaces = [\"*\"]\nDNSRoutingEnabled = true\nRequireTLS = true\nTlsAuthLevel = \"DomainValidation\"\nTlsDomain = \"mail.example\"\n",
     )];
     gives(&change, false, &["mail-not-delivered"]);
+}
+
+/// What knows the symptom alone names the setting that decided, once for all whom it concerns.
+#[test]
+fn lost_trust_is_said_where_it_was_lost() {
+    let change = [(
+        "RecipientDomains = [\"contoso.com\"]",
+        "RecipientDomains = [\"*\"]\nRouteAllMessagesViaOnPremises = true",
+    )];
+    let because = "because: `Outbound to Contoso` is passed over: RouteAllMessagesViaOnPremises, and the message came from the on-premises organization";
+    let codes = ["groups-with-centralized-transport", "trust-lost"];
+    says(&change, false, &codes, &[because]);
+}
+
+/// Who says `*@contoso.com` means people, not the device that stands for whatever submits there.
+#[test]
+fn everybody_of_a_domain_is_no_device() {
+    let change = [("From = \"cloud mailboxes\"", "From = \"*@contoso.com\"")];
+    gives(&change, true, &[]);
 }

@@ -68,12 +68,16 @@ fn centralized(change: impl FnOnce(&mut Parts)) -> Place {
 
 impl Place {
     fn flow(&self, from: &str, to: &str) -> Flow {
+        self.sized(from, to, ByteSize(10_240))
+    }
+
+    fn sized(&self, from: &str, to: &str, size: ByteSize) -> Flow {
         let from: ReversePath = from.parse().expect("an address");
         let submission = origin(&self.topology, &from, None).expect("a sender");
         let question = Question {
             from,
             to: vec![Mailbox::parse(to).expect("an address")],
-            size: ByteSize(10_240),
+            size,
             kind: MessageKind::Message,
             submission,
         };
@@ -389,6 +393,59 @@ fn a_rule_that_adds_recipients_meets_centralized_mail_twice() {
             "mail.fabrikam.com EOP EXO: Delivered Anonymous",
         ]
     );
+}
+
+/// Exchange hybrid, "Mail flow stops between your on-premises environment and Exchange Online"
+/// (event 2004).
+#[test]
+fn exchange_online_opens_no_channel_to_a_certificate_of_a_private_authority() {
+    let place = changed("contoso", |parts| {
+        for certificate in &mut parts.certificates {
+            certificate.trusted &= certificate.subject != "CN=mail.contoso.com";
+        }
+    });
+    let refused = "EX01 EOP: Deferred 4.7.0";
+    assert_ways(&place, "david@contoso.com", "julie@contoso.com", &[refused]);
+    let incomplete = changed("contoso", |parts| {
+        for certificate in &mut parts.certificates {
+            certificate.trusted &= certificate.subject != "CN=mail.contoso.com";
+            certificate.chain_complete = certificate.trusted;
+        }
+    });
+    let as_stranger = "EX01 EOP EXO: Delivered Anonymous";
+    assert_ways(
+        &incomplete,
+        "david@contoso.com",
+        "julie@contoso.com",
+        &[as_stranger],
+    );
+    // Who shows none is a stranger as ever.
+    let stranger = "mail.fabrikam.com EOP EXO: Delivered Anonymous";
+    assert_ways(&place, "ann@fabrikam.com", "julie@contoso.com", &[stranger]);
+}
+
+/// Exchange Online, "Exchange Online limits": who has no limit of his own sends 35 MB and receives 36.
+#[test]
+fn mailboxes_and_groups_of_a_tenant_have_limits_of_size() {
+    let sized = |place: &Place, from: &str, to: &str, megabytes: u64| {
+        let flow = place.sized(from, to, ByteSize(megabytes << 20));
+        place.way(&flow.forks[0])
+    };
+    let place = contoso(&[], "");
+    let (user, group) = ("julie@contoso.com", "engineering@groups.contoso.com");
+    assert_eq!(sized(&place, user, group, 35), "EXO: Delivered Internal");
+    assert_eq!(sized(&place, user, group, 36), "EXO: Bounced 5.2.3");
+    let stranger = "ann@fabrikam.com";
+    let delivered = "mail.fabrikam.com EOP EXO: Delivered Anonymous";
+    assert_eq!(sized(&place, stranger, user, 36), delivered);
+    let bounced = "mail.fabrikam.com EOP EXO: Rejected 5.2.3";
+    assert_eq!(sized(&place, stranger, user, 37), bounced);
+    // A limit of its own goes before.
+    let julie =
+        "EmailAddresses = [\"smtp:julie@contoso.mail.onmicrosoft.com\"]\n\n[[ExchangeOnline.";
+    let larger = format!("MaxReceiveSize = \"150MB\"\n{julie}");
+    let place = contoso(&[(julie, &larger)], "");
+    assert_eq!(sized(&place, stranger, user, 100), delivered);
 }
 
 /// Exchange PowerShell, "Set-InboundConnector", RequireTls.

@@ -25,7 +25,7 @@ use super::{policy, remote, rules};
 use crate::mail::Domain;
 use crate::model::{
     AcceptedDomain, AutoForwarding, DomainType, EXCHANGE_ONLINE, Organization, OrganizationId,
-    OrganizationKind, TenantPolicy,
+    OrganizationKind, TenantPolicy, TransportConfig,
 };
 
 /// Adds the tenants of a world.
@@ -68,8 +68,17 @@ pub(super) fn lower(build: &mut Build, objects: &[Object]) {
 
 fn organization(build: &mut Build, object: &Object) -> OrganizationId {
     let name = object.text("Name").unwrap_or_default();
+    if !name.is_empty() && !name.contains('.') {
+        build.report(
+            "invalid-value",
+            object.at("Name"),
+            format!("`{name}` is no initial domain"),
+            format!("write `{}.onmicrosoft.com`", name.to_lowercase()),
+        );
+    }
     build.organization(Organization {
         tenant: tenant_policy(object),
+        transport: TransportConfig::of_tenant(),
         settings: object.settings(),
         ..Organization::new(name, OrganizationKind::ExchangeOnline, &EXCHANGE_ONLINE)
     })

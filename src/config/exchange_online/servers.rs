@@ -15,8 +15,9 @@ use crate::model::{
 /// The name under which Exchange Online Protection serves every tenant.
 const PROTECTION: &str = "mail.protection.outlook.com";
 
-/// Choice: the default MaxReceiveSize of a cloud mailbox.
-const MAX_RECEIVE_SIZE: ByteSize = ByteSize(36 << 20);
+/// The largest message that Exchange Online takes from anybody; mailboxes have limits of their own
+/// (Exchange Online, "Exchange Online limits").
+const MAX_MESSAGE_SIZE: ByteSize = ByteSize(150 << 20);
 
 /// Choice: the fourth attribution of a message to one tenant is a loop, because the text of 5.4.14
 /// names attribution and no document its limit.
@@ -116,7 +117,7 @@ pub(super) fn endpoint(
 ) -> ReceiveConnector {
     let matcher = anyone(transport_role, &[port]);
     ReceiveConnector {
-        max_message_size: MAX_RECEIVE_SIZE,
+        max_message_size: MAX_MESSAGE_SIZE,
         max_local_hop_count: 0,
         ..ReceiveConnector::new(organization, server, name, matcher)
     }

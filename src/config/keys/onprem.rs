@@ -787,7 +787,7 @@ static MAIL_CONTACTS: Kind = Kind {
         text(
             "ExternalEmailAddress",
             &FOREIGN_ADDRESS,
-            "The address its mail is sent on to; the primary one where no other is written.",
+            "The address its mail is sent on to, and its primary address where none is written.",
         )
         .required(),
         AUTHENTICATED,

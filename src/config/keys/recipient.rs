@@ -175,12 +175,12 @@ pub(super) const RECIPIENTS_FILE: Key = one_or_many(
 
 /// The keys of an Inbox rule.
 pub(super) const INBOX_RULE_KEYS: &[Key] = &[
-    text(
+    one_or_many(
         "ForwardTo",
         &TARGET_ADDRESS,
         "To whom every message is forwarded, from the user.",
     ),
-    text(
+    one_or_many(
         "RedirectTo",
         &TARGET_ADDRESS,
         "To whom every message is redirected, with its sender.",

@@ -6,7 +6,9 @@ use crate::config::build::{Build, unknown};
 use crate::config::keys::count;
 use crate::config::object::Object;
 use crate::mail::{ByteSize, EnhancedStatus, Limit};
-use crate::model::{OrganizationId, ServerRole, Settings, Site, SiteLink, TransportConfig};
+use crate::model::{
+    OrganizationId, ServerRole, Settings, Site, SiteLink, SizesBind, TransportConfig,
+};
 
 /// Exchange PowerShell, "Set-TransportConfig": `GenerateCopyOfDSNFor` as setup leaves it.
 const COPIED_REPORTS: [&str; 6] = ["5.4.8", "5.4.6", "5.4.4", "5.2.4", "5.2.0", "5.1.4"];
@@ -26,6 +28,7 @@ pub(super) fn transport_config(object: Option<&Object>) -> TransportConfig {
     TransportConfig {
         max_send_size: limit("MaxSendSize"),
         max_receive_size: limit("MaxReceiveSize"),
+        sizes_bind: SizesBind::Messages,
         max_recipients: object
             .text("MaxRecipientEnvelopeLimit")
             .and_then(count)
@@ -41,6 +44,7 @@ pub(super) fn transport_config(object: Option<&Object>) -> TransportConfig {
         report_attachment_max: object
             .parse("InternalDsnMaxMessageAttachSize")
             .unwrap_or(ByteSize(10 << 20)),
+        settings: object.settings(),
     }
 }
 

@@ -161,16 +161,19 @@ fn refuse_level_without_tls(build: &mut Build, object: &Object) {
     }
 }
 
-/// Exchange PowerShell, "Set-SendConnector": `IgnoreSTARTTLS` and `RequireTLS` exclude each other.
+/// Exchange PowerShell, "Set-SendConnector": `IgnoreSTARTTLS` and `RequireTLS` exclude each other; so
+/// does `ForceHELO`, because STARTTLS is an answer to EHLO (RFC 3207 §4).
 fn refuse_tls_never_and_always(build: &mut Build, object: &Object) {
-    if object.flag("IgnoreSTARTTLS") && object.flag("RequireTLS") {
-        conflict(
-            build,
-            object,
-            "IgnoreSTARTTLS",
-            "`IgnoreSTARTTLS` is true, and so is `RequireTLS`".to_owned(),
-            "remove one of the two".to_owned(),
-        );
+    for key in ["IgnoreSTARTTLS", "ForceHELO"] {
+        if object.flag(key) && object.flag("RequireTLS") {
+            conflict(
+                build,
+                object,
+                key,
+                format!("`{key}` is true, and so is `RequireTLS`"),
+                "remove one of the two".to_owned(),
+            );
+        }
     }
 }
 

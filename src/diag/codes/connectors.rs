@@ -210,7 +210,7 @@ pub(super) const CODES: &[Code] = &[
         matters: "hosts of former services and of other regions refuse the tenant's mail with 4.4.62",
         fix: "Set-SendConnector -SmartHosts $null -DNSRoutingEnabled $true",
         source: "Exchange Online, \"ATTR35 response code when mail is sent to EOP/EXO\"",
-        live: "the host is in no zone of the world: who answers there is not known",
+        live: "a host that the service has given up is in no zone of the world: who answers there is not known",
     },
     Code {
         code: "smart-host-unusable",

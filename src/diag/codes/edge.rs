@@ -6,6 +6,15 @@ use crate::diag::severity::Severity;
 /// In alphabetical order.
 pub(super) const CODES: &[Code] = &[
     Code {
+        code: "edge-build-rejects-valid-recipients",
+        severity: Severity::Error,
+        summary: "an Edge server that looks recipients up is of a build that does not find them all",
+        matters: "Edge servers of Exchange 2016 CU1 refuse valid recipients with 5.1.10",
+        fix: "install a later cumulative update, or Set-RecipientFilterConfig -RecipientValidationEnabled $false until then",
+        source: "Exchange Server, \"Recipient filtering on Edge Transport servers\", and KB 3152396",
+        live: "which recipients are refused is not documented, so a prediction lets them all through",
+    },
+    Code {
         code: "edge-not-subscribed",
         severity: Severity::Error,
         summary: "hybrid mail passes an Edge server that is not subscribed to a site",

@@ -1,4 +1,4 @@
-//! Rules about what is forwarded, and about mail-flow rules.
+//! Rules about what is forwarded or held, about mail-flow rules, and about limits.
 
 use super::row::Code;
 use crate::diag::severity::Severity;
@@ -51,6 +51,24 @@ pub(super) const CODES: &[Code] = &[
         live: "",
     },
     Code {
+        code: "moderator-missing",
+        severity: Severity::Error,
+        summary: "messages for a moderated recipient wait for somebody, or in a mailbox, that does not exist",
+        matters: "nobody can approve them: each is held until it expires, or its request for approval fails for all moderators, and the recipient gets nothing",
+        fix: "Set-DistributionGroup -ModeratedBy with somebody who exists, -ArbitrationMailbox with a mailbox that does, or -ModerationEnabled $false",
+        source: "Exchange Server, \"Manage message approval\"",
+        live: "a message that is held ends there, whoever could approve it",
+    },
+    Code {
+        code: "organization-size-limits-differ",
+        severity: Severity::Warning,
+        summary: "MaxSendSize and MaxReceiveSize of an organization are not the same",
+        matters: "documents name the one and the other as the limit of mail that comes from outside: which of the two holds is found out when a message fails",
+        fix: "Set-TransportConfig -MaxSendSize and -MaxReceiveSize with one value",
+        source: "Exchange Server, \"Message size and recipient limits in Exchange Server\"",
+        live: "mail of ordinary size flows as it should",
+    },
+    Code {
         code: "rule-chooses-disabled-connector",
         severity: Severity::Warning,
         summary: "a mail-flow rule chooses an outbound connector that is disabled",
@@ -85,5 +103,14 @@ pub(super) const CODES: &[Code] = &[
         fix: "Set-AdSiteLink -MaxMessageSize Unlimited, or a lower limit for the whole organization",
         source: "Exchange Server, \"Message size and recipient limits in Exchange Server\"",
         live: "",
+    },
+    Code {
+        code: "size-limits-differ-across-premises",
+        severity: Severity::Warning,
+        summary: "an organization lets messages of another size through than mailboxes of its tenant send or take",
+        matters: "a message that one side takes is refused by the other with 5.2.3: what users may send depends on where the recipient's mailbox is",
+        fix: "Set-TransportConfig with the limits of the tenant's mailboxes, or Set-Mailbox and Set-MailboxPlan there",
+        source: "Exchange Online, \"Exchange Online limits\"",
+        live: "mail of ordinary size flows as it should",
     },
 ];

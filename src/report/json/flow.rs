@@ -195,7 +195,8 @@ struct Step<'a> {
 impl<'a> Step<'a> {
     fn new(topology: &'a Topology, step: &'a route::Step) -> Self {
         let chosen = step.chosen.as_ref();
-        let place = chosen.and_then(|subject| place::location(topology, subject, &step.because));
+        let place =
+            chosen.and_then(|subject| verify::deciding_place(topology, subject, &step.because));
         let rejected = step.rejected.iter();
         Self {
             event: step.event.as_str(),
@@ -218,7 +219,7 @@ struct Rejected<'a> {
 impl<'a> Rejected<'a> {
     fn new(topology: &'a Topology, rejected: &'a route::Rejected) -> Self {
         let reasons = std::slice::from_ref(&rejected.reason);
-        let place = place::location(topology, &rejected.candidate, reasons);
+        let place = verify::deciding_place(topology, &rejected.candidate, reasons);
         Self {
             candidate: rejected.candidate.name(topology),
             reason: rejected.reason.to_string(),

@@ -10,6 +10,7 @@ use crate::report::course::Laps;
 use crate::report::place;
 use crate::report::words::{self, question, worst_first};
 use crate::route::Step;
+use crate::verify::deciding_place;
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -118,7 +119,7 @@ impl Teller<'_> {
             words += &format!("; not {name}: {}", loser.reason);
         }
         let place =
-            chosen.and_then(|subject| place::location(self.topology, subject, &step.because));
+            chosen.and_then(|subject| deciding_place(self.topology, subject, &step.because));
         let mut location = self.location(server, place, &words, "important");
         location.nesting_level = 1;
         location

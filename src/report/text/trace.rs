@@ -13,6 +13,7 @@ use crate::report::course::Laps;
 use crate::report::place;
 use crate::report::words::{self, Arrows, codes, name, plural, question, submission};
 use crate::route::{Rejected, Step};
+use crate::verify::deciding_place;
 
 /// Columns before a step's event, and before what it says.
 const EVENT: &str = "    ";
@@ -159,7 +160,7 @@ impl Story<'_> {
             "" => name,
             kind => format!("{kind} {name}"),
         };
-        let place = place::location(self.topology, subject, &step.because);
+        let place = deciding_place(self.topology, subject, &step.because);
         Some(name + &self.place(place))
     }
 
@@ -170,7 +171,7 @@ impl Story<'_> {
         for each in rejected {
             let name = each.candidate.name(self.topology);
             let reasons = std::slice::from_ref(&each.reason);
-            let place = place::location(self.topology, &each.candidate, reasons);
+            let place = deciding_place(self.topology, &each.candidate, reasons);
             let reason = each.reason.to_string();
             let same = lines
                 .iter_mut()

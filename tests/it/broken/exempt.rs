@@ -108,6 +108,11 @@ pub(super) const LARGE: &[Large] = &[
         why: "the certificate has another name wherever it is named",
     },
     Large {
+        world: "broken-smart-host-of-another-region-endpoint",
+        lines: 16,
+        why: "the endpoint is another tenant's",
+    },
+    Large {
         world: "broken-target-addresses-form-a-loop-inside",
         lines: 16,
         why: "two mail users on premises and two in the tenant",

@@ -270,7 +270,7 @@ fn cloud_capability(connector: &ReceiveConnector, connection: &Connection) -> bo
 /// The names of the client's certificate, if its chain is good.
 pub(super) fn trusted_names(connection: &Connection) -> Vec<String> {
     match &connection.certificate {
-        Some(certificate) if connection.tls && certificate.trusted => {
+        Some(certificate) if connection.tls && certificate.is_trusted() => {
             certificate.names.iter().map(ToString::to_string).collect()
         }
         Some(_) | None => Vec::new(),

@@ -5,7 +5,7 @@
 use hybridmx::mail::{AuthAs, ByteSize, Domain, Limit, Mailbox, ReversePath, Status};
 use hybridmx::model::{
     AutoForwarding, DomainPattern, EXCHANGE_ONLINE, EXCHANGE_SERVER, MailUserFlavour, Member,
-    Moderation, Parts, Profile, Recipient, RecipientKind, replies,
+    Moderation, Parts, Profile, Recipient, RecipientKind, SizesBind, replies,
 };
 use hybridmx::route::MailItem;
 
@@ -75,7 +75,11 @@ impl Policies<'_> {
         }
         let internal = self.item.auth_as == AuthAs::Internal;
         if own == Limit::Unlimited && internal && self.exceeds(transport.max_send_size) {
-            return Some(replies::ORGANIZATION_SIZE.clone());
+            match (transport.sizes_bind, policy) {
+                (SizesBind::Messages, _) => return Some(replies::ORGANIZATION_SIZE.clone()),
+                (SizesBind::Recipients, Some(_)) => return Some(replies::SENDER_SIZE.clone()),
+                (SizesBind::Recipients, None) => {}
+            }
         }
         // What the sender named, though only a part of it is here.
         let before = self.item.properties.envelope.unwrap_or(0);
@@ -93,7 +97,9 @@ impl Policies<'_> {
 
     /// Whether a message to nobody of the organization is too large for it.
     pub(super) fn too_large_to_leave(&self) -> bool {
-        !self.is_system() && self.exceeds_either()
+        let transport = &self.parts.organizations[self.item.organization.index()].transport;
+        let whole = transport.sizes_bind == SizesBind::Messages;
+        whole && !self.is_system() && self.exceeds_either()
     }
 
     /// What a recipient says of sender and size; the sender matters only where it is addressed.
@@ -120,7 +126,8 @@ impl Policies<'_> {
         let transport = &self.parts.organizations[self.item.organization.index()].transport;
         let internal = self.item.auth_as == AuthAs::Internal;
         let explicit = policy.max_receive_size != Limit::Unlimited;
-        let too_large = match (internal, explicit) {
+        let whole = transport.sizes_bind == SizesBind::Messages;
+        let too_large = match (internal || !whole, explicit) {
             (true, true) => self.exceeds(policy.max_receive_size),
             (true, false) => self.exceeds(transport.max_receive_size),
             (false, _) => self.exceeds(policy.max_receive_size) || self.exceeds_either(),

@@ -454,7 +454,7 @@ impl Desk<'_> {
 
     fn not_found(&mut self, address: &Mailbox, way: &Way) {
         let profile = self.here().profile;
-        self.fail(address, &profile.recipient_not_found, way);
+        self.fail(address, &profile.not_found(address), way);
     }
 
     /// One recipient object.

@@ -7,6 +7,7 @@ use hybridmx::model::{
     DomainPattern, Matcher, OrganizationId, Parts, ReceiveConnector, RecipientValidation, Server,
     ServerId, replies,
 };
+use hybridmx::route::Vouched;
 
 use super::acceptance::{Accepted, Session, known, trusted_names};
 use super::names::{accepted, certificate_name_fits, within};
@@ -19,6 +20,12 @@ pub(super) fn front_end<'a>(
 ) -> Result<Accepted<'a>, Status> {
     let here = &parts.servers[server.index()];
     let recipient = session.recipient;
+    let certificate = session.connection.certificate.as_ref();
+    if session.connection.tls
+        && certificate.is_some_and(|shown| shown.vouched == Vouched::PrivateRoot)
+    {
+        return Err(replies::UNTRUSTED_ROOT.clone());
+    }
     let sender_entry = |tenant| {
         let domain = session.reverse_path.domain();
         domain.and_then(|domain| accepted(parts, tenant, domain))

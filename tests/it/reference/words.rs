@@ -157,7 +157,11 @@ pub(crate) fn admitted(item: MailItem) -> Admitted {
 pub(crate) fn presented(presented: &Presented) -> String {
     match presented {
         Presented::Certificate(certificate) => {
-            format!("{:?} trusted {}", certificate.names, certificate.trusted)
+            format!(
+                "{:?} trusted {}",
+                certificate.names,
+                certificate.is_trusted()
+            )
         }
         Presented::SelfSigned => "self-signed".to_owned(),
         Presented::Missing(_) => "missing".to_owned(),

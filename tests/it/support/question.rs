@@ -6,6 +6,7 @@ use hybridmx::mail::{
 use hybridmx::model::{OrganizationId, Parts, ServerId, TlsAuthLevel};
 use hybridmx::route::{
     Arrival, ClientCertificate, Connection, MailItem, Peer, Properties, TlsDemand, Trace, Transfer,
+    Vouched,
 };
 
 use super::Dice;
@@ -107,7 +108,10 @@ pub(crate) fn connection(dice: &mut Dice) -> Connection {
     let tls = dice.percent(75);
     let certificate = dice.maybe(80, |dice| ClientCertificate {
         names: dice.list(1, 2, certificate_name),
-        trusted: dice.percent(90),
+        vouched: match dice.percent(90) {
+            true => Vouched::Trusted,
+            false => *dice.pick(&[Vouched::Nobody, Vouched::PrivateRoot]),
+        },
     });
     Connection {
         remote_address: dice.maybe(90, |dice| *dice.pick(&ADDRESSES)),

@@ -14,7 +14,7 @@ use hybridmx::model::{
     OrganizationKind, PartnerRestriction, Parts, PermissionGroup, Policy, ReceiveConnector,
     Recipient, RecipientDomainRules, RecipientFilter, RecipientId, RecipientKind,
     RecipientValidation, RemoteDomain, Routing, Scope, SendConnector, SendConnectorId, Server,
-    ServerId, ServerRole, Service, Settings, Site, SiteLink, SmartHost, TlsAuthLevel,
+    ServerId, ServerRole, Service, Settings, Site, SiteLink, SizesBind, SmartHost, TlsAuthLevel,
     TlsDomainCapability, TransportRole, TransportRule, Trustee, UnifiedGroup,
 };
 use jiff::{SignedDuration, Timestamp};
@@ -228,6 +228,10 @@ impl Builder<'_> {
             let limits = &mut organization.transport;
             limits.max_send_size = some_limit(self.dice, 25);
             limits.max_receive_size = some_limit(self.dice, 25);
+            limits.sizes_bind = match shape {
+                Shape::Tenant => SizesBind::Recipients,
+                Shape::Forest | Shape::Outside => SizesBind::Messages,
+            };
             limits.max_recipients = self.dice.maybe(15, |_| 2);
             limits.external_postmaster = self.dice.maybe(20, mailbox);
             organization.tenant.auto_forwarding = *self.dice.pick(&[
