@@ -274,9 +274,9 @@ const EXPLANATIONS: &[Explanation] = &[
         enhanced: EnhancedStatus::new(4, 4, 62),
         reply: "451 4.4.62 Mail sent to the wrong Office 365 region. ATTR35",
         said_by: "Exchange Online Protection",
-        meaning: "the host that the mail was sent to serves another region than the tenant whose mail it is",
-        look_at: "smart hosts that name a host of the service, and MX records that are not the ones of the admin center; MailFlowRegion of the organization and of the accepted domain",
-        source: "Exchange Online, \"ATTR35 response code when mail is sent to EOP/EXO\"",
+        meaning: "the session came to an endpoint of another region than the tenant's: an obsolete name such as *.mail.messaging.microsoft.com, a fixed address, or the host of somebody else's domain",
+        look_at: "SmartHosts of the Send connector, and MX records that are not the ones of the admin center; MailFlowRegion of the organization and of the accepted domain",
+        source: WRONG_REGION,
     },
     Explanation {
         enhanced: EnhancedStatus::new(4, 4, 312),
@@ -309,14 +309,6 @@ const EXPLANATIONS: &[Explanation] = &[
         meaning: "the transaction has as many recipients as the Receive connector takes; the rest is to be sent in another one",
         look_at: "MaxRecipientsPerMessage of the Receive connector",
         source: "RFC 5321 §4.5.3.1.10",
-    },
-    Explanation {
-        enhanced: EnhancedStatus::new(4, 4, 62),
-        reply: "451 4.4.62 Mail sent to the wrong Office 365 region. ATTR35 …",
-        said_by: "Exchange Online Protection",
-        meaning: "the session came to an endpoint of another region than the tenant's: an obsolete name such as *.mail.messaging.microsoft.com, a fixed address, or the host of somebody else's domain",
-        look_at: "SmartHosts of the Send connector, the MX record: the host that the admin center shows for the domain",
-        source: WRONG_REGION,
     },
     Explanation {
         enhanced: EnhancedStatus::new(4, 7, 0),

@@ -98,10 +98,10 @@ impl GroupDomain<'_> {
         let amiss = self
             .context
             .open_where(|asked| self.is_to_domain(asked) && self.context.is_amiss(asked));
-        // What is well today has no flow that shows it: some end badly for other reasons.
+        // What is well today has no flow that shows it, and what fails in good health as well shows
+        // nothing, such as an address that nobody has.
         let loses = diagnostic.severity == Severity::Error && !amiss.is_empty();
         let shown = if loses { &amiss } else { &concerned };
-        // An address that nobody has fails in good health as well.
         let survey = &self.context.survey;
         let is_known = |index: &&usize| {
             survey.recipients[survey.asked[**index].to].kind != "unknown recipients"

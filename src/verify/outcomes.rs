@@ -167,14 +167,17 @@ fn found(context: &Context<'_>, code: &'static str, claims: Vec<usize>) -> Found
     };
     let cause = cause.unwrap_or_else(|| Cause {
         place: place(context, flow),
-        because: last_reasons(flow),
+        // The message names the fact that is missing.
+        because: match code {
+            "unknown-fact" => Vec::new(),
+            _ => last_reasons(flow),
+        },
     });
     let mut diagnostic = Diagnostic::new(code, cause.place, message);
+    let because = cause.because.into_iter();
+    diagnostic = because.fold(diagnostic, Diagnostic::because);
     if code == "unknown-fact" {
         diagnostic = diagnostic.help("add to the world what it does not describe");
-    } else {
-        let because = cause.because.into_iter();
-        diagnostic = because.fold(diagnostic, Diagnostic::because);
     }
     let affected = context.affected(&claims);
     let fix = match code {
