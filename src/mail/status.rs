@@ -315,7 +315,7 @@ const EXPLANATIONS: &[Explanation] = &[
         reply: "454 4.7.0 Failed to establish appropriate TLS channel: UntrustedRoot: Access Denied",
         said_by: "Exchange Online Protection",
         meaning: "the certificate that the sending server presents comes from an authority that nobody trusts, such as one of the organization's own; the message waits in the queue",
-        look_at: "TlsCertificateName of the Send connector; Get-ExchangeCertificate for a second certificate with the same name that SMTP may choose",
+        look_at: "RootCAType of the certificate; TlsCertificateName of the Send connector; Get-ExchangeCertificate for a second certificate with the same name that SMTP may choose",
         source: UNTRUSTED,
     },
     Explanation {
@@ -325,14 +325,6 @@ const EXPLANATIONS: &[Explanation] = &[
         meaning: "the client said nothing for too long, or made too many mistakes, and the session was closed; with another text, a temporary refusal by policy",
         look_at: "ConnectionInactivityTimeout and MaxProtocolErrors of the Receive connector; what the client waits for",
         source: ON_PREMISES_NDR,
-    },
-    Explanation {
-        enhanced: EnhancedStatus::new(4, 7, 0),
-        reply: "454 4.7.0 Failed to establish appropriate TLS channel: UntrustedRoot: Access Denied",
-        said_by: "Exchange Online",
-        meaning: "the certificate that the sending server showed is from an authority that Exchange Online does not trust",
-        look_at: "RootCAType of the certificate that the Send connector presents; which certificates are enabled for SMTP",
-        source: "Exchange hybrid, \"Mail flow stops between your on-premises environment and Exchange Online\" (event 2004)",
     },
     Explanation {
         enhanced: EnhancedStatus::new(4, 7, 5),
@@ -801,6 +793,15 @@ mod tests {
         for bad in ["", "5.1", "3.1.1", "5.1.1.1", "5.1.1000", "5.+1.1", "550"] {
             assert!(bad.parse::<EnhancedStatus>().is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn no_reply_is_explained_twice() {
+        let text = |row: &Explanation| row.reply.trim_end_matches(['.', '…', ' ']).to_owned();
+        let mut replies: Vec<String> = explanations().iter().map(text).collect();
+        replies.sort();
+        let twice = replies.windows(2).find(|pair| pair[0] == pair[1]);
+        assert_eq!(twice, None);
     }
 
     #[test]
