@@ -163,11 +163,7 @@ fn select_among(
     };
     for id in topology.send_connectors_of(organization) {
         let connector = topology.send_connector(*id);
-        let exact = match target {
-            Target::Domain(domain) => topology.exact_space(*id, domain),
-            Target::Foreign(_) => None,
-        };
-        let eligible = |size| eligible(topology, server, connector, (target, exact), size, past);
+        let eligible = |size| eligible(topology, server, *id, target, size, past);
         let space = match eligible(size) {
             Ok(space) => space,
             Err(reason) => {
@@ -210,13 +206,14 @@ fn select_among(
 
 /// The most specific address space by which a connector may carry a domain from a server.
 fn eligible<'a>(
-    topology: &Topology,
+    topology: &'a Topology,
     server: ServerId,
-    connector: &'a SendConnector,
-    (target, exact): (Target<'_>, Option<&'a AddressSpace>),
+    id: SendConnectorId,
+    target: Target<'_>,
     size: ByteSize,
     past: Past,
 ) -> Result<&'a AddressSpace, Reason> {
+    let connector = topology.send_connector(id);
     // An Edge server knows only the connectors that EdgeSync gave it as a source.
     let edge = !topology.server(server).directory;
     if edge && !connector.sources.contains(&server) {
@@ -242,7 +239,9 @@ fn eligible<'a>(
     if connector.scoped && !connector.sources.iter().any(beside) {
         return Err(Reason::OutOfScope);
     }
-    if let Some(space) = exact {
+    if let Target::Domain(domain) = target
+        && let Some(space) = topology.exact_space(id, domain)
+    {
         // Nothing is more specific.
         return Ok(space);
     }
