@@ -96,8 +96,15 @@ impl AddressIndex {
         let has_it = |id: RecipientId| recipients[id.index()].addresses.contains(address);
         let is_it = |at: &usize| self.tags[*at] == hash as u32 && has_it(self.holders[*at]);
         let begin = (start..end).find(is_it)?;
-        let count = (begin..end).take_while(is_it).count();
-        Some(begin..begin + count)
+        // Another address of the same holders may share the hash: its run begins with the first of them
+        // again, and each address has them in order.
+        let rank = |at: usize| {
+            let id = self.holders[at];
+            (recipients[id.index()].organization, id)
+        };
+        let follows = |at: &usize| is_it(at) && rank(*at) > rank(at - 1);
+        let more = (begin + 1..end).take_while(follows).count();
+        Some(begin..begin + 1 + more)
     }
 
     /// The holders of an address in one organization.
