@@ -4,6 +4,7 @@
 use super::crossing::{Crossing, Landing, SERVICE, crossings, is_sent_by, takes_cloud_mail};
 use crate::model::{
     IpRange, Matcher, PermissionGroup, ReceiveConnector, ReceiveConnectorId, SendConnectorId,
+    Settings,
 };
 use crate::route::{Reason, Rejected, Subject};
 use crate::verify::context::{Context, Found};
@@ -104,12 +105,9 @@ impl Crossing<'_> {
             &capability,
         ));
         if let Some(certificate) = &like.tls_certificate_name {
-            script = format!(
-                "{script} -TlsCertificateName {}",
-                powershell::quoted(certificate)
-            );
-            let value = edit::quoted(certificate);
-            edits.extend(edit::set_key(settings, "TlsCertificateName", &value));
+            let (parameter, edit) = with_certificate(settings, certificate);
+            script.push_str(&parameter);
+            edits.extend(edit);
         }
         Finding::of(
             "receive-connector-captures-cloud",
@@ -211,6 +209,14 @@ fn alike(one: &ReceiveConnector, other: &ReceiveConnector) -> bool {
         && matches!(other.matcher, Matcher::Endpoint { .. })
 }
 
+/// The parameter and the edits that give a Receive connector a certificate.
+fn with_certificate(settings: &Settings, certificate: &str) -> (String, Option<Edit>) {
+    (
+        format!(" -TlsCertificateName {}", powershell::quoted(certificate)),
+        edit::set_key(settings, "TlsCertificateName", &edit::quoted(certificate)),
+    )
+}
+
 impl Crossing<'_> {
     fn differs(&self, first: &ReceiveConnector, odd: &ReceiveConnector) -> Draft {
         let name = self.identity(odd);
@@ -231,12 +237,9 @@ impl Crossing<'_> {
             &edit::list([capability]),
         ));
         if let Some(certificate) = &first.tls_certificate_name {
-            script = format!(
-                "{script} -TlsCertificateName {}",
-                powershell::quoted(certificate)
-            );
-            let value = edit::quoted(certificate);
-            edits.extend(edit::set_key(settings, "TlsCertificateName", &value));
+            let (parameter, edit) = with_certificate(settings, certificate);
+            script.push_str(&parameter);
+            edits.extend(edit);
         }
         Finding::of(
             "hybrid-receive-connectors-differ",

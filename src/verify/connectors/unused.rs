@@ -233,6 +233,13 @@ fn tie(topology: &Topology, winner: SendConnectorId, loser: SendConnectorId, dea
     }
 }
 
+/// The connector that wins instead, and why, in words.
+fn wins(topology: &Topology, reason: Option<&(SendConnectorId, String)>) -> Option<String> {
+    let (winner, why) = reason?;
+    let winner = topology.send_connector(*winner);
+    Some(format!("`{}` wins: {why}", winner.name))
+}
+
 /// A connector that never wins.
 fn dead(
     topology: &Topology,
@@ -250,11 +257,8 @@ fn dead(
         connector.settings.at(key),
         message,
     );
-    let draft = match reason {
-        Some((winner, why)) => draft.because(format!(
-            "`{}` wins: {why}",
-            topology.send_connector(*winner).name
-        )),
+    let draft = match wins(topology, reason) {
+        Some(why) => draft.because(why),
         None => draft.because("no server can use it"),
     };
     let draft = draft.help("disable it, or give it what makes it win");
@@ -279,11 +283,8 @@ fn idle(
         connector.settings.at(key),
         message,
     );
-    let draft = match reason {
-        Some((winner, why)) => draft.because(format!(
-            "`{}` wins: {why}",
-            topology.send_connector(*winner).name
-        )),
+    let draft = match wins(topology, reason) {
+        Some(why) => draft.because(why),
         None => draft,
     };
     let rest = connector
