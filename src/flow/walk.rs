@@ -329,7 +329,7 @@ impl Walk<'_> {
             } => {
                 let view = reach::view(self.topology, server, connector);
                 let targets = dns::targets(self.zones, view, &domain);
-                match reach::best(self.topology, server, targets, false) {
+                match reach::best(self.topology, server, targets, &domain, false) {
                     Ok(hop) => self.transmit(legs, &hop, port),
                     Err(miss) => self.miss(legs, &domain, &miss),
                 }
@@ -367,7 +367,11 @@ impl Walk<'_> {
                     continue;
                 }
             };
-            path.record([Step::new(Event::Fail, recipient).because(reason)]);
+            let event = match self.outcome(&path, happened) {
+                Outcome::Delivered | Outcome::Defer { .. } => Event::Defer,
+                Outcome::Fail(_) => Event::Fail,
+            };
+            path.record([Step::new(event, recipient).because(reason)]);
             if *happened == Happened::BestMxIsSelf {
                 let server = path.server();
                 path.raise(FlagKind::Loop, false, server, "mx_self");
@@ -513,11 +517,8 @@ impl Walk<'_> {
         transfer: &Transfer,
         mut paths: Paths,
     ) {
-        let mut again = HashSet::new();
         for (to, path) in &mut paths {
-            if path.comes_again(next, to, admission.directionality) {
-                again.insert(to.clone());
-            }
+            path.comes_to(next, to, admission.directionality);
         }
         match route::admit(self.topology, next, connection, admission, transfer) {
             Ok((item, step)) => {
@@ -534,9 +535,12 @@ impl Walk<'_> {
                     let Some(mut path) = paths.remove(recipient) else {
                         continue;
                     };
-                    path.record([step.clone()]);
+                    path.record([Step {
+                        recipient: Some(recipient.clone()),
+                        ..step.clone()
+                    }]);
                     let status = status.clone();
-                    match loop_detector(&step).filter(|_| again.contains(recipient)) {
+                    match loop_detector(&step).filter(|_| path.rounds) {
                         Some(kind) => {
                             let cycle = minimal_cycle(&path.hops);
                             self.looped(recipient, status, kind, cycle, path);
@@ -629,13 +633,7 @@ impl Walk<'_> {
 
     /// The copy did not get to its next hop: what the holder makes of it.
     fn fall_short(&mut self, recipient: &Mailbox, happened: &Happened, path: Path) {
-        let judge = path.holder.unwrap_or_else(|| path.hops[0].server);
-        let judge = self.topology.server(judge);
-        let none = BTreeSet::new();
-        let policies = path
-            .leaving
-            .map_or(&none, |id| &self.topology.send_connector(id).error_policies);
-        match route::outcome(judge, policies, happened, SignedDuration::ZERO) {
+        match self.outcome(&path, happened) {
             Outcome::Delivered => unreachable!("a success is followed, not judged"),
             Outcome::Fail(status) => self.fail(recipient.clone(), status, path),
             Outcome::Defer {
@@ -652,6 +650,26 @@ impl Walk<'_> {
                 self.end(path, end);
             }
         }
+    }
+
+    /// What the server that has a copy makes of what happened to it.
+    ///
+    /// Choice: a client that is no server of the world has no queue that this prediction could know of;
+    /// it is told, and whether it tries again is its own affair.
+    fn outcome(&self, path: &Path, happened: &Happened) -> Outcome {
+        let first = self.topology.server(path.hops[0].server);
+        if let (None, Happened::Reply(said)) = (path.holder, happened)
+            && first.role != ServerRole::Host
+        {
+            return Outcome::Fail(said.clone());
+        }
+        let judge = path.holder.unwrap_or_else(|| path.hops[0].server);
+        let judge = self.topology.server(judge);
+        let none = BTreeSet::new();
+        let policies = path
+            .leaving
+            .map_or(&none, |id| &self.topology.send_connector(id).error_policies);
+        route::outcome(judge, policies, happened, SignedDuration::ZERO)
     }
 
     /// A permanent failure: refused to the submitter, or reported by the server that held it.
@@ -769,8 +787,9 @@ impl Walk<'_> {
             None => {
                 let connector = self.topology.receive_connector(admission.connector);
                 let secured = connector.externally_secured || admission.treat_as_internal;
-                let first = path.hops.len() <= 1;
-                if item.auth_as == AuthAs::Internal && !(secured && first || path.sent_anew) {
+                // Whom the first server trusts, those after it do.
+                path.sent_anew |= secured && path.hops.len() <= 1;
+                if item.auth_as == AuthAs::Internal && !path.sent_anew {
                     path.raise(
                         FlagKind::WrongTrust,
                         false,
@@ -827,8 +846,8 @@ fn properties(question: &Question) -> Properties {
 }
 
 /// The transactions to follow. A group that a message meets again on its way makes the same copies again,
-/// and each of those meets it once more: one way on, with all that go it, is enough to see how the round
-/// ends. What else comes of a recipient is followed where it is met for the first time.
+/// and each of those meets it once more: the way that it went before, with all that go it, is enough to see
+/// how the round ends. What else comes of a recipient is followed where it is met for the first time.
 fn once_around(mut transactions: Vec<Vec<Leg>>) -> Vec<Vec<Leg>> {
     let again = || transactions.iter().flatten().filter(|leg| leg.again);
     let round: HashSet<Mailbox> = again()
@@ -838,7 +857,9 @@ fn once_around(mut transactions: Vec<Vec<Leg>>) -> Vec<Vec<Leg>> {
         return transactions;
     }
     let onward = |leg: &Leg| leg.again && !matches!(leg.copy.next_hop, NextHop::Mailbox(_));
-    let onward = transactions.iter().position(|legs| legs.iter().any(onward));
+    let before = |leg: &Leg| onward(leg) && leg.path.went_before() == Some(leg.recipient());
+    let by = |way: &dyn Fn(&Leg) -> bool| transactions.iter().position(|legs| legs.iter().any(way));
+    let onward = by(&before).or_else(|| by(&onward));
     for (index, legs) in transactions.iter_mut().enumerate() {
         let first = |leg: &Leg| !leg.again && !leg.path.repeats;
         if onward != Some(index) {

@@ -231,7 +231,8 @@ pub struct Profile {
     /// Whether a restriction is answered at the end of DATA while the session is open; otherwise
     /// the message is accepted and an NDR follows.
     pub restrictions_in_dialogue: bool,
-    /// The recipient domain does not exist.
+    /// The recipient domain does not exist; `<domain>` in its text stands for it
+    /// ([`Profile::no_domain`]).
     pub domain_not_found: Status,
     /// A next hop's name gives no answer now.
     pub dns_failed: Status,
@@ -276,6 +277,14 @@ impl Profile {
         let text = &self.recipient_not_found.text;
         let named = text.replace("<recipient>", &recipient.to_string());
         self.recipient_not_found.with_text(named)
+    }
+
+    /// What is said of a recipient domain that does not exist.
+    #[must_use]
+    pub fn no_domain(&self, domain: &Domain) -> Status {
+        let text = &self.domain_not_found.text;
+        let named = text.replace("<domain>", domain.as_str());
+        self.domain_not_found.with_text(named)
     }
 }
 
@@ -410,7 +419,7 @@ pub static EXCHANGE_ONLINE: Profile = Profile {
     contact_refuses: CONTACT_REFUSES,
     // Choice: the front end proxies the session, so the refusal reaches the peer after DATA.
     restrictions_in_dialogue: true,
-    domain_not_found: Status::new(550, (5, 4, 310), "DNS domain does not exist"),
+    domain_not_found: Status::new(550, (5, 4, 310), "DNS domain <domain> does not exist"),
     dns_failed: Status::new(450, (4, 4, 312), "DNS query failed [Message=InfoNoRecords]"),
     dns_expired: Status::new(
         550,
