@@ -21,6 +21,8 @@ pub(super) struct Path {
     pub(super) ruled: bool,
     /// Whether somebody who is trusted sent it, or sent it on as a message of their own.
     pub(super) sent_anew: bool,
+    /// Whose rules made a message of their own of it, one after the other.
+    pub(super) anew: Vec<Mailbox>,
     /// Every group it was expanded from, the outermost first.
     pub(super) expanded: Vec<RecipientId>,
     /// The connector by which the holder sent it on.
@@ -58,6 +60,7 @@ impl Path {
             flags: Vec::new(),
             ruled: false,
             sent_anew: false,
+            anew: Vec::new(),
             expanded: Vec::new(),
             leaving: None,
             told,

@@ -1,12 +1,12 @@
 //! The walker: at each server it asks `route`, follows every copy to the server that owns the next
 //! address, and ends each fork in a disposition.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use jiff::SignedDuration;
 
-use super::arrivals;
+use super::arrivals::{self, Ended};
 use super::flag::FlagKind;
 use super::fork::{Cycle, Disposition, Flow, Fork, Hop, Question, Report, Submission};
 use super::misroute::misroutes;
@@ -63,8 +63,7 @@ struct Walk<'a> {
     addressed: &'a [Mailbox],
     /// The copies that come to a mailbox, by their place among the forks.
     arrivals: Vec<(RecipientId, usize)>,
-    /// Each with its place in the order of the walk.
-    forks: Vec<(Vec<usize>, Fork)>,
+    forks: Vec<Ended>,
     /// What became of the notifications so far: those of one server to one sender go the same way.
     reports: Vec<Report>,
 }
@@ -181,6 +180,8 @@ impl Walk<'_> {
             let mut path = on(&copy.envelope_recipient, &copy.steps);
             let vouched = copy.transfer.organization;
             path.sent_anew |= vouched.is_some_and(|vouched| vouched != item.auth_as);
+            let author = copy.transfer.reverse_path.mailbox();
+            path.anew.extend(author.filter(|_| copy.sent_anew).cloned());
             let group = copy.expanded_from;
             let again = group.is_some_and(|group| path.expanded.contains(&group));
             Leg { copy, path, again }
@@ -664,11 +665,9 @@ impl Walk<'_> {
             return Outcome::Fail(said.clone());
         }
         let judge = path.holder.unwrap_or_else(|| path.hops[0].server);
+        let connector = path.leaving.map(|id| self.topology.send_connector(id));
+        let policies = route::policies_at(connector, judge);
         let judge = self.topology.server(judge);
-        let none = BTreeSet::new();
-        let policies = path
-            .leaving
-            .map_or(&none, |id| &self.topology.send_connector(id).error_policies);
         route::outcome(judge, policies, happened, SignedDuration::ZERO)
     }
 
@@ -753,7 +752,11 @@ impl Walk<'_> {
             reported_by: report.as_ref().map(|report| report.server),
             report,
         };
-        self.forks.push((path.order, fork));
+        self.forks.push(Ended {
+            order: path.order,
+            anew: path.anew,
+            fork,
+        });
     }
 
     /// Compares who vouches for the sender with who should.
@@ -820,10 +823,9 @@ impl Walk<'_> {
     /// The ends of the walk, in its order.
     fn finish(mut self) -> Vec<Fork> {
         arrivals::take_first(&mut self.forks, &self.arrivals);
-        self.forks.sort_by(|(one, _), (two, _)| one.cmp(two));
-        let mut forks: Vec<Fork> = self.forks.into_iter().map(|(_, fork)| fork).collect();
-        arrivals::flag_duplicates(&mut forks, self.addressed);
-        forks
+        self.forks.sort_by(|one, two| one.order.cmp(&two.order));
+        arrivals::flag_duplicates(&mut self.forks, self.addressed);
+        self.forks.into_iter().map(|ended| ended.fork).collect()
     }
 }
 

@@ -12,7 +12,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
-use super::message::Message;
+use super::message::{Message, name_anew};
 use super::progress::{delivered, put_off, put_off_each};
 use super::queue::{Delivery, Queue};
 use super::record::Endpoint;
@@ -576,7 +576,8 @@ impl Session {
         let peer = self.log_on(shared, copy).unwrap_or(Peer::Anonymous);
         let transfer = copy.transfer_to(peer);
         let by_connector = copy.next_hop.connector().is_some();
-        let headers = message.outgoing(&transfer, &shared.this().name, by_connector);
+        let mut headers = message.outgoing(&transfer, &shared.this().name, by_connector);
+        name_anew(&mut headers, copy);
         Outgoing {
             reverse_path: transfer.reverse_path,
             headers: headers.to_bytes(),

@@ -329,6 +329,7 @@ fn change(
         transfer.reverse_path = reverse_path;
     }
     if let Some(auth_as) = changes.auth_as {
+        copy.sent_anew = true;
         transfer.organization = Some(auth_as);
         transfer.cross_premises = transfer.cross_premises.map(|_| auth_as);
     }
@@ -706,6 +707,7 @@ fn inside(
         exchange_authenticated: true,
         envelope_recipient: recipient,
         expanded_from: None,
+        sent_anew: false,
         steps: Vec::new(),
     }
 }
@@ -753,6 +755,7 @@ fn outside(
         exchange_authenticated: false,
         envelope_recipient: recipient,
         expanded_from: None,
+        sent_anew: false,
         steps,
     }
 }

@@ -323,6 +323,9 @@ pub struct Copy {
     pub envelope_recipient: Mailbox,
     /// The group it was expanded from.
     pub expanded_from: Option<RecipientId>,
+    /// Whether it is a message of its own, which a user's rule made of the one that came: its mailboxes may
+    /// have that one already.
+    pub sent_anew: bool,
     /// What was decided about this copy and no other.
     pub steps: Vec<Step>,
 }

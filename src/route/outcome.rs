@@ -26,7 +26,7 @@ use std::collections::BTreeSet;
 use jiff::SignedDuration;
 
 use crate::mail::{Domain, Status};
-use crate::model::{ErrorPolicy, Profile, Server, replies};
+use crate::model::{ErrorPolicy, Profile, SendConnector, Server, ServerId, replies};
 
 /// How long a recipient waits before its sender is told: `DelayNotificationTimeout`.
 pub const DELAY_NOTIFICATION: SignedDuration = SignedDuration::from_hours(4);
@@ -84,6 +84,15 @@ pub enum Outcome {
     },
     /// Failed for good.
     Fail(Status),
+}
+
+/// The error policies that hold for what a server sends by a connector: a source's are the connector's, and
+/// what brings a message to a source is the organization's own transport, which has none.
+#[must_use]
+pub fn policies_at(connector: Option<&SendConnector>, server: ServerId) -> &BTreeSet<ErrorPolicy> {
+    static NONE: BTreeSet<ErrorPolicy> = BTreeSet::new();
+    let source = connector.filter(|connector| connector.sources.contains(&server));
+    source.map_or(&NONE, |connector| &connector.error_policies)
 }
 
 /// Decides, for a message of this age that a connector of this server with these error policies was to
@@ -159,9 +168,7 @@ fn plainly(profile: &Profile, happened: &Happened) -> Outcome {
         | Happened::NoAnswer => defer(&profile.dns_failed, &profile.dns_expired),
         Happened::CertificateMissing => defer(&replies::CERTIFICATE_MISSING, &profile.tls_expired),
         Happened::Tls(what) => {
-            let status = profile
-                .tls_failed
-                .with_text(format!("{}, {what}", profile.tls_failed.text));
+            let status = Profile::saying(&profile.tls_failed, what);
             defer(&status, &profile.tls_expired)
         }
         Happened::NoConnection => defer(&profile.no_connection, &profile.connection_expired),
@@ -188,8 +195,8 @@ fn plainly(profile: &Profile, happened: &Happened) -> Outcome {
 fn refused_session(profile: &Profile, said: &Status) -> Outcome {
     match &profile.session_refused {
         Some(status) => {
-            let text = format!("{} [Message={said}]", status.text);
-            defer(&status.with_text(text), &profile.tls_expired)
+            let status = Profile::saying(status, &said.to_string());
+            defer(&status, &profile.tls_expired)
         }
         None => defer(said, &profile.expired),
     }
@@ -262,6 +269,10 @@ mod tests {
         assert_eq!(
             said(&Happened::Reply(replies::MUST_STARTTLS.clone())),
             "450 4.4.317 Cannot connect to remote server [Message=451 5.7.3 STARTTLS is required to send mail] / 5.4.317"
+        );
+        assert_eq!(
+            said(&Happened::Tls("UntrustedRoot".to_owned())),
+            "450 4.4.317 Cannot connect to remote server [Message=UntrustedRoot] / 5.4.317"
         );
         assert_eq!(
             say(

@@ -437,6 +437,54 @@ PermissionGroups = ["ExchangeServers"]
     assert!(flow.forks[0].flags.is_empty(), "{:?}", flow.forks[0].flags);
 }
 
+/// Exchange PowerShell, "New-InboxRule", ForwardTo and RedirectTo: what is forwarded is a message of its own,
+/// which a mailbox takes besides the first; what is redirected is the first once more.
+#[test]
+fn who_has_a_message_gets_it_forwarded_all_the_same() {
+    let ways = |rule: &str| {
+        let david = "PrimarySmtpAddress = \"david@contoso.com\"\nServerName";
+        let ruled = format!("InboxRules = [{{ {rule} = \"carol@contoso.com\" }}]\n{david}");
+        let place = contoso(&[(david, &ruled)], "");
+        let mut question = place
+            .flow("julie@contoso.com", "david@contoso.com")
+            .question;
+        question
+            .to
+            .push(Mailbox::parse("carol@contoso.com").expect("an address"));
+        let flow = walk(&place.topology, &place.zones, &question);
+        let ways = flow.forks.iter().map(|fork| place.way(fork));
+        ways.collect::<Vec<_>>()
+    };
+    let first = "EXO EX01: Delivered Internal";
+    let beside = "EXO EX01 EX02: Delivered Internal";
+    assert_eq!(ways("ForwardTo"), [first, beside, beside]);
+    assert_eq!(ways("RedirectTo"), [first, beside, "EXO EX01: Suppressed"]);
+}
+
+/// Exchange PowerShell, "Set-SendConnector", `ErrorPolicies`: they are about what the connector sends, not
+/// about the way to its source.
+#[test]
+fn error_policies_do_not_reach_the_way_to_the_source() {
+    let internet = "Name = \"Internet\"\n";
+    let strict = format!("{internet}ErrorPolicies = [\"UpgradeCustomFailures\"]\n");
+    let place = contoso(
+        &[(internet, &strict)],
+        r#"
+[[OnPremises.ReceiveConnectors]]
+Server = "EX01"
+Name = "Default EX01"
+Enabled = false
+"#,
+    );
+    let waits = "EX02: Deferred 4.3.2";
+    assert_ways(
+        &place,
+        "carol@contoso.com",
+        "pat@tailspintoys.com",
+        &[waits],
+    );
+}
+
 /// RFC 5321 §4.5.3.1.10; a client has no queue.
 #[test]
 fn a_client_is_told_of_one_recipient_too_many() {
