@@ -3,8 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::carrier;
 use super::cause::{self, Cause};
+use super::connectors::carrier;
 use super::context::{Context, Found, in_words};
 use super::edit;
 use super::finding::{Finding, Fix};

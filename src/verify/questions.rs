@@ -5,11 +5,11 @@ use std::collections::BTreeSet;
 
 use rayon::prelude::*;
 
+use super::classes::domains::Domains;
+use super::classes::marks;
+use super::classes::pairs::Pairs;
+use super::classes::relation::Relation;
 use super::classes::{RecipientClass, SenderClass, classes};
-use super::domains::Domains;
-use super::marks;
-use super::pairs::Pairs;
-use super::relation::Relation;
 use super::row::{Row, SizeBucket};
 use crate::dns::Zones;
 use crate::flow::{Flow, Fork, Question, Submission, walk};
