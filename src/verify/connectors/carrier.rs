@@ -122,6 +122,20 @@ impl Carrier<'_> {
         spaces.any(|space| route::covers(topology, own, &space.pattern, self.domain))
     }
 
+    /// Whether there is a hybrid connector, and none for the domain that is merely switched off.
+    pub(in crate::verify) fn has_another(&self) -> bool {
+        let (topology, own) = (self.topology, self.pair.on_premises);
+        let mut off = self
+            .pair
+            .wizard_connectors(topology)
+            .filter(|connector| !connector.enabled);
+        let covers = |connector: &SendConnector| {
+            let mut spaces = connector.address_spaces.iter();
+            spaces.any(|space| route::covers(topology, own, &space.pattern, self.domain))
+        };
+        !self.pair.carriers(topology).is_empty() && !off.any(covers)
+    }
+
     /// There is no hybrid connector that the domain could be added to.
     fn no_hybrid_connector(&self, code: &'static str, message: String) -> Diagnostic {
         let organization = self.topology.organization(self.pair.on_premises);
@@ -206,6 +220,8 @@ impl Carrier<'_> {
             .selections()
             .into_iter()
             .filter_map(|selection| selection.winner.ok())
+            // What leaves by another connector is to leave by a hybrid one first.
+            .filter(|id| self.pair.carriers(topology).contains(id))
             .find(|id| topology.send_connector(*id).sources.iter().any(is_edge));
         let connector = topology.send_connector(winner?);
         let edge = connector.sources.iter().copied().find(is_edge)?;

@@ -7,11 +7,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::SignedDuration;
 
 use super::carrier::{self, Carrier};
+use super::crossing::left_for;
 use crate::diag::{Diagnostic, Location};
 use crate::flow::{FlagKind, Flow, Fork, Hop, Submission};
 use crate::mail::{Domain, EnhancedStatus};
 use crate::model::{
-    Certificate, OrganizationId, ReceiveConnectorId, SendConnector, ServerId, Settings, Topology,
+    Certificate, DomainPattern, OrganizationId, ReceiveConnectorId, SendConnector, ServerId,
+    Settings, Topology,
 };
 use crate::route::{Event, Subject};
 use crate::verify::context::{Context, Found, is_troubled};
@@ -64,6 +66,27 @@ fn of_every_pair(context: &Context<'_>, rule: fn(&Context<'_>, Pair) -> Vec<Foun
         .collect()
 }
 
+/// Whether a copy is for an address of the domain when it leaves the premises, or never leaves them, and goes wrong: whoever
+/// wrote it, and whatever group or mailbox it was written to.
+fn leaves_for(topology: &Topology, pair: Pair, domain: &Domain, fork: &Fork) -> bool {
+    let is_flagged = fork.flags.iter().any(|flag| !flag.expected);
+    let mut left = left_for(topology, pair.on_premises, fork);
+    // What goes round inside never leaves.
+    let mut hops = fork.hops.iter();
+    let passes = hops.any(|hop| topology.server(hop.server).organization == pair.on_premises);
+    (is_flagged || fork.disposition.is_failure())
+        && (left.any(|to| to.domain == *domain) || passes && fork.recipient.domain == *domain)
+}
+
+/// The same for what a connector names.
+fn carried(topology: &Topology, pair: Pair, connector: &SendConnector, fork: &Fork) -> bool {
+    let mut spaces = connector.address_spaces.iter();
+    spaces.any(|space| match &space.pattern {
+        DomainPattern::Exact(domain) => leaves_for(topology, pair, domain, fork),
+        _ => false,
+    })
+}
+
 /// Whether a question is about mail of an organization's users.
 fn is_from(context: &Context<'_>, asked: &Asked, organization: OrganizationId) -> bool {
     match context.survey.senders[asked.from].submission {
@@ -110,7 +133,10 @@ fn disabled_of(context: &Context<'_>, pair: Pair) -> Vec<Found> {
                 .help("enable it, or run the wizard")
                 .fix(Side::OnPremises, script, edits)
                 .explains(context, |asked| {
-                    is_from(context, asked, pair.on_premises) && is_troubled(asked.ordinary())
+                    let own = is_from(context, asked, pair.on_premises);
+                    let mut forks = asked.ordinary().forks.iter();
+                    own && is_troubled(asked.ordinary())
+                        || forks.any(|fork| carried(topology, pair, connector, fork))
                 })
         })
         .collect()
@@ -516,10 +542,14 @@ fn target_domains_of(context: &Context<'_>, pair: Pair) -> Vec<Found> {
             "domain of target addresses",
         );
         if let Some((diagnostic, fix)) = fault.filter(|_| !open.is_empty()) {
+            // Without any hybrid connector nothing leaves as it should.
+            let none = pair.carriers(topology).is_empty();
             let explains = |asked: &Asked| {
-                is_from(context, asked, pair.on_premises)
-                    && is_troubled(asked.ordinary())
-                    && context.survey.recipients[asked.to].kind == "cloud mailboxes"
+                let mut forks = asked.ordinary().forks.iter();
+                let is_troubled = is_troubled(asked.ordinary());
+                is_troubled
+                    && (none && is_from(context, asked, pair.on_premises)
+                        || forks.any(|fork| leaves_for(topology, pair, domain, fork)))
             };
             let claims = context.open_where(explains);
             if !claims.is_empty() {
