@@ -75,7 +75,10 @@ impl Carrier<'_> {
         if let Some(loser) = hybrid.iter().find(|id| self.is_covered_by(**id)) {
             return Some(self.passed_over(code, message, wrong, *loser));
         }
-        let Some(connector) = hybrid.first().map(|id| self.topology.send_connector(*id)) else {
+        // One that is switched off, which is another finding, can be mended as well.
+        let enabled = hybrid.first().map(|id| self.topology.send_connector(*id));
+        let made = || self.pair.wizard_connectors(self.topology).next();
+        let Some(connector) = enabled.or_else(made) else {
             return Some((self.no_hybrid_connector(code, message), Vec::new()));
         };
         let place = connector.settings.at("AddressSpaces").cloned();
@@ -122,18 +125,15 @@ impl Carrier<'_> {
         spaces.any(|space| route::covers(topology, own, &space.pattern, self.domain))
     }
 
-    /// Whether there is a hybrid connector, and none for the domain that is merely switched off.
-    pub(in crate::verify) fn has_another(&self) -> bool {
+    /// Whether a hybrid connector for the domain is switched off.
+    pub(in crate::verify) fn is_switched_off(&self) -> bool {
         let (topology, own) = (self.topology, self.pair.on_premises);
-        let mut off = self
-            .pair
-            .wizard_connectors(topology)
-            .filter(|connector| !connector.enabled);
         let covers = |connector: &SendConnector| {
             let mut spaces = connector.address_spaces.iter();
             spaces.any(|space| route::covers(topology, own, &space.pattern, self.domain))
         };
-        !self.pair.carriers(topology).is_empty() && !off.any(covers)
+        let mut wizard = self.pair.wizard_connectors(topology);
+        wizard.any(|connector| !connector.enabled && covers(connector))
     }
 
     /// There is no hybrid connector that the domain could be added to.

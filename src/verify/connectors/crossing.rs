@@ -11,7 +11,7 @@ use crate::model::{
     DomainPattern, OrganizationId, ReceiveConnector, ReceiveConnectorId, Routing, SendConnector,
     SendConnectorId, ServerId, SmartHost, Topology,
 };
-use crate::route::{self, Connection, Peer, Subject};
+use crate::route::{self, Connection, Peer, Step, Subject};
 use crate::verify::context::Context;
 use crate::verify::hybrid::{self, Pair};
 use crate::verify::questions::Asked;
@@ -257,6 +257,13 @@ pub(in crate::verify) fn left_for<'a>(
         let mut steps = before.flat_map(|hop| hop.steps.iter().rev());
         steps.find_map(|step| step.recipient.as_ref())
     })
+}
+
+/// Whether a step chooses by what a copy goes on, or finds nothing that it could choose.
+pub(in crate::verify) fn seeks_way_out(step: &Step) -> bool {
+    let is_way = |subject: &Subject| matches!(subject, Subject::SendConnector(_) | Subject::Mx(_));
+    let mut lost = step.rejected.iter();
+    step.chosen.as_ref().is_some_and(is_way) || lost.any(|lost| is_way(&lost.candidate))
 }
 
 /// Whether a copy was sent by a connector, or was to be.

@@ -82,11 +82,6 @@ impl GroupDomain<'_> {
         let survey = &context.survey;
         let is_meant = |asked: &Asked| self.is_to_domain(asked) && context.is_amiss(asked);
         let amiss = context.open_where(is_meant);
-        let all = |condition: &dyn Fn(&Asked) -> bool| -> Vec<usize> {
-            let asked = survey.asked.iter().enumerate();
-            let meant = asked.filter(|(_, asked)| condition(asked));
-            meant.map(|(index, _)| index).collect()
-        };
         // What is well today has no flow that shows it, and what fails in good health as well shows
         // nothing, such as an address that nobody has.
         let loses = diagnostic.severity == Severity::Error;
@@ -104,10 +99,10 @@ impl GroupDomain<'_> {
             diagnostic = diagnostic.because(words);
         }
         // Whom it concerns it concerns beside another fault as well.
-        let failing = all(&is_meant);
+        let failing = context.all_where(is_meant);
         let concerned = match loses && !failing.is_empty() {
             true => failing,
-            false => all(&|asked| self.is_to_domain(asked)),
+            false => context.all_where(|asked| self.is_to_domain(asked)),
         };
         let affected = context.affected(&concerned);
         Found {
@@ -124,11 +119,7 @@ impl GroupDomain<'_> {
     /// The tenant: the domain is one of its accepted domains.
     fn not_in_tenant(&self) -> Option<Fault> {
         let tenant = self.pair.tenant;
-        if self
-            .topology()
-            .accepted_domain_for(tenant, self.domain)
-            .is_some()
-        {
+        if self.is_in_tenant() {
             return None;
         }
         let name = &self.topology().organization(tenant).name;
@@ -167,7 +158,8 @@ impl GroupDomain<'_> {
                 && self.context.survey.senders[asked.from].kind == "on-premises mailboxes"
         });
         let carrier = self.carrier();
-        if open.is_empty() && !carrier.has_another() {
+        let is_said = self.pair.carriers(self.topology()).is_empty() || carrier.is_switched_off();
+        if open.is_empty() && is_said {
             return None;
         }
         carrier.not_on_hybrid_connector("group-domain-not-on-hybrid-connector", "group domain")

@@ -110,6 +110,8 @@ impl GroupDomain<'_> {
                 let mut tenants = self.topology().server(server).front_end_for.iter();
                 tenants.any(|(tenant, _)| *tenant == self.pair.tenant)
             }
+            // The record is right before the domain is in the tenant, too.
+            None if self.mx_host().as_ref() == Some(host) => !self.is_in_tenant(),
             None => dns::is_protection_host(host) && !resolved.is_empty(),
         }
     }
@@ -330,13 +332,22 @@ impl GroupDomain<'_> {
         fixes.collect()
     }
 
+    /// Whether the tenant accepts the domain.
+    pub(super) fn is_in_tenant(&self) -> bool {
+        let accepted = self
+            .topology()
+            .accepted_domain_for(self.pair.tenant, self.domain);
+        accepted.is_some()
+    }
+
+    /// The host that the record should name, where it can be computed.
+    fn mx_host(&self) -> Option<Domain> {
+        dns::protection_host(self.domain)
+    }
+
     /// The record that the domain should have, where its host can be computed.
     fn mx_record(&self) -> Option<String> {
-        Some(format!(
-            "{}. MX 0 {}.",
-            self.domain,
-            dns::protection_host(self.domain)?
-        ))
+        Some(format!("{}. MX 0 {}.", self.domain, self.mx_host()?))
     }
 
     fn with_mx_help(&self, diagnostic: Diagnostic) -> Diagnostic {

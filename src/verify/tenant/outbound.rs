@@ -4,10 +4,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::diag::Severity;
+use crate::flow::Hop;
 use crate::mail::Domain;
 use crate::model::{DomainPattern, SendConnector, SendConnectorId};
 use crate::route::{self, Reason, Selection, Subject};
-use crate::verify::connectors::crossing::{Crossing, ORDINARY, crossings, is_sent_by, left_for};
+use crate::verify::connectors::crossing::{
+    Crossing, ORDINARY, crossings, is_sent_by, left_for, seeks_way_out,
+};
 use crate::verify::context::{Context, Found};
 use crate::verify::draft::Draft;
 use crate::verify::edit;
@@ -108,13 +111,20 @@ impl Crossing<'_> {
         };
         let claims = self.astray(context, |fork| {
             let mut left = left_for(self.topology, self.pair.tenant, fork);
-            domains.contains(&fork.recipient.domain) || left.any(|to| domains.contains(&to.domain))
+            let is_sent = || fork.hops.iter().any(|hop| self.sends(hop));
+            left.any(|to| domains.contains(&to.domain))
+                || domains.contains(&fork.recipient.domain) && is_sent()
         });
         let mut found = draft.claims(context, claims);
         if let Cause::Tied { .. } = cause {
             found.finding.diagnostic.severity = Severity::Warning;
         }
         found
+    }
+
+    /// Whether the hub sends a copy on, or would if it knew how.
+    fn sends(&self, hop: &Hop) -> bool {
+        hop.server == self.hub && hop.steps.iter().any(seeks_way_out)
     }
 
     fn disabled(&self, id: SendConnectorId) -> Draft {
