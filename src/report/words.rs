@@ -4,7 +4,7 @@ use super::course::{Laps, Onward};
 use crate::flow::{Disposition, Flag, FlagKind, Fork, Question, Submission};
 use crate::mail::Status;
 use crate::model::{SendConnectorId, ServerId, Topology};
-use crate::verify::Side;
+use crate::verify::{Row, Side};
 
 /// `david@contoso.com → engineering@groups.contoso.com  10KB`.
 pub(super) fn question(question: &Question) -> String {
@@ -214,11 +214,16 @@ impl Tone {
     }
 
     /// The tone of an end among all the others of a world: there a refusal without a flag is one of the
-    /// answers that a healthy world gives, to unknown recipients and to messages that are too large.
-    pub(super) fn among_others(fork: &Fork) -> Self {
+    /// answers that a healthy world gives, to unknown recipients and to messages that are too large. Nor
+    /// is it a fault of the world that a device cannot be told: the address it writes from is often
+    /// nobody's, and no rule of `check` asks for more.
+    pub(super) fn among_others(row: &Row) -> Self {
+        let fork = &row.fork;
+        let is_device = matches!(row.example.submission, Submission::Anonymous { .. });
+        let is_usual = |flag: &Flag| flag.expected || (is_device && flag.kind == FlagKind::Lost);
         match (Self::of(fork), fork.disposition) {
             (Self::Bad, Disposition::Bounced | Disposition::Rejected)
-                if fork.flags.iter().all(|flag| flag.expected) =>
+                if fork.flags.iter().all(is_usual) =>
             {
                 Self::Refused
             }
