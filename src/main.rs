@@ -136,7 +136,7 @@ fn explain(arguments: &cli::Explain) -> Reply {
     };
     Ok(Answer::good(match arguments.format {
         Format::Json => json::explain(&topic),
-        Format::Text => text::explain(&topic, palette(&io::stdout())),
+        Format::Text => fitted(text::explain(&topic, palette(&io::stdout()))),
     }))
 }
 
@@ -146,7 +146,10 @@ fn flows(arguments: &cli::Flows) -> Reply {
     let answer = Answer::good(match arguments.format {
         FlowsFormat::Csv => csv::flows(&topology, &rows),
         FlowsFormat::Json => json::flows(&topology, &rows),
-        FlowsFormat::Text => text::flows(&topology, &rows, palette(&io::stdout())),
+        FlowsFormat::Text => {
+            let palette = palette(&io::stdout());
+            fitted(text::flows(&topology, &rows, palette, columns()))
+        }
     });
     Ok(Answer { stderr, ..answer })
 }
@@ -559,7 +562,7 @@ fn trace(arguments: &cli::Trace) -> Reply {
         TraceFormat::Dot => dot::trace(&topology, &flow),
         TraceFormat::Json => json::trace(&topology, &flow),
         TraceFormat::Svg => svg::trace(&topology, &flow),
-        TraceFormat::Text => text::trace(&topology, &flow, palette(&io::stdout())),
+        TraceFormat::Text => fitted(text::trace(&topology, &flow, palette(&io::stdout()))),
     });
     Ok(Answer { stderr, ..answer })
 }
@@ -867,6 +870,20 @@ fn palette(stream: &impl IsTerminal) -> Palette {
         Palette::Coloured
     } else {
         Palette::Plain
+    }
+}
+
+/// How many columns the terminal has that standard output is; absent for files and pipes.
+fn columns() -> Option<usize> {
+    let (width, _) = terminal_size::terminal_size_of(io::stdout())?;
+    Some(usize::from(width.0))
+}
+
+/// A text that nobody copies commands from, with lines as long as the terminal is wide.
+fn fitted(text: String) -> String {
+    match columns() {
+        Some(columns) => text::folded(&text, columns),
+        None => text,
     }
 }
 
