@@ -12,6 +12,18 @@ pub(super) fn question(question: &Question) -> String {
     format!("{} → {}  {}", question.from, to.join(", "), question.size)
 }
 
+/// The same over a drawing, which shows every recipient: of many the first are named, so that the
+/// heading is not wider than what it heads.
+pub(super) fn heading(question: &Question) -> String {
+    const NAMED: usize = 3;
+    let named = question.to.iter().take(NAMED).map(ToString::to_string);
+    let mut to = named.collect::<Vec<String>>().join(", ");
+    if let more @ 1.. = question.to.len().saturating_sub(NAMED) {
+        to += &format!(" and {more} more");
+    }
+    format!("{} → {to}  {}", question.from, question.size)
+}
+
 /// How the message enters the world.
 pub(super) fn submission(topology: &Topology, submission: &Submission) -> String {
     let server = name(topology, submission.server());
@@ -288,7 +300,25 @@ pub(super) fn plural(count: usize, noun: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::mail::{ByteSize, Mailbox, MessageKind, ReversePath};
     use crate::report::course::tests::fork;
+
+    #[test]
+    fn a_heading_names_the_first_of_many_recipients() {
+        let to = |count: usize| Question {
+            from: ReversePath::Null,
+            to: (1..=count)
+                .map(|n| Mailbox::parse(&format!("{n}@contoso.com")).expect("an address"))
+                .collect(),
+            size: ByteSize(10),
+            kind: MessageKind::Message,
+            submission: Submission::Host(ServerId::new(0)),
+        };
+        assert_eq!(heading(&to(1)), question(&to(1)));
+        assert_eq!(heading(&to(3)), question(&to(3)));
+        let five = "<> → 1@contoso.com, 2@contoso.com, 3@contoso.com and 2 more  10";
+        assert_eq!(heading(&to(5)), five);
+    }
 
     #[test]
     fn what_went_wrong_stands_first_and_what_left_before_what_arrived() {
