@@ -74,7 +74,7 @@ fn carried(topology: &Topology, pair: Pair, connector: &SendConnector, fork: &Fo
     let stays = |domain: &Domain| {
         let mut hops = fork.hops.iter();
         let sent = hops.any(|hop| own(hop) && hop.steps.iter().any(seeks_way_out));
-        let stays = fork.hops.last().is_some_and(own);
+        let stays = fork.hops.last().is_some_and(|hop| own(hop));
         goes_wrong(fork) && fork.recipient.domain == *domain && sent && stays
     };
     let mut spaces = connector.address_spaces.iter();
