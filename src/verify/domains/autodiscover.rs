@@ -82,7 +82,7 @@ fn missing(context: &Context<'_>, domain: &Domain) -> Option<Found> {
     Some(fixed.claims_nothing(groups.count(), None))
 }
 
-/// The records of a name in a view's zone, whatever their type.
+/// The records of a name in a view's zone that are no alias.
 fn beside<'a>(
     context: &'a Context<'_>,
     view: View,
@@ -90,7 +90,10 @@ fn beside<'a>(
 ) -> impl Iterator<Item = &'a Record> {
     let zone = context.zones.zone_of(view, name).into_iter();
     let records = zone.flat_map(|zone| &zone.records);
-    records.filter(move |record| !record.owner.wildcard && record.owner.domain == *name)
+    let is_alias = |record: &Record| matches!(record.data, RecordData::Cname(_));
+    records.filter(move |record| {
+        !record.owner.wildcard && record.owner.domain == *name && !is_alias(record)
+    })
 }
 
 /// Writes the alias, in the place of whatever else the name has: nothing may stand beside it
