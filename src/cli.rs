@@ -184,10 +184,10 @@ pub struct Check {
     /// A world: a .toml or .json file, or a folder with a world.toml
     pub world: PathBuf,
     /// How to write the answer
-    #[arg(long, value_enum, default_value_t = CheckFormat::Text)]
+    #[arg(long, value_enum, ignore_case = true, default_value_t = CheckFormat::Text)]
     pub format: CheckFormat,
     /// The mildest finding that makes the exit code 1
-    #[arg(long, value_enum, value_name = "SEVERITY", default_value_t = FailOn::Error)]
+    #[arg(long, value_enum, ignore_case = true, value_name = "SEVERITY", default_value_t = FailOn::Error)]
     pub fail_on: FailOn,
 }
 
@@ -233,10 +233,10 @@ pub struct Trace {
     )]
     pub size: String,
     /// What sort of message it is
-    #[arg(long, value_enum, default_value_t = Kind::Message)]
+    #[arg(long, value_enum, ignore_case = true, default_value_t = Kind::Message)]
     pub kind: Kind,
     /// How to write the answer
-    #[arg(long, value_enum, default_value_t = TraceFormat::Text)]
+    #[arg(long, value_enum, ignore_case = true, default_value_t = TraceFormat::Text)]
     pub format: TraceFormat,
 }
 
@@ -253,7 +253,7 @@ pub struct Flows {
     /// A world: a .toml or .json file, or a folder with a world.toml
     pub world: PathBuf,
     /// How to write the answer
-    #[arg(long, value_enum, default_value_t = FlowsFormat::Text)]
+    #[arg(long, value_enum, ignore_case = true, default_value_t = FlowsFormat::Text)]
     pub format: FlowsFormat,
 }
 
@@ -271,7 +271,7 @@ pub struct Lab {
     /// A world: a .toml or .json file, or a folder with a world.toml; without it the built-in one
     pub world: Option<PathBuf>,
     /// How to say what is where
-    #[arg(long, value_enum, default_value_t = Format::Text)]
+    #[arg(long, value_enum, ignore_case = true, default_value_t = Format::Text)]
     pub format: Format,
     /// How much faster than in life retries follow each other and messages expire
     #[arg(long, value_name = "FACTOR", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
@@ -325,13 +325,13 @@ pub struct Test {
     /// A world: a .toml or .json file, or a folder with a world.toml
     pub world: PathBuf,
     /// How to write the answer
-    #[arg(long, value_enum, default_value_t = Format::Text)]
+    #[arg(long, value_enum, ignore_case = true, default_value_t = Format::Text)]
     pub format: Format,
     /// How much faster than in life retries follow each other and messages expire
     #[arg(long, value_name = "FACTOR", default_value_t = 20_000, value_parser = clap::value_parser!(u32).range(1..))]
     pub pace: u32,
     /// Which sizes to send
-    #[arg(long, value_enum, default_value_t = Sizes::Ordinary)]
+    #[arg(long, value_enum, ignore_case = true, default_value_t = Sizes::Ordinary)]
     pub sizes: Sizes,
 }
 
@@ -349,7 +349,7 @@ pub struct Explain {
     #[arg(num_args = 0..)]
     pub code: Vec<String>,
     /// How to write the answer
-    #[arg(long, value_enum, default_value_t = Format::Text)]
+    #[arg(long, value_enum, ignore_case = true, default_value_t = Format::Text)]
     pub format: Format,
 }
 
@@ -363,7 +363,7 @@ Examples:
   hybridmx completions powershell >> $PROFILE")]
 pub struct Completions {
     /// The shell that is to complete
-    #[arg(value_enum)]
+    #[arg(value_enum, ignore_case = true)]
     pub shell: Shell,
 }
 
@@ -402,7 +402,7 @@ impl From<Exit> for ExitCode {
 /// Whether a command line asks for JSON, for those that cannot be read as a whole.
 #[must_use]
 pub fn wants_json(words: &[OsString]) -> bool {
-    let is = |word: &OsString, text: &str| word.to_str() == Some(text);
+    let is = |word: &OsString, text: &str| word.eq_ignore_ascii_case(text);
     words.iter().any(|word| is(word, "--format=json"))
         || words
             .windows(2)
@@ -425,8 +425,27 @@ mod tests {
             wants_json(&words)
         };
         assert!(asks("hybridmx chek x --format json"));
-        assert!(asks("hybridmx check x --format=json --oops"));
+        assert!(asks("hybridmx check x --format=JSON --oops"));
         assert!(!asks("hybridmx check json --format text"));
+    }
+
+    #[test]
+    fn words_may_be_in_any_case() {
+        let line = [
+            "hybridmx",
+            "check",
+            "w",
+            "--format",
+            "SARIF",
+            "--fail-on",
+            "Warning",
+        ];
+        let Command::Check(check) = Arguments::try_parse_from(line).unwrap().command else {
+            panic!("not a check");
+        };
+        let found = (check.format, check.fail_on);
+        assert_eq!(found, (CheckFormat::Sarif, FailOn::Warning));
+        assert!(Arguments::try_parse_from(["hybridmx", "completions", "PowerShell"]).is_ok());
     }
 
     #[test]

@@ -136,7 +136,7 @@ fn explain(arguments: &cli::Explain) -> Reply {
     };
     Ok(Answer::good(match arguments.format {
         Format::Json => json::explain(&topic),
-        Format::Text => text::explain(&topic, palette(&io::stdout())),
+        Format::Text => fitted(text::explain(&topic, palette(&io::stdout()))),
     }))
 }
 
@@ -146,7 +146,10 @@ fn flows(arguments: &cli::Flows) -> Reply {
     let answer = Answer::good(match arguments.format {
         FlowsFormat::Csv => csv::flows(&topology, &rows),
         FlowsFormat::Json => json::flows(&topology, &rows),
-        FlowsFormat::Text => text::flows(&topology, &rows, palette(&io::stdout())),
+        FlowsFormat::Text => {
+            let palette = palette(&io::stdout());
+            fitted(text::flows(&topology, &rows, palette, columns()))
+        }
     });
     Ok(Answer { stderr, ..answer })
 }
@@ -559,7 +562,7 @@ fn trace(arguments: &cli::Trace) -> Reply {
         TraceFormat::Dot => dot::trace(&topology, &flow),
         TraceFormat::Json => json::trace(&topology, &flow),
         TraceFormat::Svg => svg::trace(&topology, &flow),
-        TraceFormat::Text => text::trace(&topology, &flow, palette(&io::stdout())),
+        TraceFormat::Text => fitted(text::trace(&topology, &flow, palette(&io::stdout()))),
     });
     Ok(Answer { stderr, ..answer })
 }
@@ -645,29 +648,38 @@ fn recipient(topology: &Topology, written: &str) -> Result<Mailbox, Wrong> {
     address("--to", written, recipients)
 }
 
-/// Reads an address, as it is or as mail clients and Exchange print it: `<david@contoso.com>`,
-/// `SMTP:david@contoso.com`.
+/// Reads an address, as it is or as mail clients and Exchange print it: `David <david@contoso.com>`,
+/// `SMTP:david@contoso.com`, `mailto:david@contoso.com`.
 fn address<'a>(
     option: &str,
     written: &str,
     known: impl Iterator<Item = &'a Recipient>,
 ) -> Result<Mailbox, Wrong> {
-    let bare = written
-        .strip_prefix('<')
-        .and_then(|rest| rest.strip_suffix('>'))
-        .unwrap_or(written);
-    let bare = match bare.split_once(':') {
-        Some((kind, rest)) if kind.eq_ignore_ascii_case("smtp") => rest,
-        Some(_) | None => bare,
-    };
+    let bare = bare(written);
     Mailbox::parse(bare).map_err(|why| {
         let message = format!("`{written}` after {option} is not an address: {why}");
+        let are_several = bare.matches('@').count() > 1 && bare.contains([',', ';']);
         let help = match meant(bare, known) {
+            _ if are_several && option == "--to" => "repeat --to for each recipient".to_owned(),
+            _ if are_several => format!("give one address after {option}"),
             Some(close) => format!("did you mean `{close}`?"),
             None => format!("write {option} david@contoso.com"),
         };
         Box::new(Diagnostic::new("invalid-value", None, message).help(help))
     })
+}
+
+/// An address without what may be printed around it.
+fn bare(written: &str) -> &str {
+    let written = written.trim();
+    let bare = written
+        .strip_suffix('>')
+        .and_then(|rest| rest.rsplit_once('<'))
+        .map_or(written, |(_, address)| address);
+    match bare.split_once(':') {
+        Some((kind, rest)) if ["smtp", "mailto"].contains(&&*kind.to_ascii_lowercase()) => rest,
+        Some(_) | None => bare,
+    }
 }
 
 /// The address that somebody meant: one that begins so, else the closest, both parts close.
@@ -801,12 +813,25 @@ fn rendered(error: &clap::Error, palette: Palette) -> String {
     }
 }
 
-/// The first line of a complaint about the command line, and what may have been meant.
+/// The first paragraph of a complaint about the command line, and what may have been meant.
 fn mistyped(error: &clap::Error) -> Diagnostic {
     let text = error.render().to_string();
-    let message = text.lines().next().unwrap_or_default();
+    let mut lines = text
+        .lines()
+        .map(str::trim)
+        .take_while(|line| !line.is_empty());
+    let message = lines.next().unwrap_or_default();
     let message = message.strip_prefix("error: ").unwrap_or(message);
-    let diagnostic = Diagnostic::new("invalid-value", None, message);
+    let rest: Vec<&str> = lines.collect();
+    let diagnostic = match rest.join(", ") {
+        rest if rest.is_empty() => Diagnostic::new("invalid-value", None, message),
+        // `… were not provided:`, and their names below.
+        rest if message.ends_with(':') => {
+            Diagnostic::new("invalid-value", None, format!("{message} {rest}"))
+        }
+        rest => Diagnostic::new("invalid-value", None, message)
+            .because(rest.trim_matches(['[', ']']).to_owned()),
+    };
     let suggestions = [
         ContextKind::SuggestedSubcommand,
         ContextKind::SuggestedArg,
@@ -822,7 +847,14 @@ fn mistyped(error: &clap::Error) -> Diagnostic {
         });
     match suggestion {
         Some(word) => diagnostic.help(format!("did you mean `{word}`?")),
-        None => diagnostic.help("`hybridmx --help` lists the commands and their options"),
+        None => match error.get(ContextKind::Usage) {
+            Some(ContextValue::StyledStr(usage)) => {
+                let usage = usage.to_string();
+                let usage = usage.strip_prefix("Usage: ").unwrap_or(&usage);
+                diagnostic.help(format!("write `{usage}`"))
+            }
+            _ => diagnostic.help("`hybridmx --help` lists the commands and their options"),
+        },
     }
 }
 
@@ -838,6 +870,20 @@ fn palette(stream: &impl IsTerminal) -> Palette {
         Palette::Coloured
     } else {
         Palette::Plain
+    }
+}
+
+/// How many columns the terminal has that standard output is; absent for files and pipes.
+fn columns() -> Option<usize> {
+    let (width, _) = terminal_size::terminal_size_of(io::stdout())?;
+    Some(usize::from(width.0))
+}
+
+/// A text that nobody copies commands from, with lines as long as the terminal is wide.
+fn fitted(text: String) -> String {
+    match columns() {
+        Some(columns) => text::folded(&text, columns),
+        None => text,
     }
 }
 

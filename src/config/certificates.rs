@@ -349,15 +349,8 @@ fn key_of(
 }
 
 fn read(word: &Word, folder: &Path) -> Result<Source, Unusable> {
-    file::read(&folder.join(&word.text)).map_err(|mut diagnostic| {
+    file::read(&folder.join(&word.text), file::Wanted::Pem).map_err(|mut diagnostic| {
         diagnostic.location = Some(word.location.clone());
-        let is_suggestion = |help: &String| help.starts_with("did you mean");
-        if !diagnostic.help.as_ref().is_some_and(is_suggestion) {
-            diagnostic.help = Some(
-                "give a PEM file that this user may read; its folder is that of the settings"
-                    .to_owned(),
-            );
-        }
         diagnostic
     })
 }

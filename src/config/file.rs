@@ -21,12 +21,49 @@ const SAMPLE_BYTES: usize = 64 << 10;
 /// The names a world's file may have in its folder, in order of preference.
 const WORLD_FILES: [&str; 2] = ["world.toml", "world.json"];
 
+/// What a file is wanted for, so that what is said of another one helps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Wanted {
+    /// A certificate, its key or roots, in PEM.
+    Pem,
+    /// Recipients, row by row.
+    Recipients,
+    /// The settings of a relay.
+    Settings,
+    /// Who may submit to a relay, with passwords.
+    Users,
+    /// A world.
+    World,
+    /// The records of a zone.
+    Zone,
+}
+
+impl Wanted {
+    /// What to give instead.
+    const fn help(self) -> &'static str {
+        match self {
+            Self::Pem => {
+                "give a PEM file that this user may read; its folder is that of the settings"
+            }
+            Self::Recipients => "give a UTF-8 file that ends in `.csv`, `.jsonl` or `.ndjson`",
+            Self::Settings => "give a file of settings; `config/relay.toml` explains each",
+            Self::Users => {
+                "give a file with `address:password` on each line; its folder is that of the settings"
+            }
+            Self::World => {
+                "give a file that ends in `.toml` or `.json`, or a folder with a `world.toml`"
+            }
+            Self::Zone => "give a UTF-8 file of records (RFC 1035 §5), or write them as `Records`",
+        }
+    }
+}
+
 /// Reads the file of a world: the path itself, or the world's file in the folder it names.
 pub(super) fn read_world(path: &Path) -> Result<Source, Box<Diagnostic>> {
     match fs::metadata(path) {
-        Err(error) => Err(unopened(path, &error)),
+        Err(error) => Err(unopened(path, Wanted::World, &error)),
         Ok(about) if about.is_dir() => read_folder(path),
-        Ok(_) => read(path),
+        Ok(_) => read(path, Wanted::World),
     }
 }
 
@@ -56,14 +93,14 @@ impl Folder {
         Self::At(parent.map(Path::to_owned).unwrap_or_default())
     }
 
-    /// Reads a file that the world names at a place; `instead` says what to do without files.
-    pub(super) fn read(
+    /// Reads a zone's file that the world names at a place; `instead` says what to do without files.
+    pub(super) fn zone(
         &self,
         name: &str,
         place: &Location,
         instead: &str,
     ) -> Result<Source, Box<Diagnostic>> {
-        self.open(name, place, instead, read)
+        self.open(name, place, instead, |path| read(path, Wanted::Zone))
     }
 
     /// Opens a file of recipients that the world names at a place.
@@ -81,7 +118,7 @@ impl Folder {
         name: &str,
         place: &Location,
         instead: &str,
-        open: fn(&Path) -> Result<T, Box<Diagnostic>>,
+        open: impl Fn(&Path) -> Result<T, Box<Diagnostic>>,
     ) -> Result<T, Box<Diagnostic>> {
         let Self::At(folder) = self else {
             let message = format!("`{name}`: this world is not a file, so it has no files");
@@ -101,7 +138,7 @@ fn read_folder(path: &Path) -> Result<Source, Box<Diagnostic>> {
     let names = names_in(path);
     let is_here = |file: &&&str| names.iter().any(|name| name == *file);
     if let Some(file) = WORLD_FILES.iter().find(is_here) {
-        return read(&path.join(file));
+        return read(&path.join(file), Wanted::World);
     }
     let what = match names.is_empty() {
         true => "an empty folder",
@@ -136,18 +173,20 @@ fn near(path: &Path, names: &[String]) -> String {
 }
 
 /// Reads one file as text.
-pub(super) fn read(path: &Path) -> Result<Source, Box<Diagnostic>> {
+pub(super) fn read(path: &Path, wanted: Wanted) -> Result<Source, Box<Diagnostic>> {
     let name = path.display().to_string();
-    let bytes = read_bytes(path)?;
+    let bytes = read_bytes(path, wanted)?;
     if bytes.len() as u64 > BYTES_MAX {
         let message = format!("`{name}` is larger than {} MB", BYTES_MAX >> 20);
-        return Err(unreadable(
-            path,
-            message,
-            "give a file that describes a world; large directories go into `RecipientsFile`",
-        ));
+        let help = match wanted {
+            Wanted::World => {
+                "give a file that describes a world; large directories go into `RecipientsFile`"
+            }
+            wanted => wanted.help(),
+        };
+        return Err(unreadable(path, message, help));
     }
-    let text = decode(&bytes).map_err(|problem| problem.diagnostic(&name, &bytes))?;
+    let text = decode(&bytes).map_err(|problem| problem.diagnostic(&name, &bytes, wanted))?;
     Ok(Source::new(&name, text))
 }
 
@@ -168,45 +207,52 @@ pub(super) fn readable_by_others(path: &Path, place: &Location) -> Option<Diagno
     )
 }
 
-fn read_bytes(path: &Path) -> Result<Vec<u8>, Box<Diagnostic>> {
+fn read_bytes(path: &Path, wanted: Wanted) -> Result<Vec<u8>, Box<Diagnostic>> {
     let mut bytes = Vec::new();
     // One byte more than allowed tells a file that is too large from one that just fits.
-    open_file(path)?
+    open_file(path, wanted)?
         .take(BYTES_MAX + 1)
         .read_to_end(&mut bytes)
-        .map_err(|error| unopened(path, &error))?;
+        .map_err(|error| unopened(path, wanted, &error))?;
     Ok(bytes)
 }
 
-fn open_file(path: &Path) -> Result<File, Box<Diagnostic>> {
-    let about = fs::metadata(path).map_err(|error| unopened(path, &error))?;
+fn open_file(path: &Path, wanted: Wanted) -> Result<File, Box<Diagnostic>> {
+    let about = fs::metadata(path).map_err(|error| unopened(path, wanted, &error))?;
     if about.is_dir() {
         let message = format!("`{}` is a folder, and a file is wanted", path.display());
         return Err(unreadable(path, message, "give the name of a file in it"));
     }
-    File::open(path).map_err(|error| unopened(path, &error))
+    File::open(path).map_err(|error| unopened(path, wanted, &error))
 }
 
 /// Opens a side file whose first bytes are text.
 fn open_rows(path: &Path) -> Result<Rows, Box<Diagnostic>> {
-    let name = path.display().to_string();
-    let mut input = BufReader::with_capacity(SAMPLE_BYTES, open_file(path)?);
-    let sample = input.fill_buf().map_err(|error| unopened(path, &error))?;
+    let (name, wanted) = (path.display().to_string(), Wanted::Recipients);
+    let mut input = BufReader::with_capacity(SAMPLE_BYTES, open_file(path, wanted)?);
+    let sample = input
+        .fill_buf()
+        .map_err(|error| unopened(path, wanted, &error))?;
     // Where the sample ends within a character, or one row is bad, the row says so.
     match decode(sample) {
         Err(problem @ (Problem::Binary | Problem::Utf16)) => {
-            Err(problem.diagnostic(&name, sample).into())
+            Err(problem.diagnostic(&name, sample, wanted).into())
         }
         Ok(_) | Err(Problem::NotUtf8(_)) => Ok(Rows { file: name, input }),
     }
 }
 
-fn unopened(path: &Path, error: &io::Error) -> Box<Diagnostic> {
-    if error.kind() == io::ErrorKind::NotFound {
-        return absent(path);
-    }
+fn unopened(path: &Path, wanted: Wanted, error: &io::Error) -> Box<Diagnostic> {
+    let help = match error.kind() {
+        io::ErrorKind::NotFound => return absent(path, wanted),
+        io::ErrorKind::PermissionDenied => "check that this user may read the file",
+        io::ErrorKind::NotADirectory => {
+            "a part of the path before its last is a file, not a folder"
+        }
+        _ => wanted.help(),
+    };
     let message = format!("`{}`: {}", path.display(), reason(error));
-    unreadable(path, message, "check that this user may read the file")
+    unreadable(path, message, help)
 }
 
 /// The system's words, in lower case and without the number.
@@ -217,7 +263,7 @@ pub(super) fn reason(error: &io::Error) -> String {
 }
 
 /// The first part of a path that does not exist, and what beside it has a similar name.
-fn absent(path: &Path) -> Box<Diagnostic> {
+fn absent(path: &Path, wanted: Wanted) -> Box<Diagnostic> {
     let missing = path
         .ancestors()
         .take_while(|part| !part.as_os_str().is_empty() && !part.exists())
@@ -229,8 +275,7 @@ fn absent(path: &Path) -> Box<Diagnostic> {
     let name = missing.file_name().unwrap_or_default().to_string_lossy();
     let help = match did_you_mean(&name, siblings.iter().map(String::as_str)) {
         Some(sibling) => format!("did you mean `{}`?", parent.join(sibling).display()),
-        None => "give a file that ends in `.toml` or `.json`, or a folder with a `world.toml`"
-            .to_owned(),
+        None => wanted.help().to_owned(),
     };
     unreadable(path, message, help)
 }
@@ -266,13 +311,16 @@ enum Problem {
 }
 
 impl Problem {
-    fn diagnostic(&self, name: &str, bytes: &[u8]) -> Diagnostic {
+    fn diagnostic(&self, name: &str, bytes: &[u8], wanted: Wanted) -> Diagnostic {
         let mut place = Location::of_file(name);
         let (message, help) = match self {
-            Self::Binary => (
-                format!("`{name}` is not text"),
-                "give a UTF-8 file that ends in `.toml` or `.json`",
-            ),
+            Self::Binary => {
+                let help = match wanted {
+                    Wanted::World => "give a UTF-8 file that ends in `.toml` or `.json`",
+                    wanted => wanted.help(),
+                };
+                (format!("`{name}` is not text"), help)
+            }
             Self::NotUtf8(at) => {
                 let before = String::from_utf8_lossy(&bytes[..*at]);
                 place = Source::new(name, &before).location(*at..*at);

@@ -51,8 +51,8 @@ use std::path::Path;
 use jiff::Timestamp;
 
 use self::build::Build;
-use self::file::Folder;
-use self::object::Object;
+use self::file::{Folder, Wanted};
+use self::object::{Node, Object, Value};
 use crate::diag::{Diagnostic, Location, Severity, Source};
 use crate::dns::Zones;
 use crate::model::{OrganizationId, OrganizationKind, Topology};
@@ -87,7 +87,7 @@ pub fn load(path: &Path, now: Timestamp) -> (Option<World>, Vec<Diagnostic>) {
 /// # Errors
 /// When it cannot be read any more, or is no text.
 pub fn source(file: &str) -> Result<Source, Box<Diagnostic>> {
-    file::read(Path::new(file))
+    file::read(Path::new(file), Wanted::World)
 }
 
 /// Reads a world from text; `file` is its name in diagnostics, and decides by its ending: `.json` is
@@ -114,7 +114,8 @@ fn assemble(source: &Source, folder: &Folder, now: Timestamp) -> (Option<World>,
     } else {
         toml::parse(source)
     };
-    let is_broken = !diagnostics.is_empty();
+    let is_table = |node: &Node| matches!(node.value, Value::Table(_));
+    let is_broken = !diagnostics.is_empty() || !node.as_ref().is_some_and(is_table);
     let world = node.map(|node| {
         let (object, found) = reader::read(&keys::WORLD, &node, source);
         diagnostics.extend(found);
@@ -126,7 +127,7 @@ fn assemble(source: &Source, folder: &Folder, now: Timestamp) -> (Option<World>,
         }
     });
     if is_broken {
-        diagnostics.retain(|diagnostic| !may_follow_from_syntax(diagnostic.code));
+        diagnostics.retain(|diagnostic| !may_follow_from_form(diagnostic.code));
     }
     sort(&mut diagnostics, source.file());
     let is_error = |diagnostic: &Diagnostic| diagnostic.severity == Severity::Error;
@@ -142,7 +143,7 @@ fn empty(source: &Source) -> Diagnostic {
 }
 
 /// Whether a mistake may be none, where a part of the file could not be read.
-fn may_follow_from_syntax(code: &str) -> bool {
+fn may_follow_from_form(code: &str) -> bool {
     ["conflicting-settings", "missing-key", "unknown-reference"].contains(&code)
 }
 

@@ -100,7 +100,7 @@ pub fn load_settings(
     server: ServerId,
     now: Timestamp,
 ) -> (Option<Settings>, Vec<Diagnostic>) {
-    let source = match file::read(path) {
+    let source = match file::read(path, file::Wanted::Settings) {
         Ok(source) => source,
         Err(diagnostic) => return (None, vec![*diagnostic]),
     };
@@ -223,15 +223,10 @@ fn users(
         return Vec::new();
     };
     let path = folder.join(&word.text);
-    let source = match file::read(&path) {
+    let source = match file::read(&path, file::Wanted::Users) {
         Ok(source) => source,
         Err(mut diagnostic) => {
             diagnostic.location = Some(word.location.clone());
-            let is_suggestion = |help: &String| help.starts_with("did you mean");
-            if !diagnostic.help.as_ref().is_some_and(is_suggestion) {
-                let help = "give a file with `address:password` on each line; its folder is that of the settings";
-                diagnostic.help = Some(help.to_owned());
-            }
             diagnostics.push(*diagnostic);
             return Vec::new();
         }

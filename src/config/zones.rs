@@ -45,7 +45,7 @@ pub(super) fn lower(build: &mut Build, objects: &[Object], source: &Source, fold
                 continue;
             }
             (Some(records), None) => in_the_world(&name, view, &records, source),
-            (None, Some(file)) => match folder.read(&file.text, &file.location, RECORDS_INSTEAD) {
+            (None, Some(file)) => match folder.zone(&file.text, &file.location, RECORDS_INSTEAD) {
                 Ok(file) => in_a_file(&name, view, &file),
                 Err(diagnostic) => {
                     build.diagnostics.push(*diagnostic);

@@ -54,7 +54,18 @@ struct Entry {
     tokens: Vec<String>,
     /// Whether the line begins with white space, so that the last owner holds.
     inherits_owner: bool,
+    brackets: Brackets,
     span: Range<usize>,
+}
+
+/// Whether the parentheses that join lines come in pairs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Brackets {
+    Paired,
+    /// One opens and is never closed: what follows it is part of the record.
+    Unclosed,
+    /// One closes and none was open.
+    Unopened,
 }
 
 /// Splits master-file text into logical lines: parentheses join lines, `;` starts a comment.
@@ -64,21 +75,17 @@ fn entries(text: &str) -> Vec<Entry> {
     let (mut depth, mut offset) = (0_usize, 0_usize);
     for line in text.split_inclusive('\n') {
         let (tokens, opened, closed, span) = tokenize(line);
-        if !tokens.is_empty() {
-            let span = offset + span.start..offset + span.end;
-            match &mut entry {
-                Some(open) => {
-                    open.tokens.extend(tokens);
-                    open.span.end = span.end;
-                }
-                None => {
-                    let inherits_owner = line.starts_with([' ', '\t']);
-                    entry = Some(Entry {
-                        tokens,
-                        inherits_owner,
-                        span,
-                    });
-                }
+        if !tokens.is_empty() || opened + closed > 0 {
+            let open = entry.get_or_insert_with(|| Entry {
+                tokens: Vec::new(),
+                inherits_owner: line.starts_with([' ', '\t']),
+                brackets: Brackets::Paired,
+                span: offset + span.start..offset + span.end,
+            });
+            open.tokens.extend(tokens);
+            open.span.end = offset + span.end;
+            if closed > depth + opened {
+                open.brackets = Brackets::Unopened;
             }
         }
         depth = (depth + opened).saturating_sub(closed);
@@ -87,7 +94,10 @@ fn entries(text: &str) -> Vec<Entry> {
         }
         offset += line.len();
     }
-    found.extend(entry);
+    found.extend(entry.map(|entry| Entry {
+        brackets: Brackets::Unclosed,
+        ..entry
+    }));
     found
 }
 
@@ -100,8 +110,12 @@ fn tokenize(line: &str) -> (Vec<String>, usize, usize, Range<usize>) {
         let plain = !quoted && !escaped;
         match c {
             ';' if plain => break,
-            '(' if plain => opened += 1,
-            ')' if plain => closed += 1,
+            c @ ('(' | ')') if plain => {
+                opened += usize::from(c == '(');
+                closed += usize::from(c == ')');
+                start.get_or_insert(at);
+                end = at + 1;
+            }
             c if plain && c.is_whitespace() => {}
             c => {
                 start.get_or_insert(at);
@@ -136,7 +150,25 @@ type Mistake = (String, String);
 
 impl Reader {
     fn read(&mut self, entry: &Entry, place: &Location) -> Result<(), Mistake> {
-        let first = entry.tokens[0].as_str();
+        match entry.brackets {
+            Brackets::Paired => {}
+            Brackets::Unclosed => {
+                return Err(mistake(
+                    "the `(` in this record is never closed, so the rest of the zone is part of it",
+                    "close it with `)`, or remove it (RFC 1035 §5.1)",
+                ));
+            }
+            Brackets::Unopened => {
+                return Err(mistake(
+                    "the `)` in this record closes nothing",
+                    "remove it, or open it with `(` (RFC 1035 §5.1)",
+                ));
+            }
+        }
+        // Parentheses around nothing are an empty line.
+        let Some(first) = entry.tokens.first().map(String::as_str) else {
+            return Ok(());
+        };
         if first.starts_with('$') {
             return self.directive(&entry.tokens);
         }
@@ -286,6 +318,7 @@ impl Reader {
             .next()
             .cloned();
         let record = record.ok_or_else(|| bad("it has no data".to_owned()))?;
+        refuse_long_text(&record.data)?;
         Ok((
             ttl_seconds,
             lower(&kind, &record.data)
@@ -315,6 +348,23 @@ impl Reader {
     }
 }
 
+/// RFC 1035 §3.3: a string is one octet for its length, and that many octets. A longer one could not be
+/// sent.
+fn refuse_long_text(data: &RData) -> Result<(), Mistake> {
+    let longest = match data {
+        RData::TXT(text) => text.txt_data.iter().map(|part| part.len()).max(),
+        _ => None,
+    };
+    match longest {
+        Some(octets) if octets > TEXT_OCTETS_MAX => Err(mistake(
+            &format!("a text of this record has {octets} octets, and {TEXT_OCTETS_MAX} fit"),
+            "write several texts, each in quotes: those who read the record put them together",
+        )),
+        _ => Ok(()),
+    }
+}
+
+const TEXT_OCTETS_MAX: usize = 255;
 const EXAMPLE: &str = "as in `groups MX 0 groups-contoso-com.mail.protection.outlook.com.`; a name without a final dot is taken below the zone";
 const TYPES: &[&str] = &[
     "A", "AAAA", "CAA", "CNAME", "MX", "NS", "PTR", "SOA", "SRV", "TLSA", "TXT",
@@ -488,5 +538,41 @@ mod tests {
             zones.query(View::Public, &domain("mail.contoso.com"), RecordType::A),
             Answer::Records(_)
         ));
+    }
+
+    #[test]
+    fn parentheses_come_in_pairs() {
+        assert_eq!(zone("( )\na ( A\n 192.0.2.1 )\n").1, Vec::<String>::new());
+        let (zones, said) = zone("mail A 192.0.2.1\na TXT ( b\nwww A 192.0.2.2\n");
+        assert_eq!(
+            said,
+            [
+                "zone:2:1 the `(` in this record is never closed, so the rest of the zone is part of it"
+            ]
+        );
+        assert!(matches!(
+            zones.query(View::Public, &domain("mail.contoso.com"), RecordType::A),
+            Answer::Records(_)
+        ));
+        for text in ["a A 192.0.2.1 )\n", ")\n"] {
+            assert_eq!(
+                zone(text).1,
+                ["zone:1:1 the `)` in this record closes nothing"]
+            );
+        }
+        assert_eq!(zone("www A 192.0.2.2\n(").1.len(), 1);
+    }
+
+    #[test]
+    fn a_text_fits_into_its_length_octet() {
+        let part = "x".repeat(255);
+        assert_eq!(
+            zone(&format!("a TXT \"{part}\" \"{part}\"\n")).1,
+            Vec::<String>::new()
+        );
+        assert_eq!(
+            zone(&format!("a TXT \"{part}x\"\n")).1,
+            ["zone:1:1 a text of this record has 256 octets, and 255 fit"]
+        );
     }
 }

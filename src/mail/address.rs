@@ -14,13 +14,19 @@ pub enum AddressError {
     /// A mailbox needs an `@`.
     #[error("it has no `@`")]
     NoAt,
+    /// Nothing stands before the `@`.
+    #[error("nothing stands before its `@`")]
+    NoLocalPart,
+    /// Nothing stands behind the `@`.
+    #[error("nothing stands behind its `@`")]
+    NoDomain,
     /// The part before the `@` is not a local-part.
     #[error("`{0}` is not a local-part (RFC 5321 §4.1.2)")]
     LocalPart(String),
     /// The part after the `@` is not a domain.
     #[error("`{0}` is not a domain name")]
     Domain(String),
-    /// A local-part has at most 64 octets, a domain 255 (RFC 5321 §4.5.3.1).
+    /// A local-part has at most 315 octets, a domain 255.
     #[error("it is too long")]
     TooLong,
     /// A wildcard stands for whole labels at the left end only.
@@ -133,14 +139,15 @@ impl FromStr for Domain {
     }
 }
 
-/// The part of an address before the `@`, as written, quotes included.
+/// The part of an address before the `@`, as written, with quotes where it needs them.
 ///
 /// Exchange compares addresses without regard to case, so equality here does too.
 #[derive(Clone)]
 pub struct LocalPart(Arc<str>);
 
 impl LocalPart {
-    /// Reads a dot-string or a quoted-string (RFC 5321 §4.1.2; RFC 6531 allows non-ASCII).
+    /// Reads a dot-string or a quoted-string (RFC 5321 §4.1.2; RFC 6531 allows non-ASCII). Quotes around
+    /// a dot-string are dropped: both forms are one address, and the shorter is to be passed on.
     ///
     /// # Errors
     /// When the text is neither.
@@ -153,27 +160,27 @@ impl LocalPart {
             // Exchange "Recipient resolution": 315 octets, more than RFC 5321 §4.5.3.1.1 asks for.
             return Err(AddressError::TooLong);
         }
-        let ok = match text
+        let inner = text
             .strip_prefix('"')
-            .and_then(|rest| rest.strip_suffix('"'))
-        {
-            Some(inner) => quoted_content(inner),
-            None => text
-                .split('.')
-                .all(|atom| !atom.is_empty() && atom.chars().all(is_atext)),
-        };
-        if ok {
-            Ok(Self(text.into()))
-        } else {
-            Err(bad())
+            .and_then(|rest| rest.strip_suffix('"'));
+        match inner {
+            Some(inner) if is_dot_string(inner) => Ok(Self(inner.into())),
+            Some(inner) if quoted_content(inner) => Ok(Self(text.into())),
+            None if is_dot_string(text) => Ok(Self(text.into())),
+            Some(_) | None => Err(bad()),
         }
     }
 
-    /// The local-part as written.
+    /// The local-part, with quotes where it needs them.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+fn is_dot_string(text: &str) -> bool {
+    text.split('.')
+        .all(|atom| !atom.is_empty() && atom.chars().all(is_atext))
 }
 
 fn quoted_content(inner: &str) -> bool {
@@ -253,6 +260,12 @@ impl Mailbox {
             return Err(AddressError::Empty);
         }
         let (local, domain) = text.rsplit_once('@').ok_or(AddressError::NoAt)?;
+        if local.is_empty() {
+            return Err(AddressError::NoLocalPart);
+        }
+        if domain.is_empty() {
+            return Err(AddressError::NoDomain);
+        }
         Ok(Self {
             local_part: LocalPart::parse(local)?,
             domain: Domain::parse(domain)?,

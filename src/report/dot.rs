@@ -2,7 +2,7 @@
 
 use super::graph::{Graph, Node, What};
 use super::printable::one_line;
-use super::words::{self, Tone, question};
+use super::words::{self, Tone, heading};
 use crate::flow::{Flow, Fork};
 use crate::model::Topology;
 
@@ -12,7 +12,7 @@ pub fn trace(topology: &Topology, flow: &Flow) -> String {
     let graph = Graph::of(flow);
     let mut lines = vec![
         "digraph trace {".to_owned(),
-        format!("  label={};", quoted(&[question(&flow.question)])),
+        format!("  label={};", quoted(&[heading(&flow.question)])),
         "  labelloc=t;".to_owned(),
         "  rankdir=LR;".to_owned(),
         "  node [shape=box, style=\"rounded,filled\", fillcolor=\"#f6f8fa\", \

@@ -27,6 +27,7 @@ pub fn every_code() -> Topic {
 /// When it is none of these, with what may have been meant.
 pub fn topic(written: &str) -> Result<Topic, Box<Diagnostic>> {
     let written = written.trim();
+    let written = bracketed(written).unwrap_or(written);
     if let Some(row) = diag::lookup(&written.to_lowercase()) {
         return Ok(Topic::Rule(row));
     }
@@ -36,6 +37,14 @@ pub fn topic(written: &str) -> Result<Topic, Box<Diagnostic>> {
     } else {
         Ok(Topic::Replies(replies))
     }
+}
+
+/// The code in the first line of a finding or a mistake as it is printed: `error[open-relay]: …`.
+fn bracketed(written: &str) -> Option<&str> {
+    let (severity, rest) = written.split_once('[')?;
+    let is_severity = ["error", "warning", "note"].contains(&severity);
+    let (code, _) = rest.split_once(']').filter(|_| is_severity)?;
+    Some(code)
 }
 
 /// The explanations of the first enhanced status in a reply, else of its reply code.
@@ -97,6 +106,11 @@ mod tests {
         for (written, found) in [
             ("open-relay", "open-relay"),
             (" Open-Relay ", "open-relay"),
+            ("error[open-relay]", "open-relay"),
+            (
+                "warning[mx-mixes-services]: `contoso.com` has MX records",
+                "mx-mixes-services",
+            ),
             ("5.7.133", "5.7.133"),
             ("550 5.7.133", "5.7.133"),
             ("#550 5.7.133 RESOLVER.RST.Sender;", "5.7.133"),

@@ -4,12 +4,24 @@ use super::course::{Laps, Onward};
 use crate::flow::{Disposition, Flag, FlagKind, Fork, Question, Submission};
 use crate::mail::Status;
 use crate::model::{SendConnectorId, ServerId, Topology};
-use crate::verify::Side;
+use crate::verify::{Row, Side};
 
 /// `david@contoso.com → engineering@groups.contoso.com  10KB`.
 pub(super) fn question(question: &Question) -> String {
     let to: Vec<String> = question.to.iter().map(ToString::to_string).collect();
     format!("{} → {}  {}", question.from, to.join(", "), question.size)
+}
+
+/// The same over a drawing, which shows every recipient: of many the first are named, so that the
+/// heading is not wider than what it heads.
+pub(super) fn heading(question: &Question) -> String {
+    const NAMED: usize = 3;
+    let named = question.to.iter().take(NAMED).map(ToString::to_string);
+    let mut to = named.collect::<Vec<String>>().join(", ");
+    if let more @ 1.. = question.to.len().saturating_sub(NAMED) {
+        to += &format!(" and {more} more");
+    }
+    format!("{} → {to}  {}", question.from, question.size)
 }
 
 /// How the message enters the world.
@@ -214,11 +226,16 @@ impl Tone {
     }
 
     /// The tone of an end among all the others of a world: there a refusal without a flag is one of the
-    /// answers that a healthy world gives, to unknown recipients and to messages that are too large.
-    pub(super) fn among_others(fork: &Fork) -> Self {
+    /// answers that a healthy world gives, to unknown recipients and to messages that are too large. Nor
+    /// is it a fault of the world that a device cannot be told: the address it writes from is often
+    /// nobody's, and no rule of `check` asks for more.
+    pub(super) fn among_others(row: &Row) -> Self {
+        let fork = &row.fork;
+        let is_device = matches!(row.example.submission, Submission::Anonymous { .. });
+        let is_usual = |flag: &Flag| flag.expected || (is_device && flag.kind == FlagKind::Lost);
         match (Self::of(fork), fork.disposition) {
             (Self::Bad, Disposition::Bounced | Disposition::Rejected)
-                if fork.flags.iter().all(|flag| flag.expected) =>
+                if fork.flags.iter().all(is_usual) =>
             {
                 Self::Refused
             }
@@ -283,7 +300,25 @@ pub(super) fn plural(count: usize, noun: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::mail::{ByteSize, Mailbox, MessageKind, ReversePath};
     use crate::report::course::tests::fork;
+
+    #[test]
+    fn a_heading_names_the_first_of_many_recipients() {
+        let to = |count: usize| Question {
+            from: ReversePath::Null,
+            to: (1..=count)
+                .map(|n| Mailbox::parse(&format!("{n}@contoso.com")).expect("an address"))
+                .collect(),
+            size: ByteSize(10),
+            kind: MessageKind::Message,
+            submission: Submission::Host(ServerId::new(0)),
+        };
+        assert_eq!(heading(&to(1)), question(&to(1)));
+        assert_eq!(heading(&to(3)), question(&to(3)));
+        let five = "<> → 1@contoso.com, 2@contoso.com, 3@contoso.com and 2 more  10";
+        assert_eq!(heading(&to(5)), five);
+    }
 
     #[test]
     fn what_went_wrong_stands_first_and_what_left_before_what_arrived() {

@@ -278,6 +278,11 @@ fn what_was_typed_wrong_exits_2_and_says_what_was_meant() {
         ),
         (&["check", "src"], "world.toml"),
         (&["trace", CONTOSO, "--from", "david@contoso.com"], "--to"),
+        (&["lab", CONTOSO, "--pace", "0"], "0 is not in 1.."),
+        (
+            &["explain", "error[open-rely]: x"],
+            "did you mean `open-relay`?",
+        ),
         (&["explain", "open-rely"], "did you mean `open-relay`?"),
         (&["explain", "5.7.1333"], "did you mean `5.7.133`?"),
     ] {
@@ -291,6 +296,20 @@ fn a_message_that_cannot_be_sent_exits_2_and_says_what_was_meant() {
     for (from, to, more, says) in [
         ("david", julie, "", "did you mean `david@contoso.com`?"),
         ("davidcontoso.com", julie, "", "it has no `@`"),
+        ("david@", julie, "", "nothing stands behind its `@`"),
+        ("@contoso.com", julie, "", "nothing stands before its `@`"),
+        (
+            "david@contoso.com;julie@contoso.com",
+            julie,
+            "",
+            "give one address after --from",
+        ),
+        (
+            julie,
+            "david@contoso.com, carol@contoso.com",
+            "",
+            "repeat --to for each recipient",
+        ),
         (
             "davud@contoso.com",
             julie,
@@ -329,6 +348,22 @@ fn a_message_that_cannot_be_sent_exits_2_and_says_what_was_meant() {
     ] {
         let more: Vec<&str> = more.split_whitespace().collect();
         check(&[&trace(CONTOSO, from, to)[..], &more].concat(), 2, says);
+    }
+}
+
+#[test]
+fn addresses_are_understood_as_programs_print_them() {
+    for from in [
+        "David <david@contoso.com>",
+        "\"Smith, David\" <david@contoso.com>",
+        "<david@contoso.com>",
+        " david@contoso.com ",
+        "\"david\"@contoso.com",
+        "SMTP:david@contoso.com",
+        "mailto:david@contoso.com",
+    ] {
+        let words = trace(CONTOSO, from, "julie@contoso.com");
+        check(&words, 0, "david@contoso.com → julie@contoso.com");
     }
 }
 

@@ -14,6 +14,7 @@ mod files;
 mod findings;
 mod formats;
 mod garbage;
+mod keys;
 mod lab;
 mod limits;
 mod live;

@@ -286,7 +286,8 @@ impl Columns {
     ) -> Option<Object> {
         if cells.record.len() != self.names.len() {
             let (have, want) = (cells.record.len(), self.names.len());
-            let message = format!("the row has {have} cells, and the header has {want}");
+            let noun = if have == 1 { "cell" } else { "cells" };
+            let message = format!("the row has {have} {noun}, and the header has {want}");
             let diagnostic = Diagnostic::new("invalid-syntax", Some(cells.row.place()), message);
             found.push(
                 diagnostic.help("write a comma for every empty cell, and quotes around commas"),

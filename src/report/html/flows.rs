@@ -39,7 +39,7 @@ pub(super) fn matrix(report: &Report, rows: &[Row]) -> String {
     let body = element("tbody", &[], &body.collect::<String>());
     let table = element("table", &[("class", "matrix")], &format!("{head}\n{body}"));
     let legend = "✓ delivered, or handed on · ⊘ refused or returned to its sender, which may be meant: \
-                  unknown recipients, too large, not allowed · ✗ lost, delayed, looped, or not on the \
+                  unknown recipients, too large, not allowed, a device that cannot be told · ✗ lost, delayed, looped, or not on the \
                   path or with the trust it should have · – dropped by design · ? a fact is missing \
                   from the world. ×n: n copies. Empty: nobody is in both classes.";
     scrolled(&table) + &element("p", &[("class", "remark")], legend)
@@ -63,11 +63,11 @@ fn cell(report: &Report, rows: Option<&Vec<&Row>>) -> String {
     let smallest = rows.iter().map(|row| row.size).min();
     let is_ordinary = |row: &&&Row| Some(row.size) == smallest;
     let tones = rows.iter().filter(is_ordinary);
-    let worst = tones.map(|row| Tone::among_others(&row.fork)).min();
+    let worst = tones.map(|row| Tone::among_others(row)).min();
     let mut ends: BTreeMap<(SizeBucket, Tone, String), usize> = BTreeMap::new();
     for row in rows {
         let words = format!("{} {}", row.fork.disposition, codes(&row.fork));
-        let tone = Tone::among_others(&row.fork);
+        let tone = Tone::among_others(row);
         let key = (row.size, tone, words.trim_end().to_owned());
         *ends.entry(key).or_default() += 1;
     }
@@ -103,7 +103,7 @@ fn link(finding: usize) -> String {
 pub(super) fn list(topology: &Topology, rows: &[Row]) -> String {
     let lines = rows.iter().map(|row| {
         let fork = &row.fork;
-        let tone = Tone::among_others(fork);
+        let tone = Tone::among_others(row);
         let end = format!("{} {} {}", tone.sign(), fork.disposition, codes(fork));
         let end = element(
             "span",

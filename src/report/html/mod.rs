@@ -145,7 +145,7 @@ fn expectations(topology: &Topology, report: &Report) -> String {
 fn drawing(topology: &Topology, report: &Report, rows: &[Row]) -> String {
     let map = svg::world(topology, rows, |row| {
         let shown = witnessed(report, row).is_some() && went_wrong(&row.fork);
-        shown || Tone::among_others(&row.fork) == Tone::Bad
+        shown || Tone::among_others(row) == Tone::Bad
     });
     let mut remark =
         "A red broken line carries mail that goes wrong, there or later; a red server \

@@ -2,9 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use super::canvas::{Canvas, Point};
+use super::canvas::{Canvas, Point, Tile};
 use super::places::Places;
 use crate::model::{OrganizationKind, ServerId};
+
+/// How far an arrow between columns goes straight on, at most, before it turns.
+const REACH: i32 = 130;
+/// Half the width of a number.
+const BADGE: i32 = 10;
 
 /// Draws arrows so that their ends and their numbers do not fall on each other.
 pub(super) struct Arrows<'a> {
@@ -39,9 +44,14 @@ impl<'a> Arrows<'a> {
         let inner = self.places.sides[&from] != self.places.sides[&to] || from == to;
         let (start, out) = self.port(from, inner);
         let (end, back) = self.port(to, inner);
-        let reach = if inner { 130 } else { self.outer(from) };
-        let bend = |(x, y): Point, (dx, dy): Point| (x + dx * reach, y + dy * reach);
-        let (first, second) = (bend(start, out), bend(end, back));
+        let reach = if inner { REACH } else { self.outer(from) };
+        let bend = |port: Point, (dx, dy): Point, other: Point| {
+            // An arrow to something behind its server makes a small bow, and passes under the server.
+            let is_behind = inner && (other.0 - port.0) * dx < 0;
+            let reach = if is_behind { REACH / 4 } else { reach };
+            (port.0 + dx * reach, port.1 + dy * reach)
+        };
+        let (first, second) = (bend(start, out, end), bend(end, back, start));
         let data = format!(
             "M{} {}C{} {} {} {} {} {}",
             start.0, start.1, first.0, first.1, second.0, second.1, end.0, end.1
@@ -79,17 +89,26 @@ impl<'a> Arrows<'a> {
         }
     }
 
-    /// A point of a curve that no number stands on yet.
+    /// A point of a curve beside all servers that no number stands on yet.
     fn free(&self, curve: [Point; 4]) -> Point {
         let tries = [50, 40, 60, 32, 68, 24, 76, 18, 82];
         let points = tries.map(|percent| point(curve, percent));
         let is_free = |point: &&Point| {
-            self.badges
-                .iter()
-                .all(|((x, y), ..)| (x - point.0).abs() > 22 || (y - point.1).abs() > 22)
+            let mut numbers = self.badges.iter();
+            let mut tiles = self.places.servers.values();
+            numbers.all(|((x, y), ..)| (x - point.0).abs() > 22 || (y - point.1).abs() > 22)
+                && tiles.all(|tile| is_beside(**point, tile))
         };
         *points.iter().find(is_free).unwrap_or(&points[0])
     }
+}
+
+/// Whether a number at a point leaves a server to be read.
+fn is_beside((x, y): Point, tile: &Tile) -> bool {
+    let ((left, top), (width, height)) = (tile.at, tile.size);
+    let across = left - BADGE..=left + width + BADGE;
+    let down = top - BADGE..=top + height + BADGE;
+    !(across.contains(&x) && down.contains(&y))
 }
 
 /// The point of a cubic Bézier curve at so many hundredths of its parameter.

@@ -22,12 +22,12 @@ pub(super) use world::world;
 /// One message with every fork, as a file of its own.
 #[must_use]
 pub fn trace(topology: &Topology, flow: &Flow) -> String {
-    let title = words::question(&flow.question);
+    let title = words::heading(&flow.question);
     trace::trace(topology, flow).file(&title)
 }
 
 /// The same as a part of a page.
 pub(super) fn trace_figure(topology: &Topology, flow: &Flow) -> String {
-    let title = words::question(&flow.question);
+    let title = words::heading(&flow.question);
     trace::trace(topology, flow).figure(&title)
 }

@@ -4,7 +4,7 @@ use super::canvas::{Canvas, LINE, MARGIN, Tile, text_width, tile_width};
 use crate::flow::Flow;
 use crate::model::Topology;
 use crate::report::graph::{Graph, Node, What};
-use crate::report::words::{self, Tone, question, submission};
+use crate::report::words::{self, Tone, heading, submission};
 
 /// From one row to the next.
 const ROW: i32 = 76;
@@ -21,7 +21,7 @@ pub(super) fn trace(topology: &Topology, flow: &Flow) -> Canvas {
     let layout = Layout::new(topology, &graph);
     let mut canvas = Canvas::default();
     let from = submission(topology, &flow.question.submission);
-    canvas.heading((MARGIN, 24), &question(&flow.question));
+    canvas.heading((MARGIN, 24), &heading(&flow.question));
     canvas.text("label", (MARGIN, 24 + LINE), &from);
     canvas.reach((MARGIN + text_width(&from), TOP));
     for (at, node) in graph.nodes.iter().enumerate() {

@@ -10,7 +10,7 @@ use roxmltree::{Document, Node};
 
 use super::{all, checked, forking, hostile, page, words, xml};
 use crate::files::golden;
-use crate::testnet::{load, worlds};
+use crate::testnet::{counted, load, worlds};
 
 /// Whether an element would make a browser ask for something, or run something.
 fn reaches_out(node: Node<'_, '_>) -> bool {
@@ -60,6 +60,20 @@ fn anchors_hold(about: &str, document: &Document<'_>) {
         if let Some(target) = node.attribute("href") {
             assert!(ids.contains(&target[1..]), "{about}: {target}");
         }
+    }
+}
+
+/// What a change board would take for a fault: the sign stands in the explanation of signs, and nowhere
+/// else.
+#[test]
+fn the_page_of_a_healthy_world_shows_no_fault() {
+    for path in [worlds("contoso"), worlds("fabrikam")].concat() {
+        let world = load(&path);
+        let report = checked(&world);
+        assert!(counted(&report).is_empty(), "{}", path.display());
+        let rows = verify::flows(&world.topology, &world.zones);
+        let text = html::check(&world.topology, &report, &rows, "a healthy world");
+        assert_eq!(text.matches('✗').count(), 1, "{}", path.display());
     }
 }
 

@@ -4,6 +4,7 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use hybridmx::report::text::{self, Palette};
 use hybridmx::report::{csv as tables, dot};
 use hybridmx::verify;
 
@@ -40,6 +41,56 @@ fn records_are_rows_whatever_the_names_are() {
             assert_eq!(formula, None, "{name}");
         }
     }
+}
+
+/// A terminal loses no row of the table, however wide it is.
+#[test]
+fn a_narrow_terminal_shows_every_row() {
+    for path in [worlds("contoso"), worlds("fabrikam")].concat() {
+        let (name, world) = (path.display(), load(&path));
+        let rows = verify::flows(&world.topology, &world.zones);
+        let wide = text::flows(&world.topology, &rows, Palette::Plain, None);
+        let unlimited = text::flows(&world.topology, &rows, Palette::Plain, Some(10_000));
+        assert_eq!(wide, unlimited, "{name}");
+        for columns in [80, 132, 200] {
+            let narrow = text::flows(&world.topology, &rows, Palette::Plain, Some(columns));
+            // The last line counts them again.
+            let ends = |word: &str| {
+                let is_end = |line: &&str| line.split_whitespace().any(|part| part == word);
+                narrow.lines().rev().skip(1).filter(is_end).count()
+            };
+            for row in &rows {
+                let word = row.fork.disposition.as_str();
+                let same = rows
+                    .iter()
+                    .filter(|row| row.fork.disposition.as_str() == word);
+                assert_eq!(
+                    ends(word),
+                    same.count(),
+                    "{name} {columns} {word}\n{narrow}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn a_terminal_of_eighty_columns_is_wide_enough() {
+    let world = load(Path::new("testnet/contoso"));
+    let rows = verify::flows(&world.topology, &world.zones);
+    let narrow = text::flows(&world.topology, &rows, Palette::Plain, Some(80));
+    let folded = text::folded(&narrow, 80);
+    let first: Vec<&str> = folded.lines().take(3).collect();
+    assert_eq!(
+        first,
+        [
+            "on-premises mailboxes at EX01 → cloud mailboxes",
+            "  up to 10MB  Delivered             EX01 → EOP → EXO  Internal  2 addresses",
+            "  over 10MB   Bounced    550 5.2.3  EX01              Internal  2 addresses",
+        ]
+    );
+    let longest = folded.lines().map(|line| line.chars().count()).max();
+    assert_eq!(longest.filter(|longest| *longest > 80), None, "{folded}");
 }
 
 /// The statements of a DOT file, without what is in its strings.
