@@ -422,10 +422,12 @@ const CAPABILITIES: &[&str] = &[
 ];
 
 fn tls_domain_capability(text: &str) -> Result<(), Mistake> {
-    let Some((domain, capabilities)) = text.split_once(':') else {
+    let Some((domain, capabilities)) = text.rsplit_once(':') else {
         return Err(Mistake::new(format!("`{text}` names no capability")));
     };
-    if !domain.eq_ignore_ascii_case("NO-TLS") && NamePattern::parse(domain).is_err() {
+    let is_name = NamePattern::parse(domain).is_ok();
+    let is_certificate = (CERTIFICATE_NAME.check)(domain).is_ok();
+    if !domain.eq_ignore_ascii_case("NO-TLS") && !is_name && !is_certificate {
         return Err(Mistake::new(format!("`{domain}` is not a host name")));
     }
     let known = |word: &&str| CAPABILITIES.iter().any(|c| c.eq_ignore_ascii_case(word));
