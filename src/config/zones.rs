@@ -1,11 +1,13 @@
 //! DNS: the zones that are written, and those that follow from the tenants' accepted domains.
 //!
 //! Implied, in the public view: an address record for the protection host of every domain that a
-//! tenant accepts, and a zone with an MX record for every `onmicrosoft.com` domain among them.
+//! tenant accepts, also of the host in a signed zone that an MX record names for one, and a zone with an
+//! MX record for every `onmicrosoft.com` domain among them.
 //! What a world writes about these names goes before what is implied.
 //!
 //! Sources: Microsoft 365, "External Domain Name System records for Microsoft 365".
 
+use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
 use std::ops::Range;
 
@@ -15,11 +17,11 @@ use super::object::{Object, Word};
 use super::sending::conflict;
 use crate::diag::{Diagnostic, Location, Source};
 use crate::dns::{
-    Fault, FaultKind, Owner, Record, RecordData, RecordType, View, Zone, parse_zone,
-    protection_host,
+    Fault, FaultKind, Owner, Record, RecordData, RecordType, View, Zone, is_protection_host,
+    parse_zone, protection_host, secured_key,
 };
 use crate::mail::Domain;
-use crate::model::{OrganizationId, OrganizationKind, ServerId, ServerRole};
+use crate::model::{OrganizationId, OrganizationKind, Routing, ServerId, ServerRole, SmartHost};
 
 const TTL_SECONDS: u32 = 3600;
 
@@ -250,7 +252,10 @@ pub(super) fn imply(build: &mut Build) {
     for domain in &domains {
         imply_exchange(build, written, domain);
     }
-    for host in former_hosts(build, &domains) {
+    let mut named = secured_hosts(build, &domains);
+    named.extend(opaque_hosts(build, &domains));
+    named.extend(former_hosts(build, &domains));
+    for host in named {
         let address = region_address(build, front_end, None);
         imply_address(build, address, &host);
     }
@@ -281,6 +286,56 @@ fn former_hosts(build: &Build, tenants: &[Domain]) -> Vec<Domain> {
         (named && !has_owner(&host)).then_some(host)
     });
     hosts.collect()
+}
+
+/// The hosts in signed zones that MX records and Send connectors name for the tenants' domains: which zone
+/// a domain is given follows from nothing that a world says, so only those that are named are known.
+fn secured_hosts(build: &Build, tenants: &[Domain]) -> BTreeSet<Domain> {
+    let records = || build.zones.iter().flat_map(|zone| &zone.records);
+    let exchanges = records().filter_map(|record| match &record.data {
+        RecordData::Mx { exchange, .. } => exchange.as_ref(),
+        RecordData::A(_) | RecordData::Aaaa(_) | RecordData::Cname(_) | RecordData::Other(..) => {
+            None
+        }
+    });
+    let connectors = build.parts.send_connectors.iter();
+    let smart_hosts = connectors.flat_map(|connector| match &connector.routing {
+        Routing::SmartHosts(hosts) => hosts.as_slice(),
+        _ => &[],
+    });
+    let smart_hosts = smart_hosts.filter_map(|host| match host {
+        SmartHost::Name(name) => Some(name),
+        SmartHost::Address(_) => None,
+    });
+    let keys: Vec<Domain> = tenants.iter().filter_map(protection_host).collect();
+    let is_ours = |host: &&Domain| {
+        secured_key(host).is_some_and(|key| {
+            let mut own = keys.iter().map(|host| host.labels().next());
+            own.any(|label| label == Some(key))
+        })
+    };
+    let is_stated = |host: &&Domain| records().any(|record| record.owner.domain == **host);
+    let named = exchanges.chain(smart_hosts).filter(is_ours);
+    named.filter(|host| !is_stated(host)).cloned().collect()
+}
+
+/// The protection hosts that MX records name for the tenants' domains whose own host cannot be computed:
+/// what the admin center showed is taken for it.
+fn opaque_hosts(build: &Build, tenants: &[Domain]) -> BTreeSet<Domain> {
+    let records = || build.zones.iter().flat_map(|zone| &zone.records);
+    let is_stated = |host: &Domain| records().any(|record| record.owner.domain == *host);
+    let hosts = records().filter_map(|record| match &record.data {
+        RecordData::Mx { exchange, .. } => {
+            let owner = &record.owner.domain;
+            let is_opaque = tenants.contains(owner) && protection_host(owner).is_none();
+            exchange.as_ref().filter(|_| is_opaque)
+        }
+        RecordData::A(_) | RecordData::Aaaa(_) | RecordData::Cname(_) | RecordData::Other(..) => {
+            None
+        }
+    });
+    let hosts = hosts.filter(|host| is_protection_host(host) && !is_stated(host));
+    hosts.cloned().collect()
 }
 
 /// The region that serves a tenant's domain: its own, else the tenant's.

@@ -17,7 +17,7 @@ mod targets;
 mod zones;
 
 pub use master_file::parse_zone;
-pub use protection::{is_protection_host, protection_host};
+pub use protection::{is_protection_host, protection_host, secured_key};
 pub use targets::{Exchange, Names, NoHost, Target, Targets, addresses_of, targets, targets_in};
 pub use zones::{
     Answer, Failure, Fault, FaultKind, Owner, Record, RecordData, RecordType, View, Zone, Zones,

@@ -44,12 +44,46 @@ pub fn is_protection_host(host: &Domain) -> bool {
         name.strip_suffix(suffix)
             .is_some_and(|rest| !rest.is_empty())
     };
-    under(".mail.protection.outlook.com") || under(".mx.microsoft")
+    under(".mail.protection.outlook.com") || secured_key(host).is_some()
+}
+
+/// The key of the domain that a host of Exchange Online Protection in a signed zone is for:
+/// `contoso-com` of `contoso-com.o-v1.mx.microsoft` (Exchange PowerShell,
+/// "Enable-DnssecForVerifiedDomain": `DnssecMxValue`). The label between is the service's to choose.
+#[must_use]
+pub fn secured_key(host: &Domain) -> Option<&str> {
+    let (key, partition) = host
+        .as_str()
+        .strip_suffix(".mx.microsoft")?
+        .split_once('.')?;
+    let (letter, version) = partition.split_once("-v")?;
+    let is_letter = letter.len() == 1 && letter.bytes().all(|byte| byte.is_ascii_lowercase());
+    let is_number = !version.is_empty() && version.bytes().all(|byte| byte.is_ascii_digit());
+    (is_letter && is_number).then_some(key)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_host_in_a_signed_zone_says_whose_it_is() {
+        for (host, key) in [
+            (
+                "groups-contoso-com.o-v1.mx.microsoft",
+                Some("groups-contoso-com"),
+            ),
+            ("contoso-com.p-v12.mx.microsoft", Some("contoso-com")),
+            ("contoso-com.mx.microsoft", None),
+            ("contoso-com.ov1.mx.microsoft", None),
+            ("contoso-com.o-v.mx.microsoft", None),
+            ("a.b.o-v1.mx.microsoft", None),
+            ("contoso-com.mail.protection.outlook.com", None),
+        ] {
+            let name = Domain::parse(host).expect("a host name");
+            assert_eq!(secured_key(&name), key, "{host}");
+        }
+    }
 
     #[test]
     fn the_place_of_one_hyphen_is_encoded() {

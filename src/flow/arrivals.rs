@@ -9,26 +9,36 @@ use crate::mail::Mailbox;
 use crate::model::RecipientId;
 use crate::route::{Event, Reason, Step};
 
-/// Leaves each mailbox the copy that comes first. `arrivals` are the copies that come to a mailbox, by
-/// their place among the forks; each fork has its place in the order of the walk.
+/// The end of a copy.
+pub(super) struct Ended {
+    /// Its place in the order of the walk.
+    pub(super) order: Vec<usize>,
+    /// Whose rules made a message of their own of it, one after the other.
+    pub(super) anew: Vec<Mailbox>,
+    pub(super) fork: Fork,
+}
+
+/// Leaves each mailbox the copy of each message that comes first. `arrivals` are the copies that come to a
+/// mailbox, by their place among the forks.
 ///
 /// Exchange Server 2007, "How to Configure Duplicate Message Detection": a mailbox takes a message once.
 /// A host outside has no store that would see to it.
 ///
 /// Choice: which copy that is, time decides; a prediction takes the one of the fewest servers, and among
 /// those the order of the walk.
-pub(super) fn take_first(forks: &mut [(Vec<usize>, Fork)], arrivals: &[(RecipientId, usize)]) {
-    let mut first: HashMap<RecipientId, usize> = HashMap::new();
+pub(super) fn take_first(forks: &mut [Ended], arrivals: &[(RecipientId, usize)]) {
+    let mut first: HashMap<(RecipientId, &[Mailbox]), usize> = HashMap::new();
     for (mailbox, at) in arrivals {
-        let key = |at: usize| (forks[at].1.hops.len(), &forks[at].0);
-        let best = first.entry(*mailbox).or_insert(*at);
+        let key = |at: usize| (forks[at].fork.hops.len(), &forks[at].order);
+        let best = first.entry((*mailbox, &forks[*at].anew)).or_insert(*at);
         if key(*at) < key(*best) {
             *best = *at;
         }
     }
-    for (mailbox, at) in arrivals {
-        if first.get(mailbox) != Some(at) {
-            forks[*at].1.drop_duplicate();
+    let first: HashSet<usize> = first.into_values().collect();
+    for (_, at) in arrivals {
+        if !first.contains(at) {
+            forks[*at].fork.drop_duplicate();
         }
     }
 }
@@ -36,14 +46,17 @@ pub(super) fn take_first(forks: &mut [(Vec<usize>, Fork)], arrivals: &[(Recipien
 /// Flags a recipient that gets the same message twice although it was addressed once: on a host outside,
 /// because mailboxes drop the second copy. Somebody who was written to besides others has one copy
 /// for that, and another from a group.
-pub(super) fn flag_duplicates(forks: &mut [Fork], addressed: &[Mailbox]) {
+pub(super) fn flag_duplicates(forks: &mut [Ended], addressed: &[Mailbox]) {
     let mut delivered = HashSet::new();
     let besides = |to: &Mailbox| addressed.len() > 1 && addressed.contains(to);
-    for fork in forks.iter_mut().filter(|fork| !besides(&fork.recipient)) {
+    for Ended { anew, fork, .. } in forks {
+        if besides(&fork.recipient) {
+            continue;
+        }
         let Some(hop) = fork.hops.last() else {
             continue;
         };
-        let here = (fork.recipient.clone(), hop.server);
+        let here = (fork.recipient.clone(), hop.server, &*anew);
         if fork.disposition == Disposition::Delivered && !delivered.insert(here) {
             let server = hop.server;
             fork.flags.push(Flag {

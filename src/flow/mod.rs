@@ -7,8 +7,8 @@
 //! Invariant: every recipient of the question ends in at least one fork.
 //! Invariant: every walk ends, because each hop adds a Received field and every server limits them.
 //!
-//! Bugs: where a message meets the same group again on its way, one way on stands for all of them, so
-//! the flood of copies that such a loop makes is not shown.
+//! Bugs: where a message meets the same group again on its way, it goes on as it went before and no other
+//! way, so the flood of copies that such a loop makes is not shown.
 //!
 //! Sources: Exchange hybrid, "Transport routing in Exchange hybrid deployments"; the rules are those
 //! of `route`.

@@ -19,8 +19,10 @@ pub(super) struct Path {
     pub(super) flags: Vec<Flag>,
     /// Whether a mail-flow rule did something to it.
     pub(super) ruled: bool,
-    /// Whether somebody sent it on as a message of their own.
+    /// Whether somebody who is trusted sent it, or sent it on as a message of their own.
     pub(super) sent_anew: bool,
+    /// Whose rules made a message of their own of it, one after the other.
+    pub(super) anew: Vec<Mailbox>,
     /// Every group it was expanded from, the outermost first.
     pub(super) expanded: Vec<RecipientId>,
     /// The connector by which the holder sent it on.
@@ -31,6 +33,8 @@ pub(super) struct Path {
     pub(super) notify_never: bool,
     /// Whether the present server had it before, for the same recipient in the same direction.
     pub(super) repeats: bool,
+    /// Whether that was so of any server on the way: the message goes round, whoever leaves the round.
+    pub(super) rounds: bool,
     /// Its place in the order of the walk: at each server, which of the copies made there it is.
     pub(super) order: Vec<usize>,
     /// For whom, and in which direction, each server on the way had it.
@@ -56,28 +60,41 @@ impl Path {
             flags: Vec::new(),
             ruled: false,
             sent_anew: false,
+            anew: Vec::new(),
             expanded: Vec::new(),
             leaving: None,
             told,
             notify_never: false,
             repeats: false,
+            rounds: false,
             order: Vec::new(),
             states: Vec::new(),
         }
     }
 
-    /// Notes that a server has it for a recipient in a direction; whether the very same was so before,
-    /// so that the message goes round.
-    pub(super) fn comes_again(
+    /// Notes that a server has it for a recipient in a direction.
+    pub(super) fn comes_to(
         &mut self,
         server: ServerId,
         recipient: &Mailbox,
         directionality: Directionality,
-    ) -> bool {
+    ) {
         let state = (server, recipient.clone(), directionality);
         self.repeats = self.states.contains(&state);
+        self.rounds |= self.repeats;
         self.states.push(state);
-        self.repeats
+    }
+
+    /// As whose copy it left the present server before, where it was there.
+    pub(super) fn went_before(&self) -> Option<&Mailbox> {
+        let server = self.server();
+        let came = self.states.len().checked_sub(1)?;
+        let earlier = self.states[..came]
+            .iter()
+            .rposition(|(at, ..)| *at == server);
+        let first = (self.hops[0].server == server).then_some(0);
+        let next = earlier.map(|at| at + 1).or(first)?;
+        self.states.get(next).map(|(_, recipient, _)| recipient)
     }
 
     /// The server the message is at.

@@ -75,6 +75,7 @@ pub(super) fn best(
     topology: &Topology,
     server: ServerId,
     targets: Targets,
+    name: &Domain,
     smart_host: bool,
 ) -> Result<Reached, Miss> {
     let own = |host: &Target| {
@@ -84,7 +85,10 @@ pub(super) fn best(
     };
     let hosts = targets.usable(own, smart_host).map_err(|why| match why {
         NoHost::BestIsSelf => Miss::Happened(Happened::BestMxIsSelf),
-        NoHost::NameError => Miss::Happened(Happened::DomainNotFound { smart_host }),
+        NoHost::NameError => Miss::Happened(Happened::DomainNotFound {
+            name: name.clone(),
+            smart_host,
+        }),
         NoHost::NoAnswer(why) => Miss::NoAnswer(why),
         NoHost::NullMx => Miss::Happened(Happened::NullMx),
         NoHost::Unknown(name) => Miss::Unknown(name),
@@ -122,7 +126,7 @@ pub(super) fn smart_host(
             }
             SmartHost::Name(name) => {
                 let targets = dns::targets(zones, view(topology, server, connector), name);
-                match best(topology, server, targets, true) {
+                match best(topology, server, targets, name, true) {
                     Ok(reached) => return Ok(reached),
                     Err(why @ Miss::Unknown(_)) => return Err((name.clone(), why)),
                     Err(why) => miss = miss.or(Some((name.clone(), why))),

@@ -1,12 +1,12 @@
 //! The walker: at each server it asks `route`, follows every copy to the server that owns the next
 //! address, and ends each fork in a disposition.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use jiff::SignedDuration;
 
-use super::arrivals;
+use super::arrivals::{self, Ended};
 use super::flag::FlagKind;
 use super::fork::{Cycle, Disposition, Flow, Fork, Hop, Question, Report, Submission};
 use super::misroute::misroutes;
@@ -63,8 +63,7 @@ struct Walk<'a> {
     addressed: &'a [Mailbox],
     /// The copies that come to a mailbox, by their place among the forks.
     arrivals: Vec<(RecipientId, usize)>,
-    /// Each with its place in the order of the walk.
-    forks: Vec<(Vec<usize>, Fork)>,
+    forks: Vec<Ended>,
     /// What became of the notifications so far: those of one server to one sender go the same way.
     reports: Vec<Report>,
 }
@@ -181,6 +180,8 @@ impl Walk<'_> {
             let mut path = on(&copy.envelope_recipient, &copy.steps);
             let vouched = copy.transfer.organization;
             path.sent_anew |= vouched.is_some_and(|vouched| vouched != item.auth_as);
+            let author = copy.transfer.reverse_path.mailbox();
+            path.anew.extend(author.filter(|_| copy.sent_anew).cloned());
             let group = copy.expanded_from;
             let again = group.is_some_and(|group| path.expanded.contains(&group));
             Leg { copy, path, again }
@@ -329,7 +330,7 @@ impl Walk<'_> {
             } => {
                 let view = reach::view(self.topology, server, connector);
                 let targets = dns::targets(self.zones, view, &domain);
-                match reach::best(self.topology, server, targets, false) {
+                match reach::best(self.topology, server, targets, &domain, false) {
                     Ok(hop) => self.transmit(legs, &hop, port),
                     Err(miss) => self.miss(legs, &domain, &miss),
                 }
@@ -367,7 +368,11 @@ impl Walk<'_> {
                     continue;
                 }
             };
-            path.record([Step::new(Event::Fail, recipient).because(reason)]);
+            let event = match self.outcome(&path, happened) {
+                Outcome::Delivered | Outcome::Defer { .. } => Event::Defer,
+                Outcome::Fail(_) => Event::Fail,
+            };
+            path.record([Step::new(event, recipient).because(reason)]);
             if *happened == Happened::BestMxIsSelf {
                 let server = path.server();
                 path.raise(FlagKind::Loop, false, server, "mx_self");
@@ -513,11 +518,8 @@ impl Walk<'_> {
         transfer: &Transfer,
         mut paths: Paths,
     ) {
-        let mut again = HashSet::new();
         for (to, path) in &mut paths {
-            if path.comes_again(next, to, admission.directionality) {
-                again.insert(to.clone());
-            }
+            path.comes_to(next, to, admission.directionality);
         }
         match route::admit(self.topology, next, connection, admission, transfer) {
             Ok((item, step)) => {
@@ -534,9 +536,12 @@ impl Walk<'_> {
                     let Some(mut path) = paths.remove(recipient) else {
                         continue;
                     };
-                    path.record([step.clone()]);
+                    path.record([Step {
+                        recipient: Some(recipient.clone()),
+                        ..step.clone()
+                    }]);
                     let status = status.clone();
-                    match loop_detector(&step).filter(|_| again.contains(recipient)) {
+                    match loop_detector(&step).filter(|_| path.rounds) {
                         Some(kind) => {
                             let cycle = minimal_cycle(&path.hops);
                             self.looped(recipient, status, kind, cycle, path);
@@ -629,13 +634,7 @@ impl Walk<'_> {
 
     /// The copy did not get to its next hop: what the holder makes of it.
     fn fall_short(&mut self, recipient: &Mailbox, happened: &Happened, path: Path) {
-        let judge = path.holder.unwrap_or_else(|| path.hops[0].server);
-        let judge = self.topology.server(judge);
-        let none = BTreeSet::new();
-        let policies = path
-            .leaving
-            .map_or(&none, |id| &self.topology.send_connector(id).error_policies);
-        match route::outcome(judge, policies, happened, SignedDuration::ZERO) {
+        match self.outcome(&path, happened) {
             Outcome::Delivered => unreachable!("a success is followed, not judged"),
             Outcome::Fail(status) => self.fail(recipient.clone(), status, path),
             Outcome::Defer {
@@ -652,6 +651,24 @@ impl Walk<'_> {
                 self.end(path, end);
             }
         }
+    }
+
+    /// What the server that has a copy makes of what happened to it.
+    ///
+    /// Choice: a client that is no server of the world has no queue that this prediction could know of;
+    /// it is told, and whether it tries again is its own affair.
+    fn outcome(&self, path: &Path, happened: &Happened) -> Outcome {
+        let first = self.topology.server(path.hops[0].server);
+        if let (None, Happened::Reply(said)) = (path.holder, happened)
+            && first.role != ServerRole::Host
+        {
+            return Outcome::Fail(said.clone());
+        }
+        let judge = path.holder.unwrap_or_else(|| path.hops[0].server);
+        let connector = path.leaving.map(|id| self.topology.send_connector(id));
+        let policies = route::policies_at(connector, judge);
+        let judge = self.topology.server(judge);
+        route::outcome(judge, policies, happened, SignedDuration::ZERO)
     }
 
     /// A permanent failure: refused to the submitter, or reported by the server that held it.
@@ -735,7 +752,11 @@ impl Walk<'_> {
             reported_by: report.as_ref().map(|report| report.server),
             report,
         };
-        self.forks.push((path.order, fork));
+        self.forks.push(Ended {
+            order: path.order,
+            anew: path.anew,
+            fork,
+        });
     }
 
     /// Compares who vouches for the sender with who should.
@@ -769,8 +790,9 @@ impl Walk<'_> {
             None => {
                 let connector = self.topology.receive_connector(admission.connector);
                 let secured = connector.externally_secured || admission.treat_as_internal;
-                let first = path.hops.len() <= 1;
-                if item.auth_as == AuthAs::Internal && !(secured && first || path.sent_anew) {
+                // Whom the first server trusts, those after it do.
+                path.sent_anew |= secured && path.hops.len() <= 1;
+                if item.auth_as == AuthAs::Internal && !path.sent_anew {
                     path.raise(
                         FlagKind::WrongTrust,
                         false,
@@ -801,10 +823,9 @@ impl Walk<'_> {
     /// The ends of the walk, in its order.
     fn finish(mut self) -> Vec<Fork> {
         arrivals::take_first(&mut self.forks, &self.arrivals);
-        self.forks.sort_by(|(one, _), (two, _)| one.cmp(two));
-        let mut forks: Vec<Fork> = self.forks.into_iter().map(|(_, fork)| fork).collect();
-        arrivals::flag_duplicates(&mut forks, self.addressed);
-        forks
+        self.forks.sort_by(|one, two| one.order.cmp(&two.order));
+        arrivals::flag_duplicates(&mut self.forks, self.addressed);
+        self.forks.into_iter().map(|ended| ended.fork).collect()
     }
 }
 
@@ -827,8 +848,8 @@ fn properties(question: &Question) -> Properties {
 }
 
 /// The transactions to follow. A group that a message meets again on its way makes the same copies again,
-/// and each of those meets it once more: one way on, with all that go it, is enough to see how the round
-/// ends. What else comes of a recipient is followed where it is met for the first time.
+/// and each of those meets it once more: the way that it went before, with all that go it, is enough to see
+/// how the round ends. What else comes of a recipient is followed where it is met for the first time.
 fn once_around(mut transactions: Vec<Vec<Leg>>) -> Vec<Vec<Leg>> {
     let again = || transactions.iter().flatten().filter(|leg| leg.again);
     let round: HashSet<Mailbox> = again()
@@ -838,7 +859,9 @@ fn once_around(mut transactions: Vec<Vec<Leg>>) -> Vec<Vec<Leg>> {
         return transactions;
     }
     let onward = |leg: &Leg| leg.again && !matches!(leg.copy.next_hop, NextHop::Mailbox(_));
-    let onward = transactions.iter().position(|legs| legs.iter().any(onward));
+    let before = |leg: &Leg| onward(leg) && leg.path.went_before() == Some(leg.recipient());
+    let by = |way: &dyn Fn(&Leg) -> bool| transactions.iter().position(|legs| legs.iter().any(way));
+    let onward = by(&before).or_else(|| by(&onward));
     for (index, legs) in transactions.iter_mut().enumerate() {
         let first = |leg: &Leg| !leg.again && !leg.path.repeats;
         if onward != Some(index) {

@@ -419,7 +419,10 @@ async fn foreign(
         Ok(hosts) => hosts,
         Err(why) => {
             return Ok(Err(match why {
-                NoHost::NameError => Happened::DomainNotFound { smart_host: false },
+                NoHost::NameError => Happened::DomainNotFound {
+                    name: to.domain.clone(),
+                    smart_host: false,
+                },
                 NoHost::NullMx => Happened::NullMx,
                 NoHost::BestIsSelf => Happened::BestMxIsSelf,
                 NoHost::NoAnswer(_) | NoHost::Unknown(_) => Happened::NoAnswer,
@@ -586,6 +589,11 @@ fn turned_away(topology: &Topology, sent: &Sent<'_>) -> Option<Ending> {
         Handed::Told(Told::Failed(_)) => Happened::NoConnection,
         Handed::Nobody(happened) => happened.clone(),
     };
+    // A client that is no server has no queue.
+    let client = matches!(sent.question.submission, Submission::Anonymous { .. });
+    if let (true, Happened::Reply(said)) = (client, &happened) {
+        return Some(refused_at_once(sent.question, said));
+    }
     let outcome = route::outcome(
         topology.server(sent.question.submission.server()),
         &BTreeSet::new(),
@@ -597,15 +605,22 @@ fn turned_away(topology: &Topology, sent: &Sent<'_>) -> Option<Ending> {
         Outcome::Fail(status) => (Disposition::Rejected, status),
         Outcome::Defer { final_status, .. } => (Disposition::Bounced, final_status),
     };
-    let recipient = recipient(sent.question).to_string().to_lowercase();
     Some(Ending {
-        recipient,
         disposition,
+        ..refused_at_once(sent.question, &status)
+    })
+}
+
+/// A refusal that the sender reads itself.
+fn refused_at_once(question: &Question, status: &Status) -> Ending {
+    Ending {
+        recipient: recipient(question).to_string().to_lowercase(),
+        disposition: Disposition::Rejected,
         path: Vec::new(),
         status: Some(status.enhanced),
         trust: None,
         echo: false,
-    })
+    }
 }
 
 /// The recipients that should hear nothing, and did not.

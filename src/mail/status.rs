@@ -520,7 +520,7 @@ const EXPLANATIONS: &[Explanation] = &[
     },
     Explanation {
         enhanced: EnhancedStatus::new(5, 4, 310),
-        reply: "550 5.4.310 DNS domain does not exist",
+        reply: "550 5.4.310 DNS domain <domain> does not exist",
         said_by: "Exchange Online",
         meaning: "the recipient domain does not exist (NXDOMAIN); of a smart host whose name does not exist it says 4.4.312",
         look_at: "DNS",

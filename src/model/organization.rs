@@ -231,17 +231,20 @@ pub struct Profile {
     /// Whether a restriction is answered at the end of DATA while the session is open; otherwise
     /// the message is accepted and an NDR follows.
     pub restrictions_in_dialogue: bool,
-    /// The recipient domain does not exist.
+    /// The recipient domain does not exist; `<domain>` in its text stands for it
+    /// ([`Profile::no_domain`]).
     pub domain_not_found: Status,
     /// A next hop's name gives no answer now.
     pub dns_failed: Status,
     /// What the sender is told when [`Profile::dns_failed`] lasted until expiry.
     pub dns_expired: Status,
-    /// The demanded TLS cannot be had from the next hop.
+    /// The demanded TLS cannot be had from the next hop; `<what>` in its text stands for what is wrong
+    /// ([`Profile::saying`]).
     pub tls_failed: Status,
     /// What the sender is told when [`Profile::tls_failed`] lasted until expiry.
     pub tls_expired: Status,
-    /// The next hop refuses the session for now; `None`: what it said.
+    /// The next hop refuses the session for now; `<what>` in its text stands for what it said, and `None`
+    /// for nothing more than that.
     pub session_refused: Option<Status>,
     /// Nothing listens at the next hop.
     pub no_connection: Status,
@@ -276,6 +279,20 @@ impl Profile {
         let text = &self.recipient_not_found.text;
         let named = text.replace("<recipient>", &recipient.to_string());
         self.recipient_not_found.with_text(named)
+    }
+
+    /// A reply with what is wrong in the place of `<what>`.
+    #[must_use]
+    pub fn saying(status: &Status, what: &str) -> Status {
+        status.with_text(status.text.replace("<what>", what))
+    }
+
+    /// What is said of a recipient domain that does not exist.
+    #[must_use]
+    pub fn no_domain(&self, domain: &Domain) -> Status {
+        let text = &self.domain_not_found.text;
+        let named = text.replace("<domain>", domain.as_str());
+        self.domain_not_found.with_text(named)
     }
 }
 
@@ -314,7 +331,7 @@ pub static EXCHANGE_SERVER: Profile = Profile {
     dns_failed: Status::new(451, (4, 4, 0), "DNS query failed"),
     dns_expired: QUEUE_EXPIRED,
     // Choice: the words of this LastError are not documented; the status is.
-    tls_failed: Status::new(454, (4, 7, 5), "Certificate validation failure"),
+    tls_failed: Status::new(454, (4, 7, 5), "Certificate validation failure, <what>"),
     tls_expired: QUEUE_EXPIRED,
     session_refused: None,
     no_connection: NO_CONNECTION,
@@ -358,7 +375,7 @@ pub static EXCHANGE_2013: Profile = Profile {
     ),
     dns_failed: Status::new(451, (4, 4, 0), "DNS query failed"),
     dns_expired: QUEUE_EXPIRED,
-    tls_failed: Status::new(454, (4, 7, 5), "Certificate validation failure"),
+    tls_failed: Status::new(454, (4, 7, 5), "Certificate validation failure, <what>"),
     tls_expired: QUEUE_EXPIRED,
     session_refused: None,
     no_connection: NO_CONNECTION,
@@ -410,14 +427,18 @@ pub static EXCHANGE_ONLINE: Profile = Profile {
     contact_refuses: CONTACT_REFUSES,
     // Choice: the front end proxies the session, so the refusal reaches the peer after DATA.
     restrictions_in_dialogue: true,
-    domain_not_found: Status::new(550, (5, 4, 310), "DNS domain does not exist"),
+    domain_not_found: Status::new(550, (5, 4, 310), "DNS domain <domain> does not exist"),
     dns_failed: Status::new(450, (4, 4, 312), "DNS query failed [Message=InfoNoRecords]"),
     dns_expired: Status::new(
         550,
         (5, 4, 312),
         "Message expired, DNS query failed(InfoNoRecords)",
     ),
-    tls_failed: Status::new(450, (4, 4, 317), "Cannot connect to remote server"),
+    tls_failed: Status::new(
+        450,
+        (4, 4, 317),
+        "Cannot connect to remote server [Message=<what>]",
+    ),
     tls_expired: Status::new(
         550,
         (5, 4, 317),
@@ -428,7 +449,7 @@ pub static EXCHANGE_ONLINE: Profile = Profile {
     session_refused: Some(Status::new(
         450,
         (4, 4, 317),
-        "Cannot connect to remote server",
+        "Cannot connect to remote server [Message=<what>]",
     )),
     no_connection: Status::new(
         450,
@@ -474,7 +495,7 @@ pub static INTERNET: Profile = Profile {
     domain_not_found: Status::new(550, (5, 1, 2), "Bad destination system address"),
     dns_failed: Status::new(451, (4, 4, 3), "Directory server failure"),
     dns_expired: Status::new(550, (4, 4, 7), "Delivery time expired"),
-    tls_failed: Status::new(454, (4, 7, 0), "TLS not available"),
+    tls_failed: Status::new(454, (4, 7, 0), "TLS not available, <what>"),
     tls_expired: Status::new(550, (4, 4, 7), "Delivery time expired"),
     session_refused: None,
     no_connection: NO_CONNECTION,

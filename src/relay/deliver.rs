@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::duplicates::{Entry, Mark};
 use super::health::Part;
 use super::maildir::{self, names_aside, write_aside};
-use super::message::vouch;
+use super::message::{name_anew, vouch};
 use super::progress;
 use super::queue::Delivery;
 use super::shared::Shared;
@@ -26,9 +26,11 @@ pub(super) async fn deliver(shared: &Arc<Shared>, delivery: Delivery, id: Option
     }
     let recipient = delivery.recipients[0].clone();
     let folder = maildir::folder(&shared.mail_directory, &shared.this().name, &recipient);
-    let mark = Mark::of(&delivery.pending.message.headers);
+    let headers = headers(&delivery);
+    let mark = Mark::of(&headers);
+    let text = text(headers, &delivery);
     let Some(entry) = id.zip(mark) else {
-        let written = write_aside(folder.clone(), shared.unique(), text(&delivery)).await;
+        let written = write_aside(folder.clone(), shared.unique(), text).await;
         return conclude(shared, delivery, id, &folder, written);
     };
     let _turn = shared.duplicates.turn(entry.1).await;
@@ -37,7 +39,7 @@ pub(super) async fn deliver(shared: &Arc<Shared>, delivery: Delivery, id: Option
     }
     let now = clock::now();
     let name = entry.1.name(&shared.unique(), now);
-    let written = write_aside(folder.clone(), name, text(&delivery)).await;
+    let written = write_aside(folder.clone(), name, text).await;
     match written {
         Ok(()) => shared.duplicates.delivered(entry, now),
         // It may be there all the same.
@@ -101,12 +103,17 @@ fn conclude(
     progress::delivered(shared, &delivery.pending, recipient);
 }
 
-/// The message as the mailbox keeps it, with the reverse-path on top (RFC 5321 §4.4).
-fn text(delivery: &Delivery) -> Vec<u8> {
-    let message = &delivery.pending.message;
-    let mut headers = message.headers.clone();
+/// The header section as the mailbox keeps it.
+fn headers(delivery: &Delivery) -> HeaderSection {
+    let mut headers = delivery.pending.message.headers.clone();
     headers.remove_prefix(CROSS_PREMISES_PREFIX);
     vouch(&mut headers, &delivery.copy.transfer);
+    name_anew(&mut headers, &delivery.copy);
+    headers
+}
+
+/// The message as the mailbox keeps it, with the reverse-path on top (RFC 5321 §4.4).
+fn text(mut headers: HeaderSection, delivery: &Delivery) -> Vec<u8> {
     let reverse_path = match &delivery.copy.transfer.reverse_path {
         ReversePath::Null => "<>".to_owned(),
         ReversePath::Mailbox(sender) => format!("<{sender}>"),
@@ -114,7 +121,7 @@ fn text(delivery: &Delivery) -> Vec<u8> {
     headers.prepend("Delivered-To", &delivery.recipients[0].to_string());
     headers.prepend("Return-Path", &reverse_path);
     let mut text = headers.to_bytes().to_vec();
-    text.extend_from_slice(&message.body);
+    text.extend_from_slice(&delivery.pending.message.body);
     text
 }
 

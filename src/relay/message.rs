@@ -11,7 +11,7 @@ use crate::mail::{
     Mailbox, MessageKind, ORGANIZATION_PREFIX, received_by,
 };
 use crate::model::{OrganizationId, Topology};
-use crate::route::{MailItem, Properties, Trace, Transfer};
+use crate::route::{Copy, MailItem, Properties, Trace, Transfer};
 
 const AUTH_AS: &str = "X-MS-Exchange-Organization-AuthAs";
 const AUTH_SOURCE: &str = "X-MS-Exchange-Organization-AuthSource";
@@ -294,6 +294,17 @@ pub(super) fn vouch(headers: &mut HeaderSection, transfer: &Transfer) {
     let vouched = transfer.organization.or(transfer.cross_premises);
     if let Some(auth_as) = vouched.filter(|_| headers.get(AUTH_AS).is_some()) {
         headers.set(AUTH_AS, &auth_as.to_string());
+    }
+}
+
+/// Gives what a user's rule sends as a message of its own an identification of its own (RFC 5322 §3.6.4).
+pub(super) fn name_anew(headers: &mut HeaderSection, copy: &Copy) {
+    let author = copy.transfer.reverse_path.mailbox();
+    let first = headers.get("Message-ID");
+    if let (Some(author), Some(first)) = (author.filter(|_| copy.sent_anew), first) {
+        let author = author.to_string().replace('@', ".");
+        let first = first.trim().trim_start_matches('<').to_owned();
+        headers.set("Message-ID", &format!("<forwarded.{author}.{first}"));
     }
 }
 

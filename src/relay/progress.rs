@@ -5,7 +5,6 @@
 //! order of its writes: after a crash a recipient that failed is reported (twice, where the crash came
 //! between the two writes), and not tried again.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
@@ -77,11 +76,9 @@ fn outcome(
     trouble: &Trouble,
     age: SignedDuration,
 ) -> Outcome {
-    let none = BTreeSet::new();
     let connector = delivery.copy.next_hop.connector();
-    let policies = connector.map_or(&none, |id| {
-        &shared.topology.send_connector(id).error_policies
-    });
+    let connector = connector.map(|id| shared.topology.send_connector(id));
+    let policies = route::policies_at(connector, shared.server);
     route::outcome(shared.this(), policies, &trouble.happened, age)
 }
 

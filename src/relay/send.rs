@@ -12,7 +12,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
-use super::message::Message;
+use super::message::{Message, name_anew};
 use super::progress::{delivered, put_off, put_off_each};
 use super::queue::{Delivery, Queue};
 use super::record::Endpoint;
@@ -21,7 +21,7 @@ use super::shared::{Recognition, Shared};
 use super::tracking::{Flagged, NO_CONNECTOR, Noted};
 use super::trouble::{Trouble, not_connected};
 use crate::dns::{NoHost, Target, Targets};
-use crate::mail::{Mailbox, NamePattern, ReversePath, Status};
+use crate::mail::{Domain, Mailbox, NamePattern, ReversePath, Status};
 use crate::model::{Certificate, ServerId, Settings, SmartHost};
 use crate::net::{self, Connected, Identity, PeerCertificate};
 use crate::route::{self, Connection, Copy, Event, Happened, NextHop, Peer, Presented, Subject};
@@ -161,7 +161,7 @@ async fn find(shared: &Shared, copy: &Copy) -> Result<Vec<Reached>, Happened> {
             let began = Instant::now();
             let targets = resolver(shared, copy).targets(domain).await;
             count_lookup(shared, "MX", &targets, began);
-            hosts(shared, targets, false, *port)
+            hosts(shared, targets, (domain, false), *port)
         }
         NextHop::SmartHosts { hosts, port, .. } => smart_hosts(shared, copy, hosts, *port).await,
         NextHop::Mailbox(_) | NextHop::NoDatabase | NextHop::Unreachable => {
@@ -213,7 +213,7 @@ fn count_lookup(shared: &Shared, kind: &str, targets: &Targets, began: Instant) 
 fn hosts(
     shared: &Shared,
     targets: Targets,
-    smart_host: bool,
+    (name, smart_host): (&Domain, bool),
     port: u16,
 ) -> Result<Vec<Reached>, Happened> {
     let world = |address: &IpAddr| shared.addresses.world(*address);
@@ -224,7 +224,10 @@ fn hosts(
     };
     let hosts = targets.usable(own, smart_host).map_err(|why| match why {
         NoHost::BestIsSelf => Happened::BestMxIsSelf,
-        NoHost::NameError => Happened::DomainNotFound { smart_host },
+        NoHost::NameError => Happened::DomainNotFound {
+            name: name.clone(),
+            smart_host,
+        },
         NoHost::NoAnswer(_) | NoHost::Unknown(_) => Happened::NoAnswer,
         NoHost::NullMx => Happened::NullMx,
     })?;
@@ -283,7 +286,7 @@ async fn smart_hosts(
                 let began = Instant::now();
                 let targets = resolver(shared, copy).targets(name).await;
                 count_lookup(shared, "A", &targets, began);
-                match hosts(shared, targets, true, port) {
+                match hosts(shared, targets, (name, true), port) {
                     Ok(mut found) => reached.append(&mut found),
                     Err(happened) => why = happened,
                 }
@@ -573,7 +576,8 @@ impl Session {
         let peer = self.log_on(shared, copy).unwrap_or(Peer::Anonymous);
         let transfer = copy.transfer_to(peer);
         let by_connector = copy.next_hop.connector().is_some();
-        let headers = message.outgoing(&transfer, &shared.this().name, by_connector);
+        let mut headers = message.outgoing(&transfer, &shared.this().name, by_connector);
+        name_anew(&mut headers, copy);
         Outgoing {
             reverse_path: transfer.reverse_path,
             headers: headers.to_bytes(),

@@ -90,7 +90,12 @@ fn by_way_of_premises(
         into.failures.extend(resolution.failures);
         return true;
     }
+    // Rules ask who the recipient is, as everywhere.
     let step = Step::new(Event::Resolve, recipient).because(Reason::Centralized);
+    let step = match resolve::holders(topology, item, recipient).as_slice() {
+        [id] => step.chosen(Subject::Recipient(*id)),
+        _ => step,
+    };
     let resolved = Resolved {
         recipient: recipient.clone(),
         envelope_recipient: recipient.clone(),
@@ -205,9 +210,9 @@ fn route(
         Place::Foreign(ref address, id) => {
             to_foreign(topology, server, item, recipient, (address, id), steps)
         }
-        Place::ExpansionServer(expands, _) => Ok(to_expansion_server(
-            topology, server, item, recipient, expands,
-        )),
+        Place::ExpansionServer(expands, _) => {
+            to_expansion_server(topology, server, item, recipient, expands, steps)
+        }
         Place::NoDatabase(_) => {
             steps.push(Step::new(Event::Defer, &recipient).because(Reason::NoDatabase));
             let hop = NextHop::NoDatabase;
@@ -293,19 +298,20 @@ fn to_expansion_server(
     item: &MailItem,
     recipient: Mailbox,
     expands: ServerId,
-) -> Copy {
-    let step = Step::new(Event::Send, &recipient)
+    steps: &mut Vec<Step>,
+) -> Result<Copy, Failure> {
+    let choice = Step::new(Event::Send, &recipient)
         .chosen(Subject::Server(expands))
         .because(Reason::ExpansionServer);
-    let next_hop = NextHop::Servers {
-        servers: vec![expands],
-        port: port_between(topology, expands),
-        connector: None,
-    };
-    let mut copy = inside(topology, server, item, recipient, next_hop);
-    copy.transfer.resolved = false;
-    copy.steps.push(step);
-    copy
+    match towards(topology, server, &[expands], item.limited_size()) {
+        Ok(way) => {
+            let next_hop = on_the_way(topology, way, None, choice, steps);
+            let mut copy = inside(topology, server, item, recipient, next_hop);
+            copy.transfer.resolved = false;
+            Ok(copy)
+        }
+        Err(reason) => Err(too_large(recipient, choice, reason)),
+    }
 }
 
 /// What resolution changed about a copy: who gets its reports, the recipient's first address, and at
@@ -323,6 +329,7 @@ fn change(
         transfer.reverse_path = reverse_path;
     }
     if let Some(auth_as) = changes.auth_as {
+        copy.sent_anew = true;
         transfer.organization = Some(auth_as);
         transfer.cross_premises = transfer.cross_premises.map(|_| auth_as);
     }
@@ -371,7 +378,7 @@ fn to_mailbox(
     let choice = Step::new(Event::Send, &recipient)
         .chosen(Subject::Server(holder))
         .because(Reason::MailboxElsewhere);
-    match towards(topology, server, &[holder], item.size) {
+    match towards(topology, server, &[holder], item.limited_size()) {
         Ok(way) => {
             let next_hop = on_the_way(topology, way, None, choice, steps);
             Ok(inside(topology, server, item, recipient, next_hop))
@@ -447,9 +454,7 @@ fn elsewhere(
             by_connector(topology, server, item, recipient, id, choice, steps)
         }
         Err(NoWinner::TooLarge) => {
-            let step = step(Event::Fail)
-                .because(Reason::NoConnector)
-                .rejected(rejected);
+            let step = step(Event::Fail).because(because).rejected(rejected);
             Err(Failure {
                 steps: vec![step],
                 ..Failure::new(recipient, replies::TOO_LARGE.clone())
@@ -513,7 +518,7 @@ fn to_foreign(
         winner,
         because,
         rejected,
-    } = select::select_foreign(topology, server, address, item.size);
+    } = select::select_foreign(topology, server, address, item.limited_size());
     let choice = Step::new(Event::SendExternal, &recipient).rejected(rejected);
     let status = match winner {
         Ok(id) => {
@@ -586,7 +591,7 @@ fn by_connector(
         }
         .because(why);
         // Choice: a connector without a live source keeps its mail; no other takes its place.
-        return match towards(topology, server, &connector.sources, item.size) {
+        return match towards(topology, server, &connector.sources, item.limited_size()) {
             Ok(way) => {
                 let next_hop = on_the_way(topology, way, Some(id), choice, steps);
                 Ok(inside(topology, server, item, recipient, next_hop))
@@ -702,6 +707,7 @@ fn inside(
         exchange_authenticated: true,
         envelope_recipient: recipient,
         expanded_from: None,
+        sent_anew: false,
         steps: Vec::new(),
     }
 }
@@ -749,6 +755,7 @@ fn outside(
         exchange_authenticated: false,
         envelope_recipient: recipient,
         expanded_from: None,
+        sent_anew: false,
         steps,
     }
 }

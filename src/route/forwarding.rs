@@ -193,14 +193,20 @@ impl Resolver<'_> {
         way.changes.redirected_by.push(primary.clone());
         // Choice: what has the null reverse-path keeps it (RFC 5321 §4.5.5). A report that a rule made a
         // message of would be reported again where it fails, for ever.
-        if !rule.redirects && self.item.reverse_path != ReversePath::Null {
-            // A new message, from the owner of the mailbox.
+        if rule.redirects || self.item.reverse_path == ReversePath::Null {
+            self.forward_automatically(id, &rule.target, way);
+        } else {
+            // A new message, from the owner of the mailbox: who has the first one gets it all the same.
+            // Choice: further rules make no more of it for those who have it, so that what users send
+            // each other by rules stays as many messages as they are.
+            let met = (count == 0).then(|| std::mem::take(&mut self.seen));
             way.changes.reverse_path = Some(ReversePath::Mailbox(primary));
             way.changes.auth_as = Some(AuthAs::Internal);
             way.changes.notify_never = false;
             way.original = None;
+            self.forward_automatically(id, &rule.target, way);
+            self.seen = met.unwrap_or_else(|| std::mem::take(&mut self.seen));
         }
-        self.forward_automatically(id, &rule.target, way);
     }
 
     fn forward_automatically(&mut self, id: RecipientId, target: &Mailbox, mut way: Way) {

@@ -188,6 +188,14 @@ impl MailItem {
         different.len().max(self.properties.envelope.unwrap_or(0))
     }
 
+    /// The size that limits are held against: the smaller of what it was when it came into the
+    /// organization and what it is (Exchange Server, "Message size and recipient limits").
+    #[must_use]
+    pub fn limited_size(&self) -> ByteSize {
+        let original = self.properties.original_size;
+        original.map_or(self.size, |original| original.min(self.size))
+    }
+
     /// Whether it came from a server of the organization, whose headers are its own.
     #[must_use]
     pub fn is_from_inside(&self) -> bool {
@@ -315,6 +323,9 @@ pub struct Copy {
     pub envelope_recipient: Mailbox,
     /// The group it was expanded from.
     pub expanded_from: Option<RecipientId>,
+    /// Whether it is a message of its own, which a user's rule made of the one that came: its mailboxes may
+    /// have that one already.
+    pub sent_anew: bool,
     /// What was decided about this copy and no other.
     pub steps: Vec<Step>,
 }

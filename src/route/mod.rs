@@ -59,7 +59,9 @@ pub use item::{
     Looped, MailItem, NextHop, Peer, Presented, Properties, Refusal, Suppressed, TlsDemand, Trace,
     Transfer, Verdict, Vouched,
 };
-pub use outcome::{DELAY_NOTIFICATION, DELAYED, Happened, Outcome, outcome, retry_after};
+pub use outcome::{
+    DELAY_NOTIFICATION, DELAYED, Happened, Outcome, outcome, policies_at, retry_after,
+};
 pub use report::{default_domain, report, reporter, reports_to};
 pub use select::{NoWinner, Selection, covers, select};
 pub use sender::may_send_as;

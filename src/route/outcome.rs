@@ -25,8 +25,8 @@ use std::collections::BTreeSet;
 
 use jiff::SignedDuration;
 
-use crate::mail::Status;
-use crate::model::{ErrorPolicy, Profile, Server, replies};
+use crate::mail::{Domain, Status};
+use crate::model::{ErrorPolicy, Profile, SendConnector, Server, ServerId, replies};
 
 /// How long a recipient waits before its sender is told: `DelayNotificationTimeout`.
 pub const DELAY_NOTIFICATION: SignedDuration = SignedDuration::from_hours(4);
@@ -43,6 +43,8 @@ pub enum Happened {
     CertificateMissing,
     /// The recipient domain, or the next hop's name, does not exist.
     DomainNotFound {
+        /// The name.
+        name: Domain,
         /// Whether it is the name of a smart host: that is the administrator's, and can be mended.
         smart_host: bool,
     },
@@ -82,6 +84,15 @@ pub enum Outcome {
     },
     /// Failed for good.
     Fail(Status),
+}
+
+/// The error policies that hold for what a server sends by a connector: a source's are the connector's, and
+/// what brings a message to a source is the organization's own transport, which has none.
+#[must_use]
+pub fn policies_at(connector: Option<&SendConnector>, server: ServerId) -> &BTreeSet<ErrorPolicy> {
+    static NONE: BTreeSet<ErrorPolicy> = BTreeSet::new();
+    let source = connector.filter(|connector| connector.sources.contains(&server));
+    source.map_or(&NONE, |connector| &connector.error_policies)
 }
 
 /// Decides, for a message of this age that a connector of this server with these error policies was to
@@ -147,17 +158,17 @@ fn plainly(profile: &Profile, happened: &Happened) -> Outcome {
         Happened::NullMx => Outcome::Fail(replies::NULL_MX.clone()),
         // Choice: a smart host whose name does not exist never fails the message at once, because replies
         // of real queues say 4.4.312 of it, though the article lists such a name under 5.4.310 too.
-        Happened::DomainNotFound { smart_host: false } => {
-            Outcome::Fail(profile.domain_not_found.clone())
+        Happened::DomainNotFound {
+            name,
+            smart_host: false,
+        } => Outcome::Fail(profile.no_domain(name)),
+        Happened::DomainNotFound {
+            smart_host: true, ..
         }
-        Happened::DomainNotFound { smart_host: true } | Happened::NoAnswer => {
-            defer(&profile.dns_failed, &profile.dns_expired)
-        }
+        | Happened::NoAnswer => defer(&profile.dns_failed, &profile.dns_expired),
         Happened::CertificateMissing => defer(&replies::CERTIFICATE_MISSING, &profile.tls_expired),
         Happened::Tls(what) => {
-            let status = profile
-                .tls_failed
-                .with_text(format!("{}, {what}", profile.tls_failed.text));
+            let status = Profile::saying(&profile.tls_failed, what);
             defer(&status, &profile.tls_expired)
         }
         Happened::NoConnection => defer(&profile.no_connection, &profile.connection_expired),
@@ -165,18 +176,29 @@ fn plainly(profile: &Profile, happened: &Happened) -> Outcome {
             defer(&replies::EXCHANGE_AUTHENTICATION, &profile.expired)
         }
         Happened::StorageFailed => defer(&replies::NO_RESOURCES, &profile.expired),
-        Happened::Greeting(said) if said.is_transient() => match &profile.session_refused {
-            Some(status) => {
-                let text = format!("{} [Message={said}]", status.text);
-                defer(&status.with_text(text), &profile.tls_expired)
-            }
-            None => defer(said, &profile.expired),
-        },
+        Happened::Greeting(said) if said.is_transient() => refused_session(profile, said),
+        Happened::Reply(said)
+            if said.is_transient() && said.enhanced == replies::MUST_STARTTLS.enhanced =>
+        {
+            refused_session(profile, said)
+        }
         Happened::Greeting(said) => Outcome::Fail(said.clone()),
         Happened::Unreachable => defer(&replies::UNREACHABLE, &profile.expired),
         Happened::Reply(status) if status.is_success() => Outcome::Delivered,
         Happened::Reply(status) if status.is_transient() => defer(status, &profile.expired),
         Happened::Reply(status) => Outcome::Fail(status.clone()),
+    }
+}
+
+/// A next hop that takes no message for now: it refuses the session, or demands the TLS that it does not
+/// offer (Exchange Online, "Email non-delivery reports and SMTP errors in Exchange Online", 4.4.317).
+fn refused_session(profile: &Profile, said: &Status) -> Outcome {
+    match &profile.session_refused {
+        Some(status) => {
+            let status = Profile::saying(status, &said.to_string());
+            defer(&status, &profile.tls_expired)
+        }
+        None => defer(said, &profile.expired),
     }
 }
 
@@ -216,6 +238,50 @@ mod tests {
             ServerRole::Mailbox,
             profile,
         )
+    }
+
+    fn not_found(smart_host: bool) -> Happened {
+        Happened::DomainNotFound {
+            name: "nowhere.example".parse().expect("a domain"),
+            smart_host,
+        }
+    }
+
+    /// Exchange Online, "Email non-delivery reports and SMTP errors in Exchange Online": 5.4.310 and
+    /// 4.4.317, with what they name.
+    #[test]
+    fn the_cloud_names_the_domain_and_quotes_who_demands_tls() {
+        let said = |happened: &Happened| {
+            let server = server(&EXCHANGE_ONLINE);
+            match outcome(&server, &BTreeSet::new(), happened, SignedDuration::ZERO) {
+                Outcome::Delivered => "delivered".to_owned(),
+                Outcome::Defer {
+                    status,
+                    final_status,
+                } => format!("{status} / {}", final_status.enhanced),
+                Outcome::Fail(status) => status.to_string(),
+            }
+        };
+        assert_eq!(
+            said(&not_found(false)),
+            "550 5.4.310 DNS domain nowhere.example does not exist"
+        );
+        assert_eq!(
+            said(&Happened::Reply(replies::MUST_STARTTLS.clone())),
+            "450 4.4.317 Cannot connect to remote server [Message=451 5.7.3 STARTTLS is required to send mail] / 5.4.317"
+        );
+        assert_eq!(
+            said(&Happened::Tls("UntrustedRoot".to_owned())),
+            "450 4.4.317 Cannot connect to remote server [Message=UntrustedRoot] / 5.4.317"
+        );
+        assert_eq!(
+            say(
+                &EXCHANGE_SERVER,
+                &Happened::Reply(replies::MUST_STARTTLS.clone()),
+                0
+            ),
+            "defer 5.7.3 then 4.4.7"
+        );
     }
 
     #[test]
@@ -259,8 +325,7 @@ mod tests {
     /// Exchange Server, "DSNs and NDRs in Exchange Server": 5.4.4 concerns the recipient domain only.
     #[test]
     fn only_a_recipient_domain_that_does_not_exist_fails_at_once() {
-        let domain = Happened::DomainNotFound { smart_host: false };
-        let smart_host = Happened::DomainNotFound { smart_host: true };
+        let (domain, smart_host) = (not_found(false), not_found(true));
         assert_eq!(say(&EXCHANGE_SERVER, &domain, 0), "fail 5.4.4");
         assert_eq!(
             say(&EXCHANGE_SERVER, &smart_host, 0),
@@ -287,7 +352,7 @@ mod tests {
     fn error_policies_turn_permanent_into_transient_and_back() {
         use ErrorPolicy::{DowngradeCustomFailures, DowngradeDnsFailures, UpgradeCustomFailures};
         let say = |policy, happened: &Happened| words(&EXCHANGE_SERVER, &[policy], happened, 0);
-        let gone = Happened::DomainNotFound { smart_host: false };
+        let gone = not_found(false);
         assert_eq!(say(DowngradeDnsFailures, &gone), "defer 4.4.0 then 4.4.7");
         assert_eq!(say(DowngradeCustomFailures, &gone), "fail 5.4.4");
         let no = Happened::Reply(Status::new(550, (5, 7, 1), "no"));

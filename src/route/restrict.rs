@@ -7,7 +7,7 @@ use std::collections::HashSet;
 use super::item::Arrival;
 use super::resolve::{Resolver, Way, mailbox_place};
 use super::step::{Event, Reason, Step, Subject};
-use crate::mail::{AuthAs, ByteSize, Limit, Mailbox, Status};
+use crate::mail::{AuthAs, Limit, Mailbox, Status};
 use crate::model::{
     MailUserFlavour, Member, Moderation, Recipient, RecipientId, RecipientKind, SizesBind, replies,
 };
@@ -134,19 +134,13 @@ impl Resolver<'_> {
         self.item.auth_as == AuthAs::Internal && self.item.reverse_path.mailbox().is_none_or(own)
     }
 
-    /// The size that limits are held against: the smaller of what it was and what it is.
-    fn size(&self) -> ByteSize {
-        let original = self.item.properties.original_size;
-        original.map_or(self.item.size, |original| original.min(self.item.size))
-    }
-
     fn above(
         &self,
         limit: Limit,
         setting: &'static str,
         status: &Status,
     ) -> Option<(Status, Reason)> {
-        let size = self.size();
+        let size = self.item.limited_size();
         let reason = Reason::TooLarge {
             size,
             limit,

@@ -97,7 +97,13 @@ pub(super) fn select_for(
     } else {
         Past::Fresh
     };
-    select_among(topology, server, Target::Domain(domain), item.size, past)
+    select_among(
+        topology,
+        server,
+        Target::Domain(domain),
+        item.limited_size(),
+        past,
+    )
 }
 
 /// Chooses the connector for an address that is not of type SMTP.
@@ -194,7 +200,7 @@ fn select_among(
         Some(Candidate { id, space, .. }) => {
             (Ok(id), Reason::AddressSpace(space.pattern.to_string()))
         }
-        None if too_small => (Err(NoWinner::TooLarge), Reason::NoConnector),
+        None if too_small => (Err(NoWinner::TooLarge), Reason::ConnectorsTooSmall),
         None => (Err(NoWinner::Uncovered), Reason::NoConnector),
     };
     Selection {
@@ -354,7 +360,7 @@ pub(super) fn select_on_edge(
     domain: &Domain,
 ) -> Selection {
     let organization = topology.server(server).organization;
-    let mut selection = select(topology, server, domain, item.size);
+    let mut selection = select(topology, server, domain, item.limited_size());
     let inside = topology
         .send_connectors_of(organization)
         .iter()
@@ -382,7 +388,13 @@ pub(super) fn select_on_edge(
     if explicit.is_some() {
         selection.because = Reason::EdgeTargetDelivery(domain.clone());
     } else {
-        take_inside(topology, &mut selection, inside, domain, item.size);
+        take_inside(
+            topology,
+            &mut selection,
+            inside,
+            domain,
+            item.limited_size(),
+        );
     }
     selection
 }

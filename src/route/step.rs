@@ -286,6 +286,8 @@ pub enum Reason {
     NoReceiveConnector,
     /// No connector covers the domain.
     NoConnector,
+    /// Every connector that covers the domain is for smaller messages.
+    ConnectorsTooSmall,
     /// The organization has no connectors to choose from.
     WithoutConnectors,
     /// Nothing answers at the address.
@@ -592,6 +594,9 @@ impl fmt::Display for Reason {
                 f.write_str("no enabled Receive connector serves this client")
             }
             Self::NoConnector => f.write_str("no enabled Send connector covers the domain"),
+            Self::ConnectorsTooSmall => {
+                f.write_str("every Send connector that covers the domain is for smaller messages")
+            }
             Self::WithoutConnectors => f.write_str("the MX record decides, for want of connectors"),
             Self::NoConnection(host) => write!(f, "nothing answers at {host}"),
             Self::NotFound => f.write_str("no recipient of this organization has the address"),

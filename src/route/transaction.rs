@@ -92,6 +92,7 @@ impl PartialEq for Common<'_> {
         one.next_hop == two.next_hop
             && one.tls == two.tls
             && one.presented == two.presented
+            && one.sent_anew == two.sent_anew
             && are_alike(&one.transfer, &two.transfer)
     }
 }

@@ -475,7 +475,12 @@ impl ServerSession {
         );
         // RFC 3207 §4: the commands allowed before TLS where it is required.
         if self.config.require_tls && !self.tls && !before_tls {
-            return self.error(texts::NEED_TLS);
+            let sends = matches!(command, Command::Mail(_));
+            return self.error(if sends {
+                texts::NEED_TLS_TO_SEND
+            } else {
+                texts::NEED_TLS
+            });
         }
         match command {
             Command::Auth(mechanism, response) => self.auth(&mechanism, response),

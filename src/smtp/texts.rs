@@ -44,6 +44,8 @@ pub(super) const AUTH_GIVEN: &str = "503 5.5.2 Already authenticated";
 pub(super) const AUTH_IN_TRANSACTION: &str = "503 5.5.2 AUTH is not allowed in a mail transaction";
 
 /// Refusals.
+/// What Exchange 2013 and later say to MAIL, so that a queue waits for TLS instead of giving up.
+pub(super) const NEED_TLS_TO_SEND: &str = "451 5.7.3 STARTTLS is required to send mail";
 pub(super) const NEED_TLS: &str = "530 5.7.0 Must issue a STARTTLS command first";
 pub(super) const UNKNOWN_MECHANISM: &str = "504 5.7.4 Unrecognized authentication type";
 pub(super) const CANCELLED: &str = "501 5.7.0 Authentication cancelled";

@@ -33,6 +33,7 @@ const RULES: &[&[Rule]] = &[
     domains::wildcard::RULES,
     directory::ambiguous::RULES,
     directory::groups::RULES,
+    directory::unknown_members::RULES,
     directory::targets::RULES,
     tenant::relayed::RULES,
     transport::hops::RULES,

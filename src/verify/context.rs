@@ -61,6 +61,14 @@ impl<'a> Context<'a> {
             .collect()
     }
 
+    /// The questions that satisfy a condition, whether a finding explains them or not.
+    pub(super) fn all_where(&self, condition: impl Fn(&Asked) -> bool) -> Vec<usize> {
+        let all = self.survey.asked.iter().enumerate();
+        all.filter(|(_, asked)| condition(asked))
+            .map(|(index, _)| index)
+            .collect()
+    }
+
     /// Whether a flow of ordinary size fails although nobody wants it to, or has a flag that nobody
     /// asked for.
     pub(super) fn is_amiss(&self, asked: &Asked) -> bool {

@@ -12,7 +12,7 @@ use super::place::deciding_place;
 use super::questions::Asked;
 use super::stage::{Rule, Stage};
 use crate::diag::{Diagnostic, Location};
-use crate::flow::{Disposition, FlagKind, Flow, Fork};
+use crate::flow::{Disposition, FlagKind, Flow, Fork, Submission};
 use crate::model::Topology;
 use crate::route::{Event, Reason, Subject};
 
@@ -76,7 +76,8 @@ fn trouble(context: &Context<'_>, asked: &Asked) -> Option<(&'static str, String
         };
         return Some((code, symptom(fork)));
     }
-    if let Some(fork) = flow.forks.iter().find(|f| has(f, FlagKind::WrongTrust)) {
+    let lost = flow.forks.iter().find(|f| has(f, FlagKind::WrongTrust));
+    if let Some(fork) = lost.filter(|_| !is_initial(context, asked)) {
         // One setting is one cause, whomever it concerns.
         let cause = cause::of_lost_trust(context.topology, fork);
         let place = cause.and_then(|cause| cause.place);
@@ -88,6 +89,25 @@ fn trouble(context: &Context<'_>, asked: &Asked) -> Option<(&'static str, String
     // What strays at every size has another cause.
     let by_size = larger.clone().any(astray) && !flow.forks.iter().any(astray);
     by_size.then(|| ("mail-misrouted-by-size", String::new()))
+}
+
+/// Whether a question is about an address in the initial domain of a tenant, of a user whose organization does
+/// not accept that domain.
+///
+/// Choice: that such mail arrives as Anonymous is no finding. The hybrid wizard puts the domain on no
+/// connector, and whoever is reached by it alone (guests, accounts of administrators) has no object on
+/// premises, so every deployment would have one (Exchange hybrid, "Transport routing in Exchange hybrid
+/// deployments").
+fn is_initial(context: &Context<'_>, asked: &Asked) -> bool {
+    let domain = &context.survey.recipients[asked.to].members[0].domain;
+    let Submission::User(server) = context.survey.senders[asked.from].submission else {
+        return false;
+    };
+    let topology = context.topology;
+    let own = topology.server(server).organization;
+    let tenant = domain.as_str().strip_suffix(".onmicrosoft.com");
+    tenant.is_some_and(|tenant| !tenant.contains('.'))
+        && topology.accepted_domain_for(own, domain).is_none()
 }
 
 /// Whether somebody set a policy that says exactly this: a list of senders, or no forwarding to others.

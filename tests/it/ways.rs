@@ -311,6 +311,213 @@ fn recipients_that_lead_to_each_other_are_a_loop_without_a_network() {
     assert_eq!(cycle, ["mike@contoso.com", "julie@contoso.com"]);
 }
 
+/// Exchange Online, "Loop detection in Exchange Online", X-MS-Exchange-Transport-Rules-Loop: a rule that asks
+/// for the recipient holds before the way through the premises, and once more after it.
+#[test]
+fn a_rule_about_a_recipient_runs_on_both_passes() {
+    let place = contoso(
+        &[(
+            "RecipientDomains = [\"contoso.com\"]",
+            "RecipientDomains = [\"*\"]\nRouteAllMessagesViaOnPremises = true",
+        )],
+        r#"
+[[ExchangeOnline.TransportRules]]
+Name = "Copies"
+SentTo = ["julie@contoso.com"]
+BlindCopyTo = ["mike@contoso.com"]
+"#,
+    );
+    let ways = [
+        "mail.fabrikam.com EOP EXO: Delivered Anonymous",
+        "mail.fabrikam.com EOP EXO EX01 EOP EXO: Bounced 5.7.128",
+    ];
+    assert_ways(&place, "ann@fabrikam.com", "julie@contoso.com", &ways);
+}
+
+/// Each way on from a group that is met again is followed to its end, and whoever goes some of the way
+/// fails of the same round.
+#[test]
+fn a_round_with_two_ways_is_seen_on_both() {
+    let members = r#"Members = ["carol@contoso.com", "julie@contoso.com"]"#;
+    let more = r#"Members = ["carol@contoso.com", "one@contoso.com", "two@contoso.com"]
+Subscribers = ["carol@contoso.com", "one@contoso.com", "two@contoso.com"]"#;
+    let sales = r#"RequireSenderAuthenticationEnabled = false
+"#;
+    let place = contoso(
+        &[(&format!("{sales}{members}"), &format!("{sales}{more}"))],
+        r#"
+[[OnPremises.DistributionGroups]]
+PrimarySmtpAddress = "one@contoso.com"
+Members = ["sales@groups.contoso.com"]
+
+[[OnPremises.DistributionGroups]]
+PrimarySmtpAddress = "two@contoso.com"
+Members = ["sales@groups.contoso.com"]
+
+[[OnPremises.AcceptedDomains]]
+DomainName = "two.contoso.com"
+
+[[OnPremises.MailContacts]]
+PrimarySmtpAddress = "two@two.contoso.com"
+ExternalEmailAddress = "two@contoso.com"
+
+[[ExchangeOnline.AcceptedDomains]]
+DomainName = "two.contoso.com"
+DomainType = "InternalRelay"
+
+[[ExchangeOnline.MailContacts]]
+PrimarySmtpAddress = "one@contoso.com"
+ExternalEmailAddress = "one@contoso.com"
+
+[[ExchangeOnline.MailContacts]]
+PrimarySmtpAddress = "two@contoso.com"
+ExternalEmailAddress = "two@two.contoso.com"
+
+[[ExchangeOnline.OutboundConnectors]]
+Name = "The other way"
+ConnectorType = "OnPremises"
+RecipientDomains = ["two.contoso.com"]
+SmartHosts = ["mail.contoso.com"]
+CloudServicesMailEnabled = true
+"#,
+    );
+    let flow = place.flow("julie@contoso.com", "sales@groups.contoso.com");
+    let looped = flow.forks.iter();
+    let looped = looped.filter(|fork| fork.disposition == Disposition::Looped);
+    let looped: Vec<String> = looped.map(|fork| fork.recipient.to_string()).collect();
+    for recipient in ["one@contoso.com", "two@two.contoso.com"] {
+        assert!(looped.iter().any(|own| own == recipient), "{looped:?}");
+    }
+    // Carol's copy is refused with the one that goes round.
+    assert!(looped.iter().any(|own| own == "carol@contoso.com"));
+    for fork in &flow.forks {
+        let last = fork.hops.iter().flat_map(|hop| &hop.steps);
+        let last = last.filter(|step| step.event == hybridmx::route::Event::Receive);
+        let last = last.last().and_then(|step| step.recipient.clone());
+        if fork.disposition == Disposition::Looped {
+            assert_eq!(last.as_ref(), Some(&fork.recipient));
+        }
+    }
+}
+
+/// Exchange Server, "Allow anonymous relay on Exchange servers": what an externally secured connector
+/// takes is internal, on every server after it as on the first.
+#[test]
+fn whom_an_externally_secured_connector_trusts_the_servers_after_it_do() {
+    let place = contoso(
+        &[],
+        r#"
+[[OnPremises.ReceiveConnectors]]
+Server = "EX01"
+Name = "Applications"
+Bindings = ["0.0.0.0:25"]
+RemoteIPRanges = ["198.51.100.25"]
+TransportRole = "FrontendTransport"
+AuthMechanism = ["Tls", "ExternalAuthoritative"]
+PermissionGroups = ["ExchangeServers"]
+"#,
+    );
+    let from: ReversePath = "ann@fabrikam.com".parse().expect("an address");
+    let servers = place.topology.servers();
+    let mut servers = servers.filter(|(_, server)| server.name == "EX01");
+    let (server, _) = servers.next().expect("a server");
+    let submission = origin(&place.topology, &from, Some(server)).expect("a sender");
+    let question = Question {
+        from,
+        to: vec![Mailbox::parse("engineering@groups.contoso.com").expect("an address")],
+        size: ByteSize(10_240),
+        kind: MessageKind::Message,
+        submission,
+    };
+    let flow = walk(&place.topology, &place.zones, &question);
+    assert_eq!(
+        place.way(&flow.forks[0]),
+        "EX01 EOP EXO: Delivered Internal"
+    );
+    assert!(flow.forks[0].flags.is_empty(), "{:?}", flow.forks[0].flags);
+}
+
+/// Exchange PowerShell, "New-InboxRule", ForwardTo and RedirectTo: what is forwarded is a message of its own,
+/// which a mailbox takes besides the first; what is redirected is the first once more.
+#[test]
+fn who_has_a_message_gets_it_forwarded_all_the_same() {
+    let ways = |rule: &str| {
+        let david = "PrimarySmtpAddress = \"david@contoso.com\"\nServerName";
+        let ruled = format!("InboxRules = [{{ {rule} = \"carol@contoso.com\" }}]\n{david}");
+        let place = contoso(&[(david, &ruled)], "");
+        let mut question = place
+            .flow("julie@contoso.com", "david@contoso.com")
+            .question;
+        question
+            .to
+            .push(Mailbox::parse("carol@contoso.com").expect("an address"));
+        let flow = walk(&place.topology, &place.zones, &question);
+        let ways = flow.forks.iter().map(|fork| place.way(fork));
+        ways.collect::<Vec<_>>()
+    };
+    let first = "EXO EX01: Delivered Internal";
+    let beside = "EXO EX01 EX02: Delivered Internal";
+    assert_eq!(ways("ForwardTo"), [first, beside, beside]);
+    assert_eq!(ways("RedirectTo"), [first, beside, "EXO EX01: Suppressed"]);
+}
+
+/// Exchange PowerShell, "Set-SendConnector", `ErrorPolicies`: they are about what the connector sends, not
+/// about the way to its source.
+#[test]
+fn error_policies_do_not_reach_the_way_to_the_source() {
+    let internet = "Name = \"Internet\"\n";
+    let strict = format!("{internet}ErrorPolicies = [\"UpgradeCustomFailures\"]\n");
+    let place = contoso(
+        &[(internet, &strict)],
+        r#"
+[[OnPremises.ReceiveConnectors]]
+Server = "EX01"
+Name = "Default EX01"
+Enabled = false
+"#,
+    );
+    let waits = "EX02: Deferred 4.3.2";
+    assert_ways(
+        &place,
+        "carol@contoso.com",
+        "pat@tailspintoys.com",
+        &[waits],
+    );
+}
+
+/// RFC 5321 §4.5.3.1.10; a client has no queue.
+#[test]
+fn a_client_is_told_of_one_recipient_too_many() {
+    let connector = "Name = \"Default Frontend EX01\"\n";
+    let place = contoso(
+        &[(
+            connector,
+            &format!("{connector}MaxRecipientsPerMessage = 1\n"),
+        )],
+        "",
+    );
+    let servers = place.topology.servers();
+    let mut servers = servers.filter(|(_, server)| server.name == "EX01");
+    let (server, _) = servers.next().expect("a server");
+    let to = ["david@contoso.com", "carol@contoso.com"];
+    let question = Question {
+        from: "ann@fabrikam.com".parse().expect("an address"),
+        to: to
+            .map(|to| Mailbox::parse(to).expect("an address"))
+            .to_vec(),
+        size: ByteSize(10_240),
+        kind: MessageKind::Message,
+        submission: hybridmx::flow::Submission::Anonymous {
+            server,
+            address: None,
+        },
+    };
+    let flow = walk(&place.topology, &place.zones, &question);
+    let mut ways: Vec<String> = flow.forks.iter().map(|fork| place.way(fork)).collect();
+    ways.sort();
+    assert_eq!(ways, ["EX01: Delivered Anonymous", "EX01: Rejected 4.5.3"]);
+}
+
 /// Exchange Server, "DSNs and NDRs in Exchange Server", 5.3.5.
 #[test]
 fn a_next_hop_with_the_own_name_is_misconfigured() {

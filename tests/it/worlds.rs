@@ -461,6 +461,47 @@ fn dns_follows_from_the_tenants_domains() {
 }
 
 #[test]
+fn a_host_that_an_mx_record_names_for_a_tenants_domain_is_the_services() {
+    let text = format!(
+        r#"{SMALL}
+[[ExchangeOnline.AcceptedDomains]]
+Name = "c"
+DomainName = "my-big-contoso.com"
+[[Dns.Zones]]
+Name = "contoso.com"
+Records = """
+@ MX 0 contoso-com.p-v1.mx.microsoft.
+"""
+[[Dns.Zones]]
+Name = "my-big-contoso.com"
+Records = """
+@ MX 0 mybigcontoso-com0x.mail.protection.outlook.com.
+"""
+[[Dns.Zones]]
+Name = "fabrikam.com"
+Records = """
+@ MX 0 fabrikam-com.p-v1.mx.microsoft.
+"""
+"#
+    );
+    let world = world(config::read("w.toml", &text, now()));
+    let a = |name: &str| match world
+        .zones
+        .query(View::Public, &domain(name), RecordType::A)
+    {
+        Answer::Records(records) => format!("{:?}", records[0].data),
+        Answer::Failed(failure) => format!("{failure:?}"),
+    };
+    let front_end = a("eop.mail.protection.outlook.com");
+    assert_eq!(a("contoso-com.p-v1.mx.microsoft"), front_end);
+    assert_eq!(
+        a("mybigcontoso-com0x.mail.protection.outlook.com"),
+        front_end
+    );
+    assert_eq!(a("fabrikam-com.p-v1.mx.microsoft"), "NameError");
+}
+
+#[test]
 fn what_is_written_goes_before_what_is_implied() {
     let text = format!(
         "{SMALL}

@@ -75,7 +75,10 @@ impl Carrier<'_> {
         if let Some(loser) = hybrid.iter().find(|id| self.is_covered_by(**id)) {
             return Some(self.passed_over(code, message, wrong, *loser));
         }
-        let Some(connector) = hybrid.first().map(|id| self.topology.send_connector(*id)) else {
+        // One that is switched off, which is another finding, can be mended as well.
+        let enabled = hybrid.first().map(|id| self.topology.send_connector(*id));
+        let made = || self.pair.wizard_connectors(self.topology).next();
+        let Some(connector) = enabled.or_else(made) else {
             return Some((self.no_hybrid_connector(code, message), Vec::new()));
         };
         let place = connector.settings.at("AddressSpaces").cloned();
@@ -120,6 +123,17 @@ impl Carrier<'_> {
         let (topology, own) = (self.topology, self.pair.on_premises);
         let mut spaces = topology.send_connector(id).address_spaces.iter();
         spaces.any(|space| route::covers(topology, own, &space.pattern, self.domain))
+    }
+
+    /// Whether a hybrid connector for the domain is switched off.
+    pub(in crate::verify) fn is_switched_off(&self) -> bool {
+        let (topology, own) = (self.topology, self.pair.on_premises);
+        let covers = |connector: &SendConnector| {
+            let mut spaces = connector.address_spaces.iter();
+            spaces.any(|space| route::covers(topology, own, &space.pattern, self.domain))
+        };
+        let mut wizard = self.pair.wizard_connectors(topology);
+        wizard.any(|connector| !connector.enabled && covers(connector))
     }
 
     /// There is no hybrid connector that the domain could be added to.
@@ -206,6 +220,8 @@ impl Carrier<'_> {
             .selections()
             .into_iter()
             .filter_map(|selection| selection.winner.ok())
+            // What leaves by another connector is to leave by a hybrid one first.
+            .filter(|id| self.pair.carriers(topology).contains(id))
             .find(|id| topology.send_connector(*id).sources.iter().any(is_edge));
         let connector = topology.send_connector(winner?);
         let edge = connector.sources.iter().copied().find(is_edge)?;

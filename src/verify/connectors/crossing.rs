@@ -6,12 +6,12 @@ use std::net::IpAddr;
 
 use crate::dns::{self, Failure, Targets, View, Zones};
 use crate::flow::{Disposition, FlagKind, Fork};
-use crate::mail::{ByteSize, Domain, NamePattern};
+use crate::mail::{ByteSize, Domain, Mailbox, NamePattern};
 use crate::model::{
-    DomainPattern, ReceiveConnector, ReceiveConnectorId, Routing, SendConnector, SendConnectorId,
-    ServerId, SmartHost, Topology,
+    DomainPattern, OrganizationId, ReceiveConnector, ReceiveConnectorId, Routing, SendConnector,
+    SendConnectorId, ServerId, SmartHost, Topology,
 };
-use crate::route::{self, Connection, Peer, Subject};
+use crate::route::{self, Connection, Peer, Step, Subject};
 use crate::verify::context::Context;
 use crate::verify::hybrid::{self, Pair};
 use crate::verify::questions::Asked;
@@ -239,6 +239,31 @@ impl Crossing<'_> {
             || fork.flags.iter().any(flagged)
             || (fork.disposition == Disposition::LeftWorld && own())
     }
+}
+
+/// The addresses that a copy is for where it leaves an organization: what a mailbox or a group beyond makes
+/// of it is another matter.
+pub(in crate::verify) fn left_for<'a>(
+    topology: &'a Topology,
+    organization: OrganizationId,
+    fork: &'a Fork,
+) -> impl Iterator<Item = &'a Mailbox> {
+    let owner = move |at: usize| topology.server(fork.hops[at].server).organization;
+    let crossings = 1..fork.hops.len();
+    let crossings =
+        crossings.filter(move |at| owner(at - 1) == organization && owner(*at) != organization);
+    crossings.filter_map(|at| {
+        let before = fork.hops[..at].iter().rev();
+        let mut steps = before.flat_map(|hop| hop.steps.iter().rev());
+        steps.find_map(|step| step.recipient.as_ref())
+    })
+}
+
+/// Whether a step chooses by what a copy goes on, or finds nothing that it could choose.
+pub(in crate::verify) fn seeks_way_out(step: &Step) -> bool {
+    let is_way = |subject: &Subject| matches!(subject, Subject::SendConnector(_) | Subject::Mx(_));
+    let mut lost = step.rejected.iter();
+    step.chosen.as_ref().is_some_and(is_way) || lost.any(|lost| is_way(&lost.candidate))
 }
 
 /// Whether a copy was sent by a connector, or was to be.

@@ -7,11 +7,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::SignedDuration;
 
 use super::carrier::{self, Carrier};
+use super::crossing::{left_for, seeks_way_out};
 use crate::diag::{Diagnostic, Location};
 use crate::flow::{FlagKind, Flow, Fork, Hop, Submission};
 use crate::mail::{Domain, EnhancedStatus};
 use crate::model::{
-    Certificate, OrganizationId, ReceiveConnectorId, SendConnector, ServerId, Settings, Topology,
+    Certificate, DomainPattern, OrganizationId, ReceiveConnectorId, SendConnector, ServerId,
+    Settings, Topology,
 };
 use crate::route::{Event, Subject};
 use crate::verify::context::{Context, Found, is_troubled};
@@ -19,6 +21,7 @@ use crate::verify::draft::Draft;
 use crate::verify::edit;
 use crate::verify::finding::{Finding, Fix, Side};
 use crate::verify::hybrid::{self, Pair};
+use crate::verify::people;
 use crate::verify::powershell;
 use crate::verify::questions::Asked;
 use crate::verify::stage::{Rule, Stage};
@@ -62,6 +65,32 @@ fn of_every_pair(context: &Context<'_>, rule: fn(&Context<'_>, Pair) -> Vec<Foun
         .into_iter()
         .flat_map(|pair| rule(context, pair))
         .collect()
+}
+
+/// Whether a copy is for an address of the domain when it leaves the premises, and goes wrong then: whoever
+/// wrote it, and whatever group or mailbox it was written to.
+fn leaves_for(topology: &Topology, pair: Pair, domain: &Domain, fork: &Fork) -> bool {
+    let mut left = left_for(topology, pair.on_premises, fork);
+    goes_wrong(fork) && left.any(|to| to.domain == *domain)
+}
+
+fn goes_wrong(fork: &Fork) -> bool {
+    fork.disposition.is_failure() || fork.flags.iter().any(|flag| !flag.expected)
+}
+
+/// Whether a copy for what a connector names goes wrong where it leaves the premises, or never leaves them.
+fn carried(topology: &Topology, pair: Pair, connector: &SendConnector, fork: &Fork) -> bool {
+    let own = |hop: &Hop| topology.server(hop.server).organization == pair.on_premises;
+    let stays = |domain: &Domain| {
+        let last = fork.hops.last();
+        let sent = last.is_some_and(|hop| own(hop) && hop.steps.iter().any(seeks_way_out));
+        goes_wrong(fork) && fork.recipient.domain == *domain && sent
+    };
+    let mut spaces = connector.address_spaces.iter();
+    spaces.any(|space| match &space.pattern {
+        DomainPattern::Exact(domain) => leaves_for(topology, pair, domain, fork) || stays(domain),
+        _ => false,
+    })
 }
 
 /// Whether a question is about mail of an organization's users.
@@ -110,7 +139,8 @@ fn disabled_of(context: &Context<'_>, pair: Pair) -> Vec<Found> {
                 .help("enable it, or run the wizard")
                 .fix(Side::OnPremises, script, edits)
                 .explains(context, |asked| {
-                    is_from(context, asked, pair.on_premises) && is_troubled(asked.ordinary())
+                    let mut forks = asked.ordinary().forks.iter();
+                    forks.any(|fork| carried(topology, pair, connector, fork))
                 })
         })
         .collect()
@@ -131,11 +161,12 @@ fn without_headers_of(context: &Context<'_>, pair: Pair) -> Vec<Found> {
         settings: &connector.settings,
         side: Side::OnPremises,
         sender: pair.on_premises,
+        receiver: pair.tenant,
+        alone: true,
     });
-    let inbound = pair
-        .inbound_connectors(topology)
-        .into_iter()
-        .map(|id| topology.receive_connector(id));
+    let inbound = pair.inbound_connectors(topology);
+    let alone = inbound.len() == 1;
+    let inbound = inbound.into_iter().map(|id| topology.receive_connector(id));
     let inbound = inbound.map(|connector| Leaving {
         kind: "inbound connector",
         cmdlet: "Set-InboundConnector",
@@ -145,6 +176,8 @@ fn without_headers_of(context: &Context<'_>, pair: Pair) -> Vec<Found> {
         settings: &connector.settings,
         side: Side::ExchangeOnline,
         sender: pair.on_premises,
+        receiver: pair.tenant,
+        alone,
     });
     let outbound = topology
         .send_connectors_of(pair.tenant)
@@ -152,6 +185,7 @@ fn without_headers_of(context: &Context<'_>, pair: Pair) -> Vec<Found> {
         .map(|id| topology.send_connector(*id));
     // Connectors of type OnPremises rank first; the others lead elsewhere.
     let outbound = outbound.filter(|connector| connector.enabled && connector.rank == 0);
+    let alone = outbound.clone().count() == 1;
     let outbound = outbound.map(|connector| Leaving {
         kind: "outbound connector",
         cmdlet: "Set-OutboundConnector",
@@ -161,6 +195,8 @@ fn without_headers_of(context: &Context<'_>, pair: Pair) -> Vec<Found> {
         settings: &connector.settings,
         side: Side::ExchangeOnline,
         sender: pair.tenant,
+        receiver: pair.on_premises,
+        alone,
     });
     let all = send.chain(inbound).chain(outbound);
     all.filter(|leaving| !leaving.carries)
@@ -180,6 +216,10 @@ struct Leaving<'a> {
     side: Side,
     /// Whose mail it carries.
     sender: OrganizationId,
+    /// To whom.
+    receiver: OrganizationId,
+    /// Whether no other of its kind could be meant for hybrid mail.
+    alone: bool,
 }
 
 /// A finding about `CloudServicesMailEnabled`, if mail of the sending organization loses its trust.
@@ -189,7 +229,9 @@ fn headers_left(context: &Context<'_>, leaving: &Leaving<'_>) -> Option<Found> {
         let mut forks = asked.ordinary().forks.iter();
         forks.any(|fork| leaves_trust(context.topology, leaving.sender, fork))
     };
-    if context.open_where(explains).is_empty() {
+    let hidden = context.open_where(explains).is_empty();
+    // Where nothing gets as far, for another fault, the wizard's own setting is wrong all the same.
+    if hidden && !(leaving.alone && is_cut_off(context, leaving.sender, leaving.receiver)) {
         return None;
     }
     let Leaving {
@@ -210,7 +252,26 @@ fn headers_left(context: &Context<'_>, leaving: &Leaving<'_>) -> Option<Found> {
     let draft = Finding::of("cloud-services-mail-disabled", settings.at(KEY), message)
         .help(format!("set {KEY} to true"))
         .fix(*side, script, edit::set_key(settings, KEY, "true"));
+    if hidden {
+        let people = people::count(context.topology, leaving.sender);
+        return Some(draft.claims_nothing(people, None));
+    }
     Some(draft.explains(context, explains))
+}
+
+/// Whether no mail of an organization reaches the other one.
+fn is_cut_off(context: &Context<'_>, from: OrganizationId, to: OrganizationId) -> bool {
+    let organization = |hop: &Hop| context.topology.server(hop.server).organization;
+    let is_front_end = |hop: &Hop| context.topology.server(hop.server).is_front_end();
+    let arrives = |fork: &Fork| {
+        let mut crossings = fork.hops.windows(2);
+        crossings.any(|hops| {
+            let leaves = organization(&hops[0]) == from && !is_front_end(&hops[0]);
+            leaves && organization(&hops[1]) == to && !fork.disposition.is_failure()
+        })
+    };
+    let mut flows = context.survey.asked.iter().map(Asked::ordinary);
+    !flows.any(|flow| flow.forks.iter().any(arrives))
 }
 
 /// Whether a fork loses its trust where it leaves an organization, whoever sent it: a post to a group
@@ -515,11 +576,17 @@ fn target_domains_of(context: &Context<'_>, pair: Pair) -> Vec<Found> {
             "target-domain-not-on-hybrid-connector",
             "domain of target addresses",
         );
-        if let Some((diagnostic, fix)) = fault.filter(|_| !open.is_empty()) {
+        // Without any hybrid connector nothing leaves as it should.
+        let none = pair.carriers(topology).is_empty();
+        // One that is switched off is another finding.
+        let is_said = none && carrier.is_switched_off();
+        if let Some((diagnostic, fix)) = fault.filter(|_| !open.is_empty() && !is_said) {
             let explains = |asked: &Asked| {
-                is_from(context, asked, pair.on_premises)
-                    && is_troubled(asked.ordinary())
-                    && context.survey.recipients[asked.to].kind == "cloud mailboxes"
+                let mut forks = asked.ordinary().forks.iter();
+                let is_troubled = is_troubled(asked.ordinary());
+                is_troubled
+                    && (none && is_from(context, asked, pair.on_premises)
+                        || forks.any(|fork| leaves_for(topology, pair, domain, fork)))
             };
             let claims = context.open_where(explains);
             if !claims.is_empty() {

@@ -1,17 +1,14 @@
-//! What the directories hold: groups' second addresses, members
-//! that nobody is, members who get no copy of their own posts.
+//! What the directories hold: groups' second addresses, and members who get no copy of their own posts.
 
 use std::collections::BTreeMap;
 
-use super::unknown;
 use crate::diag::Diagnostic;
-use crate::flow::Fork;
 use crate::mail::Mailbox;
 use crate::model::{DomainType, Member, Recipient, RecipientId, RecipientKind, Topology};
 use crate::verify::classes::written::is_routing_address;
 use crate::verify::context::{Context, Found, in_words};
 use crate::verify::edit;
-use crate::verify::finding::{Edit, Finding, Fix, Side};
+use crate::verify::finding::{Finding, Fix, Side};
 use crate::verify::hybrid::{self, Pair};
 use crate::verify::powershell;
 use crate::verify::stage::{Rule, Stage};
@@ -19,7 +16,6 @@ use crate::verify::stage::{Rule, Stage};
 /// The rules of this file.
 pub(in crate::verify) const RULES: &[Rule] = &[
     Rule::new(Stage::SecondaryAddress, secondary_group_addresses),
-    Rule::new(Stage::Outcome, unknown_members),
     Rule::new(Stage::Notes, echo_off),
 ];
 
@@ -128,75 +124,6 @@ fn without_address(group: &Recipient, address: &Mailbox) -> Fix {
         script,
         edits: edits.into_iter().collect(),
     }
-}
-
-/// Members of groups that no recipient of the tenant is.
-fn unknown_members(context: &Context<'_>) -> Vec<Found> {
-    let topology = context.topology;
-    let mut found = Vec::new();
-    for (_, group) in topology.groups() {
-        let RecipientKind::Group { members, .. } = &group.kind else {
-            continue;
-        };
-        for member in members {
-            // Whom synchronization leaves out is another finding, and becomes a member when mended.
-            if let Member::Nobody(address) = member
-                && !unknown::is_unsynchronized(topology, group.organization, address)
-            {
-                found.push(unknown_member(context, group, address));
-            }
-        }
-    }
-    found
-}
-
-fn unknown_member(context: &Context<'_>, group: &Recipient, address: &Mailbox) -> Found {
-    let message = format!(
-        "`{address}` is a member of `{}` and no recipient of its organization",
-        group.primary()
-    );
-    let script = format!(
-        "Remove-UnifiedGroupLinks -Identity {} -LinkType Members -Links {}",
-        powershell::quoted(group.primary()),
-        powershell::quoted(address)
-    );
-    let edits = ["Members", "Subscribers"]
-        .into_iter()
-        .filter_map(|key| without_member(context.topology, group, key, address));
-    let lost = |fork: &Fork| fork.recipient == *address && fork.disposition.is_failure();
-    Finding::of("unknown-member", group.settings.at("Members"), message)
-        .help("remove the member, or synchronize the recipient")
-        .fix(Side::ExchangeOnline, script, edits)
-        .explains(context, |asked| asked.ordinary().forks.iter().any(lost))
-}
-
-/// A list of members without one of them, where it is written.
-fn without_member(
-    topology: &Topology,
-    group: &Recipient,
-    key: &str,
-    address: &Mailbox,
-) -> Option<Edit> {
-    let RecipientKind::Group {
-        members,
-        subscribers,
-        ..
-    } = &group.kind
-    else {
-        return None;
-    };
-    let list = if key == "Members" {
-        members
-    } else {
-        subscribers
-    };
-    let written = list.iter().map(|member| match member {
-        Member::Recipient(id) => topology.recipient(*id).primary(),
-        Member::Nobody(address) => address,
-    });
-    let kept = written.filter(|other| *other != address);
-    let at = group.settings.written(key)?;
-    Some(edit::replace(at, edit::list(kept.map(ToString::to_string))))
 }
 
 /// Subscribers who do not get back what they post: the default, and a frequent surprise.

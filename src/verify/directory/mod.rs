@@ -14,5 +14,6 @@ pub(in crate::verify) mod send_as;
 pub(in crate::verify) mod targetless;
 pub(in crate::verify) mod targets;
 pub(in crate::verify) mod unknown;
+pub(in crate::verify) mod unknown_members;
 pub(in crate::verify) mod writeback;
 pub(in crate::verify) mod written_back;

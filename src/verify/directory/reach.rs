@@ -1,7 +1,7 @@
 //! Groups that nobody can write to.
 
 use crate::flow::Disposition;
-use crate::model::{Recipient, RecipientKind};
+use crate::model::{Member, Recipient, RecipientKind};
 use crate::verify::context::{Context, Found};
 use crate::verify::edit;
 use crate::verify::finding::{Finding, Side};
@@ -39,8 +39,13 @@ fn check(context: &Context<'_>) -> Vec<Found> {
             .iter()
             .filter(|asked| asked.to == index);
         let open = context.open_where(|asked| asked.to == index);
+        let only = &group.policy().accept_only_from;
+        let is_nobody = |member: &Member| matches!(member, Member::Nobody(_));
+        // What the list says holds beside every other fault.
+        let closed = !only.is_empty() && only.iter().all(is_nobody);
         let nobody = open.len() == all.clone().count() && !all.clone().any(arrives);
-        (own && nobody && !open.is_empty()).then(|| unreachable_found(context, group, open))
+        (own && (closed || nobody && !open.is_empty()))
+            .then(|| unreachable_found(context, group, open))
     });
     found.collect()
 }

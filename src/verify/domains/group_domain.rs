@@ -1,19 +1,17 @@
 //! The domain of Microsoft 365 Groups, seen from on premises (Exchange Server, "Configure Microsoft
 //! 365 Groups with on-premises Exchange hybrid"): its MX record, its accepted domain, the connector
-//! that carries it. For each domain the first fault in this order is the one reported.
+//! that carries it. Each is a setting of its own, so that one which is wrong hides no other.
 
-use std::collections::BTreeSet;
-
-use crate::diag::{Diagnostic, Location, Severity};
-use crate::dns::{self, Failure, Targets, View};
-use crate::mail::Domain;
-use crate::model::{DnsView, DomainPattern, DomainType, Topology};
-use crate::verify::connectors::carrier::{self, Carrier, Fault};
-use crate::verify::connectors::validation;
+use super::group_mx::GroupDomain;
+use crate::diag::{Diagnostic, Severity};
+use crate::flow::Fork;
+use crate::mail::EnhancedStatus;
+use crate::model::{AcceptedDomain, DomainType};
+use crate::verify::connectors::carrier::{Carrier, Fault};
 use crate::verify::context::{Context, Found, in_words, is_troubled};
 use crate::verify::edit;
 use crate::verify::finding::{Edit, Finding, Fix, Side};
-use crate::verify::hybrid::{self, Pair};
+use crate::verify::hybrid;
 use crate::verify::powershell;
 use crate::verify::questions::Asked;
 use crate::verify::stage::{Rule, Stage};
@@ -29,31 +27,34 @@ pub(in crate::verify) const RULES: &[Rule] = &[
 ];
 
 fn in_tenant(context: &Context<'_>) -> Vec<Found> {
-    of_every_domain(context, Stage::TenantDomain)
+    of_every_domain(context, |about| about.not_in_tenant())
 }
 
 fn mx_records(context: &Context<'_>) -> Vec<Found> {
-    of_every_domain(context, Stage::Mx)
+    of_every_domain(context, |about| about.mx())
 }
 
 fn accepted(context: &Context<'_>) -> Vec<Found> {
-    of_every_domain(context, Stage::AcceptedDomain)
+    of_every_domain(context, |about| about.not_accepted())
 }
 
 fn domain_type(context: &Context<'_>) -> Vec<Found> {
-    of_every_domain(context, Stage::DomainType)
+    of_every_domain(context, |about| about.not_internal_relay())
 }
 
 fn carried(context: &Context<'_>) -> Vec<Found> {
-    of_every_domain(context, Stage::AddressSpaces)
+    of_every_domain(context, |about| about.not_carried())
 }
 
 fn sent_by_edge(context: &Context<'_>) -> Vec<Found> {
-    of_every_domain(context, Stage::EdgeSource)
+    of_every_domain(context, |about| about.carrier().sent_by_edge())
 }
 
-/// The group domains of every hybrid deployment whose first fault belongs to a stage.
-fn of_every_domain(context: &Context<'_>, stage: Stage) -> Vec<Found> {
+/// What a rule says about the group domains of every hybrid deployment.
+fn of_every_domain(
+    context: &Context<'_>,
+    rule: fn(&GroupDomain<'_>) -> Option<Fault>,
+) -> Vec<Found> {
     let topology = context.topology;
     let mut found = Vec::new();
     for pair in hybrid::pairs(topology) {
@@ -66,49 +67,30 @@ fn of_every_domain(context: &Context<'_>, stage: Stage) -> Vec<Found> {
                 pair,
                 domain,
             };
-            let first = about.first_fault().filter(|(at, _)| *at == stage);
-            found.extend(first.map(|(_, (diagnostic, fix))| about.found(diagnostic, fix)));
+            let fault = rule(&about);
+            found.extend(fault.map(|(diagnostic, fix)| about.found(diagnostic, fix)));
         }
     }
     found
 }
 
-struct GroupDomain<'a> {
-    context: &'a Context<'a>,
-    pair: Pair,
-    domain: &'a Domain,
-}
-
 impl GroupDomain<'_> {
-    /// The first fault on the way of mail to the domain, and the stage it belongs to.
-    fn first_fault(&self) -> Option<(Stage, Fault)> {
-        let at = |stage: Stage| move |fault: Fault| (stage, fault);
-        let in_tenant = self.not_in_tenant().map(at(Stage::TenantDomain));
-        in_tenant
-            .or_else(|| self.mx().map(at(Stage::Mx)))
-            .or_else(|| self.not_accepted().map(at(Stage::AcceptedDomain)))
-            .or_else(|| self.not_internal_relay().map(at(Stage::DomainType)))
-            .or_else(|| self.not_carried().map(at(Stage::AddressSpaces)))
-            .or_else(|| self.carrier().sent_by_edge().map(at(Stage::EdgeSource)))
-    }
-
-    /// The finding with its witness; it explains every flow to the domain that goes amiss.
+    /// The finding with its witness; it explains every flow to the domain that goes amiss and that none
+    /// explains yet.
     fn found(&self, mut diagnostic: Diagnostic, fix: Vec<Fix>) -> Found {
-        let concerned = self.context.open_where(|asked| self.is_to_domain(asked));
-        let amiss = self
-            .context
-            .open_where(|asked| self.is_to_domain(asked) && self.context.is_amiss(asked));
+        let context = self.context;
+        let survey = &context.survey;
+        let is_meant = |asked: &Asked| self.is_to_domain(asked) && context.is_amiss(asked);
+        let amiss = context.open_where(is_meant);
         // What is well today has no flow that shows it, and what fails in good health as well shows
         // nothing, such as an address that nobody has.
-        let loses = diagnostic.severity == Severity::Error && !amiss.is_empty();
-        let shown = if loses { &amiss } else { &concerned };
-        let survey = &self.context.survey;
+        let loses = diagnostic.severity == Severity::Error;
         let is_known = |index: &&usize| {
             survey.recipients[survey.asked[**index].to].kind != "unknown recipients"
         };
-        let known: Vec<usize> = shown.iter().filter(is_known).copied().collect();
-        let telling = if known.is_empty() { shown } else { &known };
-        let witness = self.context.witness(telling).filter(|_| loses);
+        let known: Vec<usize> = amiss.iter().filter(is_known).copied().collect();
+        let telling = if known.is_empty() { &amiss } else { &known };
+        let witness = context.witness(telling).filter(|_| loses);
         if let Some(words) = witness
             .as_ref()
             .filter(|flow| is_troubled(flow))
@@ -116,7 +98,13 @@ impl GroupDomain<'_> {
         {
             diagnostic = diagnostic.because(words);
         }
-        let affected = self.context.affected(shown);
+        // Whom it concerns it concerns beside another fault as well.
+        let failing = context.all_where(is_meant);
+        let concerned = match loses && !failing.is_empty() {
+            true => failing,
+            false => context.all_where(|asked| self.is_to_domain(asked)),
+        };
+        let affected = context.affected(&concerned);
         Found {
             finding: Finding {
                 diagnostic,
@@ -124,35 +112,14 @@ impl GroupDomain<'_> {
                 witness,
                 fix,
             },
-            claims: amiss,
-        }
-    }
-
-    fn topology(&self) -> &Topology {
-        self.context.topology
-    }
-
-    /// The views in which somebody looks for the domain: the on-premises servers', and the Internet's.
-    fn views(&self) -> BTreeSet<View> {
-        let servers = self.pair.mailbox_servers(self.topology());
-        let internal = servers
-            .iter()
-            .any(|id| self.topology().server(*id).dns_view == DnsView::Internal);
-        if internal {
-            BTreeSet::from([View::Internal, View::Public])
-        } else {
-            BTreeSet::from([View::Public])
+            claims: if loses { amiss } else { Vec::new() },
         }
     }
 
     /// The tenant: the domain is one of its accepted domains.
     fn not_in_tenant(&self) -> Option<Fault> {
         let tenant = self.pair.tenant;
-        if self
-            .topology()
-            .accepted_domain_for(tenant, self.domain)
-            .is_some()
-        {
+        if self.is_in_tenant() {
             return None;
         }
         let name = &self.topology().organization(tenant).name;
@@ -170,11 +137,7 @@ impl GroupDomain<'_> {
         let diagnostic = Diagnostic::new("group-domain-not-in-tenant", place, message).help(
             format!("add and verify `{}` in the admin center", self.domain),
         );
-        let keys = [
-            ("Name", edit::quoted(self.domain.as_str())),
-            ("DomainName", edit::quoted(self.domain.as_str())),
-            ("DomainType", edit::quoted("Authoritative")),
-        ];
+        let keys = self.entry("Authoritative");
         let path = "ExchangeOnline.AcceptedDomains";
         let organization = &self.topology().organization(tenant).settings;
         let edits = edit::add_object(organization, sibling.as_ref(), path, &keys);
@@ -194,11 +157,12 @@ impl GroupDomain<'_> {
             self.is_to_domain(asked)
                 && self.context.survey.senders[asked.from].kind == "on-premises mailboxes"
         });
-        if open.is_empty() {
+        let carrier = self.carrier();
+        let is_said = self.pair.carriers(self.topology()).is_empty() || carrier.is_switched_off();
+        if open.is_empty() && is_said {
             return None;
         }
-        let code = "group-domain-not-on-hybrid-connector";
-        self.carrier().not_on_hybrid_connector(code, "group domain")
+        carrier.not_on_hybrid_connector("group-domain-not-on-hybrid-connector", "group domain")
     }
 
     fn carrier(&self) -> Carrier<'_> {
@@ -211,261 +175,6 @@ impl GroupDomain<'_> {
 
     fn is_to_domain(&self, asked: &Asked) -> bool {
         self.context.survey.recipients[asked.to].members[0].domain == *self.domain
-    }
-
-    /// The MX record: there, and to Exchange Online Protection, in every view.
-    fn mx(&self) -> Option<Fault> {
-        self.mx_missing()
-            .or_else(|| self.mx_on_premises())
-            .or_else(|| self.mx_elsewhere())
-    }
-
-    /// The exchange of the best MX record in a view, with its place, whatever its address.
-    fn best_exchange(&self, view: View) -> Option<(Domain, Option<Location>)> {
-        let dns::Answer::Records(records) =
-            self.context
-                .zones
-                .query(view, self.domain, dns::RecordType::Mx)
-        else {
-            return None;
-        };
-        let exchanges = records.into_iter().filter_map(|record| match &record.data {
-            dns::RecordData::Mx {
-                preference,
-                exchange: Some(host),
-            } => Some((*preference, host.clone(), record.location.clone())),
-            _ => None,
-        });
-        exchanges
-            .min_by_key(|(preference, host, _)| (*preference, host.clone()))
-            .map(|(_, host, at)| (host, at))
-    }
-
-    /// The MX record points to a third party.
-    fn mx_elsewhere(&self) -> Option<Fault> {
-        let mut fixes = Vec::new();
-        let mut diagnostic = None;
-        let mut mended = BTreeSet::new();
-        for view in self.views() {
-            let Some((host, place)) = self.best_exchange(view) else {
-                continue;
-            };
-            let resolved = dns::addresses_of(self.context.zones, view, &host).unwrap_or_default();
-            let server = resolved
-                .iter()
-                .find_map(|address| self.topology().server_at(*address));
-            let serves = server.is_some_and(|id| {
-                let tenants = &self.topology().server(id).front_end_for;
-                tenants
-                    .iter()
-                    .any(|(tenant, _)| *tenant == self.pair.tenant)
-            });
-            if serves
-                || (server.is_none() && dns::is_protection_host(&host) && !resolved.is_empty())
-            {
-                continue;
-            }
-            diagnostic.get_or_insert_with(|| {
-                let message = format!(
-                    "the MX record of the group domain `{}` points to `{host}`, which is not Exchange Online Protection for the tenant",
-                    self.domain
-                );
-                Diagnostic::new("group-domain-mx-elsewhere", place.clone(), message)
-            });
-            if mended.insert(place.clone()) {
-                let edits = place
-                    .zip(self.mx_record())
-                    .map(|(at, record)| edit::replace(&at, record));
-                let zone = self.context.zones.zone_of(view, self.domain);
-                fixes.push(self.dns_fix(
-                    zone.map_or(view, |zone| zone.view),
-                    edits.into_iter().collect(),
-                ));
-            }
-        }
-        diagnostic.map(|diagnostic| (self.with_mx_help(diagnostic), fixes))
-    }
-
-    fn mx_missing(&self) -> Option<Fault> {
-        let missing = |view: &View| {
-            use dns::{Answer, RecordType};
-            match self.context.zones.query(*view, self.domain, RecordType::Mx) {
-                Answer::Failed(Failure::NameError | Failure::NoData | Failure::AliasLoop) => {
-                    // An address of the domain itself stands for an MX record (RFC 5321 §5.1).
-                    dns::addresses_of(self.context.zones, *view, self.domain).is_err()
-                }
-                Answer::Failed(Failure::Unknown(_) | Failure::ServerFailure(_)) => false,
-                Answer::Records(_) => self.best_exchange(*view).is_none(),
-            }
-        };
-        let views: Vec<View> = self.views().into_iter().filter(missing).collect();
-        let place = self
-            .context
-            .zones
-            .zone_of(*views.first()?, self.domain)
-            .and_then(|zone| zone.location.clone());
-        let seen = views
-            .iter()
-            .map(|view| view.as_str())
-            .collect::<Vec<_>>()
-            .join(" and ");
-        let null = views.iter().any(|view| self.null_mx(*view).is_some());
-        let has = if null {
-            "a null MX record, which says that it takes no mail,"
-        } else {
-            "no MX record"
-        };
-        let message = format!(
-            "the group domain `{}` has {has} in the view {seen}",
-            self.domain
-        );
-        let diagnostic = Diagnostic::new("group-domain-mx-missing", place, message);
-        let mut zones = BTreeSet::new();
-        let mut fixes = Vec::new();
-        for view in views {
-            let Some(zone) = self.context.zones.zone_of(view, self.domain) else {
-                continue;
-            };
-            if zones.insert((zone.name.clone(), zone.view)) {
-                let edits = self.mx_written(view, zone.location.as_ref());
-                let mut fix = self.dns_fix(zone.view, edits);
-                if self.null_mx(view).is_some() {
-                    // RFC 7505 §3: a null MX record stands alone.
-                    fix.script = format!(
-                        "{}   ; in the place of `{}. MX 0 .`",
-                        fix.script, self.domain
-                    );
-                }
-                fixes.push(fix);
-            }
-        }
-        Some((self.with_mx_help(diagnostic), fixes))
-    }
-
-    /// Writes the record into a zone: in the place of one that says that there is no mail (RFC 7505),
-    /// else where records begin.
-    fn mx_written(&self, view: View, begin: Option<&Location>) -> Vec<Edit> {
-        let edit = self
-            .mx_record()
-            .and_then(|record| match self.null_mx(view) {
-                Some(at) => Some(edit::replace(&at, record)),
-                None => Some(edit::insert_record(begin?, &record)),
-            });
-        edit.into_iter().collect()
-    }
-
-    /// Where a record stands that says that there is no mail, in a domain that lacks another.
-    fn null_mx(&self, view: View) -> Option<Location> {
-        let kind = dns::RecordType::Mx;
-        match self.context.zones.query(view, self.domain, kind) {
-            dns::Answer::Records(records) if self.best_exchange(view).is_none() => {
-                records.iter().find_map(|one| one.location.clone())
-            }
-            dns::Answer::Records(_) | dns::Answer::Failed(_) => None,
-        }
-    }
-
-    fn mx_on_premises(&self) -> Option<Fault> {
-        let mut fixes = Vec::new();
-        let mut diagnostic = None;
-        let mut mended = BTreeSet::new();
-        for view in self.views() {
-            let Targets::Hosts(hosts) = dns::targets(self.context.zones, view, self.domain) else {
-                continue;
-            };
-            let Some(best) = hosts.first() else { continue };
-            let here = best
-                .addresses
-                .iter()
-                .find_map(|address| self.topology().server_at(*address));
-            let Some(here) =
-                here.filter(|id| self.topology().server(*id).organization == self.pair.on_premises)
-            else {
-                continue;
-            };
-            let zone = self.context.zones.zone_of(view, self.domain);
-            let place = best
-                .location
-                .clone()
-                .or_else(|| zone.and_then(|zone| zone.location.clone()));
-            diagnostic.get_or_insert_with(|| {
-                let message = format!(
-                    "the MX record of the group domain `{}` points to `{}`, which is {} on premises",
-                    self.domain,
-                    best.host,
-                    self.topology().server(here).name
-                );
-                Diagnostic::new("group-domain-mx-on-premises", place.clone(), message)
-            });
-            if mended.insert(place.clone()) {
-                let edits =
-                    self.mx_record()
-                        .zip(place)
-                        .map(|(record, place)| match &best.location {
-                            Some(record_place) => edit::replace(record_place, record),
-                            None => edit::insert_record(&place, &record),
-                        });
-                fixes.push(self.dns_fix(
-                    zone.map_or(view, |zone| zone.view),
-                    edits.into_iter().collect(),
-                ));
-            }
-        }
-        if diagnostic.is_some() {
-            fixes.extend(self.validate());
-        }
-        diagnostic.map(|diagnostic| (self.with_mx_help(diagnostic), fixes))
-    }
-
-    /// Lets the hybrid connectors of the domain look at certificates: one that does would have found out
-    /// that the host is not the service, and mail would not have gone round.
-    fn validate(&self) -> Vec<Fix> {
-        let topology = self.topology();
-        let carriers = self.pair.carriers(topology).into_iter();
-        let connectors = carriers.map(|id| topology.send_connector(id));
-        let careless = connectors.filter(|connector| {
-            let mut spaces = connector.address_spaces.iter();
-            let carries =
-                spaces.any(|space| space.pattern == DomainPattern::Exact(self.domain.clone()));
-            carries && connector.require_tls && !validation::validates(connector)
-        });
-        let fixes = careless.map(|connector| Fix {
-            side: Side::OnPremises,
-            script: carrier::script(topology, connector, validation::PARAMETERS),
-            edits: validation::edits(connector).collect(),
-        });
-        fixes.collect()
-    }
-
-    /// The record that the domain should have, where its host can be computed.
-    fn mx_record(&self) -> Option<String> {
-        Some(format!(
-            "{}. MX 0 {}.",
-            self.domain,
-            dns::protection_host(self.domain)?
-        ))
-    }
-
-    fn with_mx_help(&self, diagnostic: Diagnostic) -> Diagnostic {
-        match self.mx_record() {
-            Some(record) => diagnostic.help(format!(
-                "publish `{record}`; the admin center shows the exact host"
-            )),
-            None => {
-                diagnostic.help("publish the MX record that the admin center shows for the domain")
-            }
-        }
-    }
-
-    fn dns_fix(&self, view: View, edits: Vec<Edit>) -> Fix {
-        let record = self
-            .mx_record()
-            .unwrap_or_else(|| format!("{}. MX 0 <host from the admin center>", self.domain));
-        Fix {
-            side: Side::Dns,
-            script: format!("; {} view\n{record}", view.as_str()),
-            edits,
-        }
     }
 
     /// The accepted domain: there.
@@ -498,26 +207,11 @@ impl GroupDomain<'_> {
         let diagnostic = Diagnostic::new("group-domain-not-accepted", place, message).help(
             format!("accept `{}` on premises as InternalRelay", self.domain),
         );
-        let keys = [
-            ("Name", edit::quoted(self.domain.as_str())),
-            ("DomainName", edit::quoted(self.domain.as_str())),
-            ("DomainType", edit::quoted("InternalRelay")),
-        ];
+        let keys = self.entry("InternalRelay");
         let path = "OnPremises.AcceptedDomains";
         let organization = &self.topology().organization(organization).settings;
-        let edits = edit::add_object(organization, sibling.as_ref(), path, &keys);
-        let script = format!(
-            "New-AcceptedDomain -Name \"{0}\" -DomainName {0} -DomainType InternalRelay",
-            self.domain
-        );
-        Some((
-            diagnostic,
-            vec![Fix {
-                side: Side::OnPremises,
-                script,
-                edits: edits.into_iter().collect(),
-            }],
-        ))
+        let edit = edit::add_object(organization, sibling.as_ref(), path, &keys);
+        Some((diagnostic, vec![self.new_entry(edit)]))
     }
 
     /// The accepted domain: InternalRelay.
@@ -529,14 +223,18 @@ impl GroupDomain<'_> {
         if accepted.kind == DomainType::InternalRelay {
             return None;
         }
+        let own = accepted.domain == *self.domain && !accepted.everything;
         let place = accepted.settings.at("DomainType").cloned();
+        let through = match own {
+            true => String::new(),
+            false => format!(", through the entry `{}`", accepted.name),
+        };
         let message = format!(
-            "the group domain `{}` is {} on premises",
+            "the group domain `{}` is {} on premises{through}",
             self.domain,
             accepted.kind.as_str()
         );
-        let mut diagnostic = Diagnostic::new("group-domain-not-internal-relay", place, message)
-            .help("set DomainType to InternalRelay");
+        let mut diagnostic = Diagnostic::new("group-domain-not-internal-relay", place, message);
         if !self.fails_from_on_premises() {
             diagnostic.severity = Severity::Warning;
             diagnostic = diagnostic.because(match accepted.kind {
@@ -544,40 +242,76 @@ impl GroupDomain<'_> {
                 DomainType::ExternalRelay | DomainType::InternalRelay => "mail for the groups leaves as mail for strangers: rules, limits and automatic replies for outside apply to it",
             });
         }
-        let written = accepted.settings.written("DomainType");
-        let edits = match (written, accepted.settings.written("DomainName")) {
-            (Some(at), _) => vec![edit::replace(at, edit::quoted("InternalRelay"))],
-            (None, Some(at)) => vec![edit::add_key(
-                at,
-                "DomainType",
-                &edit::quoted("InternalRelay"),
-            )],
-            (None, None) => Vec::new(),
-        };
-        let script = format!(
-            "Set-AcceptedDomain -Identity {} -DomainType InternalRelay",
-            powershell::quoted(&accepted.name)
-        );
-        Some((
-            diagnostic,
-            vec![Fix {
-                side: Side::OnPremises,
-                script,
-                edits,
-            }],
-        ))
+        if own {
+            let diagnostic = diagnostic.help("set DomainType to InternalRelay");
+            return Some((diagnostic, vec![internal_relay(accepted)]));
+        }
+        // The entry that covers it is for others, too.
+        let diagnostic = diagnostic.help("accept it by an entry of its own, as InternalRelay");
+        let path = "OnPremises.AcceptedDomains";
+        let organization = &self.topology().organization(self.pair.on_premises).settings;
+        let sibling = accepted.settings.object.as_ref();
+        let edit = edit::add_object(organization, sibling, path, &self.entry("InternalRelay"));
+        let fix = self.new_entry(edit);
+        Some((diagnostic, vec![fix]))
     }
 
+    /// The keys of an accepted domain of this type.
+    fn entry(&self, kind: &str) -> [(&'static str, String); 3] {
+        let name = edit::quoted(self.domain.as_str());
+        [
+            ("Name", name.clone()),
+            ("DomainName", name),
+            ("DomainType", edit::quoted(kind)),
+        ]
+    }
+
+    /// An accepted domain on premises for it.
+    fn new_entry(&self, edit: Option<Edit>) -> Fix {
+        let script = format!(
+            "New-AcceptedDomain -Name \"{0}\" -DomainName {0} -DomainType InternalRelay",
+            self.domain
+        );
+        Fix {
+            side: Side::OnPremises,
+            script,
+            edits: edit.into_iter().collect(),
+        }
+    }
+
+    /// Whether somebody on premises is told there that a group does not exist.
     fn fails_from_on_premises(&self) -> bool {
+        const UNKNOWN: [EnhancedStatus; 2] =
+            [EnhancedStatus::new(5, 1, 10), EnhancedStatus::new(5, 1, 1)];
+        let topology = self.topology();
         let survey = &self.context.survey;
+        let refused = |fork: &Fork| {
+            let status = fork.status.as_ref().map(|status| status.enhanced);
+            let last = fork.hops.last().map(|hop| topology.server(hop.server));
+            status.is_some_and(|status| UNKNOWN.contains(&status))
+                && last.is_some_and(|server| server.organization == self.pair.on_premises)
+        };
         survey.asked.iter().any(|asked| {
-            survey.recipients[asked.to].members[0].domain == *self.domain
+            self.is_to_domain(asked)
                 && survey.senders[asked.from].kind == "on-premises mailboxes"
-                && asked
-                    .ordinary()
-                    .forks
-                    .iter()
-                    .any(|fork| fork.disposition.is_failure())
+                && asked.ordinary().forks.iter().any(refused)
         })
+    }
+}
+
+/// Makes an accepted domain InternalRelay.
+fn internal_relay(accepted: &AcceptedDomain) -> Fix {
+    let settings = &accepted.settings;
+    let value = edit::quoted("InternalRelay");
+    let script = format!(
+        "Set-AcceptedDomain -Identity {} -DomainType InternalRelay",
+        powershell::quoted(&accepted.name)
+    );
+    Fix {
+        side: Side::OnPremises,
+        script,
+        edits: edit::set_key(settings, "DomainType", &value)
+            .into_iter()
+            .collect(),
     }
 }

@@ -6,6 +6,7 @@
 pub(in crate::verify) mod autodiscover;
 pub(in crate::verify) mod every_domain;
 pub(in crate::verify) mod group_domain;
+mod group_mx;
 pub(in crate::verify) mod mx;
 pub(in crate::verify) mod one_sided;
 pub(in crate::verify) mod relay;

@@ -1,7 +1,7 @@
 //! Whom a tenant takes for its own servers, and what it refuses to them by mistake (Exchange Online,
 //! "Office 365 Message Attribution").
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use super::inbound::presented_names;
 use super::refused::refused_for;
@@ -29,7 +29,7 @@ pub(in crate::verify) const RULES: &[Rule] = &[
 /// Inbound connectors of several tenants that wait for one certificate.
 fn shared(context: &Context<'_>) -> Vec<Found> {
     let topology = context.topology;
-    let mut holders: BTreeMap<&NamePattern, Vec<&ReceiveConnector>> = BTreeMap::new();
+    let mut waiting: Vec<(&NamePattern, &ReceiveConnector)> = Vec::new();
     for (_, connector) in topology.receive_connectors() {
         if let Matcher::Peer {
             tls_sender_certificate_name: Some(name),
@@ -38,18 +38,23 @@ fn shared(context: &Context<'_>) -> Vec<Found> {
             && connector.enabled
             && connector.partner.is_none()
         {
-            holders.entry(name).or_default().push(connector);
+            waiting.push((name, connector));
         }
     }
+    let owned = |name: &NamePattern, connector: &ReceiveConnector| {
+        is_registered(topology, connector.organization, name)
+    };
     let mut found = Vec::new();
-    for (name, connectors) in holders {
-        let owns =
-            |connector: &&&ReceiveConnector| is_registered(topology, connector.organization, name);
-        let Some(owner) = connectors.iter().find(owns) else {
+    for (at, (name, owner)) in waiting.iter().enumerate() {
+        if !owned(name, owner) {
             continue;
-        };
-        for other in &connectors {
-            if other.organization != owner.organization {
+        }
+        for (index, (wanted, other)) in waiting.iter().enumerate() {
+            // One certificate satisfies both, by a wildcard of either.
+            let overlap = name.accepts(wanted) || wanted.accepts(name);
+            // Of two owners the first one speaks.
+            let said = index < at && owned(wanted, other);
+            if other.organization != owner.organization && overlap && !said {
                 found.push(shares(context, name, owner, other));
             }
         }

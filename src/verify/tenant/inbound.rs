@@ -30,9 +30,9 @@ fn check(context: &Context<'_>) -> Vec<Found> {
 
 fn unmatched(context: &Context<'_>, pair: Pair) -> Option<Found> {
     let topology = context.topology;
-    let names = presented_names(topology, pair.hybrid_send_connectors(topology), |_| true);
+    let hybrid = pair.carriers(topology);
+    let names = presented_names(topology, hybrid.clone(), |_| true);
     let inbound = pair.inbound_connectors(topology);
-    let hybrid = pair.hybrid_send_connectors(topology);
     // Where there is no certificate, or nobody to show one, that is another finding.
     let unsent = |id: &SendConnectorId| topology.send_connector(*id).sources.is_empty();
     if hybrid.iter().all(unsent)
@@ -66,7 +66,9 @@ fn unmatched(context: &Context<'_>, pair: Pair) -> Option<Found> {
         (None, Some(connector)) => Some(switch_on(connector)),
         (None, None) => acceptable.map(|name| new_connector(topology, pair, name)),
     };
-    let affected = context.affected(&claims);
+    // Whom it concerns it concerns beside another fault as well.
+    let concerned = context.all_where(|asked| suffers(context, pair, asked));
+    let affected = context.affected(&concerned);
     Some(Found {
         finding: Finding {
             diagnostic,
@@ -251,7 +253,7 @@ pub(super) fn presented_names(
 
 /// Whether some hybrid connector names a certificate that its source does not hold.
 fn shows_none(topology: &Topology, pair: Pair) -> bool {
-    pair.hybrid_send_connectors(topology).into_iter().any(|id| {
+    pair.carriers(topology).into_iter().any(|id| {
         let connector = topology.send_connector(id);
         let missing = |source: &ServerId| {
             matches!(

@@ -4,10 +4,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::diag::Severity;
+use crate::flow::Hop;
 use crate::mail::Domain;
 use crate::model::{DomainPattern, SendConnector, SendConnectorId};
 use crate::route::{self, Reason, Selection, Subject};
-use crate::verify::connectors::crossing::{Crossing, ORDINARY, crossings, is_sent_by};
+use crate::verify::connectors::crossing::{
+    Crossing, ORDINARY, crossings, is_sent_by, left_for, seeks_way_out,
+};
 use crate::verify::context::{Context, Found};
 use crate::verify::draft::Draft;
 use crate::verify::edit;
@@ -77,9 +80,11 @@ impl Crossing<'_> {
         if let Some((winner, loser)) = winner.zip(loser.copied()) {
             return Some(Cause::Beaten { winner, loser });
         }
-        let off = self.to_premises().find(|(_, connector)| {
-            !connector.enabled && connector.cloud_services_mail_enabled && covers(connector)
-        });
+        let off = self
+            .to_premises()
+            .filter(|(_, connector)| !connector.enabled && covers(connector));
+        // What leaves the organization headers behind as well is the wizard's all the same.
+        let off = off.max_by_key(|(_, connector)| connector.cloud_services_mail_enabled);
         Some(match off {
             Some((id, _)) => Cause::Disabled(id),
             None => Cause::Missing(hybrid.first().copied()),
@@ -104,12 +109,22 @@ impl Crossing<'_> {
             Cause::Tied { winner, loser } => self.compete(winner, loser, loser, domains),
             Cause::Missing(id) => self.missing(id, domains),
         };
-        let claims = self.astray(context, |fork| domains.contains(&fork.recipient.domain));
+        let claims = self.astray(context, |fork| {
+            let mut left = left_for(self.topology, self.pair.tenant, fork);
+            let is_sent = || fork.hops.iter().any(|hop| self.sends(hop));
+            left.any(|to| domains.contains(&to.domain))
+                || domains.contains(&fork.recipient.domain) && is_sent()
+        });
         let mut found = draft.claims(context, claims);
         if let Cause::Tied { .. } = cause {
             found.finding.diagnostic.severity = Severity::Warning;
         }
         found
+    }
+
+    /// Whether the hub sends a copy on, or would if it knew how.
+    fn sends(&self, hop: &Hop) -> bool {
+        hop.server == self.hub && hop.steps.iter().any(seeks_way_out)
     }
 
     fn disabled(&self, id: SendConnectorId) -> Draft {

@@ -40,7 +40,7 @@ impl Policies<'_> {
         }
     }
 
-    fn smallest_size(&self) -> u64 {
+    pub(crate) fn smallest_size(&self) -> u64 {
         let now = self.item.size.0;
         match self.item.properties.original_size {
             Some(ByteSize(before)) if before < now => before,

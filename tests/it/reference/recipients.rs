@@ -2,7 +2,9 @@
 //! Server"; Exchange hybrid, "Configure Microsoft 365 Groups with on-premises Exchange hybrid"), and
 //! where each recipient goes next. Answers are lines of text.
 
-use hybridmx::mail::{AuthAs, Directionality, Domain, Mailbox, MessageKind, ReversePath, Status};
+use hybridmx::mail::{
+    AuthAs, ByteSize, Directionality, Domain, Mailbox, MessageKind, ReversePath, Status,
+};
 use hybridmx::model::{
     Action, DistributionGroup, DomainType, EXCHANGE_ONLINE, Fallback, ForeignAddress, InboxRule,
     Member, Moderation, Parts, Recipient, RecipientKind, Routing, SendConnector, Server, ServerId,
@@ -122,6 +124,11 @@ impl Desk<'_> {
         &self.parts.servers[self.server.index()]
     }
 
+    /// The size that limits are held against.
+    fn size(&self) -> ByteSize {
+        ByteSize(self.policies.smallest_size())
+    }
+
     fn say(&mut self, line: String) {
         self.lines.push(line);
     }
@@ -231,7 +238,7 @@ impl Desk<'_> {
         if !self.resolves() || !from_outside || !switched_on {
             return false;
         }
-        let choice = choose(self.parts, self.server, &recipient.domain, self.item.size);
+        let choice = choose(self.parts, self.server, &recipient.domain, self.size());
         if let Choice::Connector(connector) = choice
             && !connector.via_on_premises
         {
@@ -249,7 +256,16 @@ impl Desk<'_> {
         if !trial.is_empty() && trial.iter().all(refused) {
             self.lines.extend(trial);
         } else {
-            self.by_domain(recipient, &Way::default());
+            // Rules see who it is, where one has the address.
+            let object = match self.holders(recipient).as_slice() {
+                [only] => Some(*only),
+                _ => None,
+            };
+            let way = Way {
+                object,
+                ..Way::default()
+            };
+            self.by_domain(recipient, &way);
         }
         true
     }
@@ -645,12 +661,21 @@ impl Desk<'_> {
                 }
                 let mut onward = further.clone();
                 onward.redirected.push(recipient.primary().clone());
-                if !redirects && self.item.reverse_path != ReversePath::Null {
+                let anew = !redirects && self.item.reverse_path != ReversePath::Null;
+                // Of the first such message nobody has a copy.
+                let met = match anew && so_many == 0 {
+                    true => std::mem::take(&mut self.met),
+                    false => Vec::new(),
+                };
+                if anew {
                     onward.told = Some(ReversePath::Mailbox(recipient.primary().clone()));
                     onward.vouched = Some(AuthAs::Internal);
                     onward.written = None;
                 }
                 self.automatically(target, &onward);
+                if anew && so_many == 0 {
+                    self.met = met;
+                }
             }
         }
     }
@@ -740,7 +765,11 @@ impl Desk<'_> {
         match group.expansion_server {
             Some(server) if server != self.server && !way.added => {
                 let from = self.expanded(way);
-                let hop = self.inside(&[server], None);
+                let next = sites::next_servers(self.parts, self.server, &[server], self.size());
+                let Some(next) = next else {
+                    return self.fail(primary, &replies::TOO_LARGE, way);
+                };
+                let hop = self.inside(&next, None);
                 let line = format!("{hop} {}{from}", self.trust(way));
                 return self.copy(primary, &line, way);
             }
@@ -839,7 +868,7 @@ impl Desk<'_> {
         } else if home == self.server {
             format!("mailbox {}", recipient.name)
         } else {
-            let next = sites::next_servers(self.parts, self.server, &[home], self.item.size);
+            let next = sites::next_servers(self.parts, self.server, &[home], self.size());
             match next {
                 Some(next) => self.inside(&next, None),
                 None => return self.fail(address, &replies::TOO_LARGE, way),
@@ -864,7 +893,7 @@ impl Desk<'_> {
                 self.parts,
                 self.server,
                 &address.domain,
-                self.item.size,
+                self.size(),
                 self.item.arrival == Arrival::Internal,
             )
         } else {
@@ -872,7 +901,7 @@ impl Desk<'_> {
             // transport.
             let was_there = self.item.arrival == Arrival::Internal
                 && self.item.directionality == Directionality::Originating;
-            let (domain, size) = (&address.domain, self.item.size);
+            let (domain, size) = (&address.domain, self.size());
             choose_among(self.parts, self.server, domain, size, |connector| {
                 !(was_there && connector.via_on_premises)
             })
@@ -981,7 +1010,7 @@ impl Desk<'_> {
             return self.ordered(address, &orders, way);
         }
         let from = self.expanded(way);
-        match choose_foreign(self.parts, self.server, foreign, self.item.size) {
+        match choose_foreign(self.parts, self.server, foreign, self.size()) {
             Choice::Connector(connector) => {
                 let mut wire = address.clone();
                 if connector.sources.contains(&self.server) {
@@ -1045,7 +1074,7 @@ impl Desk<'_> {
         way: &Way,
     ) -> Option<String> {
         if !connector.sources.contains(&self.server) {
-            let (sources, size) = (&connector.sources, self.item.size);
+            let (sources, size) = (&connector.sources, self.size());
             let next = sites::next_servers(self.parts, self.server, sources, size)?;
             let hop = self.inside(&next, Some(connector));
             return Some(format!("{hop} {}", self.trust(way)));
