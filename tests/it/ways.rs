@@ -392,8 +392,8 @@ CloudServicesMailEnabled = true
     assert!(looped.iter().any(|own| own == "carol@contoso.com"));
     for fork in &flow.forks {
         let last = fork.hops.iter().flat_map(|hop| &hop.steps);
-        let last = last.filter(|step| step.event == hybridmx::route::Event::Receive);
-        let last = last.last().and_then(|step| step.recipient.clone());
+        let mut last = last.filter(|step| step.event == hybridmx::route::Event::Receive);
+        let last = last.next_back().and_then(|step| step.recipient.clone());
         if fork.disposition == Disposition::Looped {
             assert_eq!(last.as_ref(), Some(&fork.recipient));
         }
