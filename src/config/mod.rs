@@ -34,6 +34,7 @@ mod json;
 mod keys;
 mod object;
 mod onprem;
+mod pasted;
 mod policy;
 mod reader;
 mod remote;
