@@ -71,7 +71,11 @@ fn a_world_without_organizations_is_none() {
         assert_eq!(said, ["the world describes no organization"], "{text}");
         assert!(world.is_none());
     }
-    let (_, found) = config::read("world.toml", "[OnPremises]\n", jiff::Timestamp::UNIX_EPOCH);
+    let (_, found) = config::read(
+        "world.toml",
+        "[OnPremises]\nName = \"x\"\n",
+        jiff::Timestamp::UNIX_EPOCH,
+    );
     let codes: Vec<&str> = found.iter().map(|each| each.code).collect();
     assert_eq!(codes, ["wrong-type"]);
 }
