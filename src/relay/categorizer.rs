@@ -35,19 +35,28 @@ pub(super) fn dispatch(
 ) {
     shared.take_up();
     let unreported = record.failed.clone();
-    let done = |recipient: &Mailbox| {
-        record.done.contains(&recipient.to_string())
-            || unreported.iter().any(|each| each.recipient == *recipient)
+    let done = |recipient: &Mailbox, reverse_path: &ReversePath, anew: bool| {
+        let mark = record.mark(recipient, reverse_path, anew);
+        record.done.contains(&mark) || unreported.iter().any(|each| each.mark() == mark)
     };
     let copies: Vec<Copy> = categorized
         .copies
         .into_iter()
-        .filter(|copy| !done(&copy.transfer.recipients[0]))
+        .filter(
+            |Copy {
+                 transfer,
+                 sent_anew,
+                 ..
+             }| { !done(&transfer.recipients[0], &transfer.reverse_path, *sent_anew) },
+        )
         .collect();
     let failures: Vec<_> = categorized
         .failures
         .into_iter()
-        .filter(|failure| !done(&failure.recipient))
+        .filter(|failure| {
+            let told = failure.told.as_deref().unwrap_or(&item.reverse_path);
+            !done(&failure.recipient, told, false)
+        })
         .collect();
     let message_id = message.headers.get("Message-ID").unwrap_or_default();
     for suppressed in &categorized.suppressed {
@@ -103,12 +112,15 @@ fn fail_at_once(
             &pending.message_id,
             &Noted::of(Event::Fail, &failure.recipient).status(&failure.status),
         );
+        let reverse_path = failure.told.as_deref().unwrap_or(&item.reverse_path);
+        let mark = pending.mark(&failure.recipient, reverse_path, false);
         let told = match failure.notify_never || item.properties.notify_never {
             true => Some(ReversePath::Null.to_string()),
             false => failure.told.map(|told| told.to_string()),
         };
         failed.push(Failure {
             recipient: failure.recipient,
+            mark,
             told,
             status: failure.status,
             last_error: None,
@@ -218,8 +230,8 @@ async fn report(shared: &Arc<Shared>, pending: &Pending, action: Action, failure
         }
     }
     if action == Action::Failed {
-        let recipients: Vec<_> = failures.iter().map(|each| each.recipient.clone()).collect();
-        progress::over(shared, pending, &recipients);
+        let marks = failures.iter().map(|each| each.mark().into_owned());
+        progress::over(shared, pending, marks.collect());
     }
 }
 

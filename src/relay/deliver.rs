@@ -68,7 +68,7 @@ fn drop_duplicate(shared: &Arc<Shared>, delivery: &Delivery, recipient: &Mailbox
     shared
         .metrics
         .count("duplicate_deliveries_total", &[shared.name()]);
-    progress::delivered(shared, &delivery.pending, recipient);
+    progress::delivered(shared, delivery, recipient);
 }
 
 /// What came of writing.
@@ -100,7 +100,7 @@ fn conclude(
             .metrics
             .count("group_messages_total", &[shared.name(), "delivered"]);
     }
-    progress::delivered(shared, &delivery.pending, recipient);
+    progress::delivered(shared, &delivery, recipient);
 }
 
 /// The header section as the mailbox keeps it.

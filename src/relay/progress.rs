@@ -45,7 +45,7 @@ pub(super) fn put_off_each(
         }
         match outcome(shared, &delivery, &trouble, age) {
             Outcome::Delivered => {
-                delivered(shared, &delivery.pending, &recipient);
+                delivered(shared, &delivery, &recipient);
                 shared.count("messages_relayed_total", connector, None);
             }
             Outcome::Fail(status) => {
@@ -121,6 +121,7 @@ fn failure(
 ) -> Failure {
     let transfer = &delivery.copy.transfer;
     Failure {
+        mark: delivery.mark(&recipient),
         recipient,
         told: Some(match transfer.properties.notify_never {
             true => ReversePath::Null.to_string(),
@@ -165,8 +166,8 @@ fn try_again(shared: &Arc<Shared>, mut delivery: Delivery) {
 }
 
 /// A recipient has its copy. When it was the last, the message is forgotten.
-pub(super) fn delivered(shared: &Arc<Shared>, pending: &Arc<Pending>, recipient: &Mailbox) {
-    over(shared, pending, std::slice::from_ref(recipient));
+pub(super) fn delivered(shared: &Arc<Shared>, delivery: &Delivery, recipient: &Mailbox) {
+    over(shared, &delivery.pending, vec![delivery.mark(recipient)]);
 }
 
 /// Recipients that failed together are reported together, at once.
@@ -181,20 +182,18 @@ pub(super) fn fail(shared: &Arc<Shared>, pending: &Arc<Pending>, failures: Vec<F
     shared.hand_back(Work::Report(pending.clone(), Action::Failed, failures));
 }
 
-/// These recipients are delivered, or their failure is reported or nobody's business.
-pub(super) fn over(shared: &Shared, pending: &Pending, recipients: &[Mailbox]) {
+/// The copies with these marks are delivered, or their failure is reported or nobody's business.
+pub(super) fn over(shared: &Shared, pending: &Pending, marks: Vec<String>) {
     let mut state = lock(&pending.state);
-    state.left = state.left.saturating_sub(recipients.len());
+    state.left = state.left.saturating_sub(marks.len());
     if state.left == 0 {
         return shared.forget(pending.id);
     }
     let record = &mut state.record;
     record
         .failed
-        .retain(|failure| !recipients.contains(&failure.recipient));
-    record
-        .done
-        .extend(recipients.iter().map(ToString::to_string));
+        .retain(|failure| !marks.iter().any(|mark| failure.mark() == *mark));
+    record.done.extend(marks);
     shared.store.update(pending.id, record.to_bytes());
 }
 

@@ -11,7 +11,7 @@ use super::lock::lock;
 use super::message::Message;
 use super::record::{Failure, Record};
 use super::tally::Place;
-use crate::mail::{Action, Mailbox};
+use crate::mail::{Action, Mailbox, ReversePath};
 use crate::model::SendConnectorId;
 use crate::route::{Copy, NextHop};
 use crate::spool::MessageId;
@@ -24,6 +24,13 @@ pub(super) struct Pending {
     pub(super) message: Arc<Message>,
     pub(super) arrived: Timestamp,
     pub(super) state: Mutex<Progress>,
+}
+
+impl Pending {
+    /// What a copy of it is called in its record.
+    pub(super) fn mark(&self, recipient: &Mailbox, told: &ReversePath, anew: bool) -> String {
+        lock(&self.state).record.mark(recipient, told, anew)
+    }
 }
 
 /// How far a message is.
@@ -48,6 +55,14 @@ pub(super) struct Delivery {
         reason = "held, not read: the message is in the queue meanwhile"
     )]
     pub(super) place: Place,
+}
+
+impl Delivery {
+    /// What the copy of one of its recipients is called in the message's record.
+    pub(super) fn mark(&self, recipient: &Mailbox) -> String {
+        let told = &self.copy.transfer.reverse_path;
+        self.pending.mark(recipient, told, self.copy.sent_anew)
+    }
 }
 
 /// What comes back from the queues to the categorizer.

@@ -1,5 +1,6 @@
 //! The envelope of a message as the spool keeps it.
 
+use std::borrow::Cow;
 use std::net::SocketAddr;
 
 use bytes::Bytes;
@@ -46,7 +47,7 @@ pub(super) struct Record {
     passing: Option<String>,
     /// When the server took it.
     pub(super) arrived: Timestamp,
-    /// Recipients, as rewritten, that are over: delivered, reported or dropped.
+    /// The marks of copies that are over: delivered, reported or dropped.
     pub(super) done: Vec<String>,
     /// Recipients that failed and are not reported yet: nobody tries them again.
     #[serde(default)]
@@ -62,6 +63,9 @@ pub(super) struct Failure {
     /// As rewritten.
     #[serde(with = "in_words")]
     pub(super) recipient: Mailbox,
+    /// The mark of its copy.
+    #[serde(default)]
+    pub(super) mark: String,
     /// The reverse-path of its copy, null where nobody is to be told; absent: that of the message.
     #[serde(default)]
     pub(super) told: Option<String>,
@@ -110,7 +114,33 @@ mod in_words {
     }
 }
 
+impl Failure {
+    /// The mark of its copy: its recipient, where nothing else is known.
+    pub(super) fn mark(&self) -> Cow<'_, str> {
+        match self.mark.is_empty() {
+            true => Cow::Owned(self.recipient.to_string()),
+            false => Cow::Borrowed(&self.mark),
+        }
+    }
+}
+
 impl Record {
+    /// What a copy for this recipient is called here. One address may get several copies of a message: one
+    /// that reports to a group's manager, or one that a user's rule sends on as a message of its own.
+    pub(super) fn mark(
+        &self,
+        recipient: &Mailbox,
+        reverse_path: &ReversePath,
+        anew: bool,
+    ) -> String {
+        let told = reverse_path.to_string();
+        match (told == self.reverse_path, anew) {
+            (true, false) => recipient.to_string(),
+            (false, false) => format!("{recipient} from {told}"),
+            (_, true) => format!("{recipient} anew from {told}"),
+        }
+    }
+
     /// The record of an item that was just taken.
     pub(super) fn new(topology: &Topology, item: &MailItem, arrived: Timestamp) -> Self {
         let organization = |id| topology.organization(id).name.clone();

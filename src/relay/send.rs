@@ -649,7 +649,7 @@ impl Session {
         shared.note(&delivery.pending.message_id, &noted);
         shared.count("messages_relayed_total", connector, None);
         shared.observe_latency(delivery.pending.arrived, connector);
-        delivered(shared, &delivery.pending, recipient);
+        delivered(shared, delivery, recipient);
     }
 
     /// What this server shows to another one of its organization, whatever the connector says: the

@@ -24,7 +24,7 @@ use crate::files::{now, read_text};
 const SENDER: &str = "david@contoso.com";
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Contoso with so many more mailboxes on EX02: u0, u1 …
+/// Contoso with so many more mailboxes on EX02: u0, u1 … and one on EX01 that forwards to the first.
 fn world(users: usize) -> World {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("testnet/contoso/world.toml");
     let before = "# Get-RemoteMailbox";
@@ -36,7 +36,10 @@ fn world(users: usize) -> World {
             )
         })
         .collect();
-    let text = read_text(&path).replacen(before, &(more + before), 1);
+    let keeper = "[[OnPremises.Mailboxes]]\nName = \"keeper\"\nPrimarySmtpAddress = \
+                  \"keeper@contoso.com\"\nServerName = \"EX01\"\nInboxRules = [{ ForwardTo = \
+                  \"u0@contoso.com\" }]\n";
+    let text = read_text(&path).replacen(before, &format!("{more}{keeper}{before}"), 1);
     let (world, diagnostics) = config::read("world.toml", &text, now());
     world.unwrap_or_else(|| panic!("{diagnostics:#?}"))
 }
@@ -399,6 +402,43 @@ fn a_crash_between_a_failure_and_its_report_loses_neither() {
             report.contains("Final-Recipient: rfc822;u0@contoso.com"),
             "{report}"
         );
+    });
+}
+
+/// What a keeper forwards is not wanted now; what David sends is.
+fn later_from_the_keeper(line: &str, _: usize) -> Option<String> {
+    match line {
+        line if line.starts_with("MAIL FROM:<keeper@") => Some("451 4.7.1 Later".to_owned()),
+        line => takes(line),
+    }
+}
+
+/// One address gets two copies of a message; a crash comes when it has the first.
+#[test]
+fn a_crash_between_two_copies_for_one_address_loses_neither() {
+    run(async {
+        let (next, heard) = sink(later_from_the_keeper);
+        let store = Arc::new(Memory::new(Syncing::AtOnce));
+        let empty = Recovered {
+            messages: Box::new(std::iter::empty()),
+            damage: Vec::new(),
+        };
+        let relay = Ex01::start_on(store.clone(), empty, 1, next, 1).await;
+        relay.bring(&["keeper", "u0"]).await;
+        heard.wait_for("MAIL FROM:<keeper@", 1).await;
+        // David's copy and the keeper's own.
+        while relay.counted("hybridmx_messages_relayed_total") < 1
+            || relay.counted("hybridmx_messages_delivered_total") < 1
+        {
+            sleep(Duration::from_millis(5)).await;
+        }
+        relay.relay.stop().await;
+        let (after, recovered) = store.crash(0);
+        let (next, heard) = sink(|line, _| takes(line));
+        let again = Ex01::start_on(Arc::new(after), recovered, 1, next, 1).await;
+        heard.wait_for("MAIL FROM:<keeper@", 1).await;
+        again.relay.stop().await;
+        assert_eq!(heard.count("MAIL FROM:<david@"), 0);
     });
 }
 
