@@ -214,7 +214,11 @@ fn headers_left(context: &Context<'_>, leaving: &Leaving<'_>) -> Option<Found> {
     };
     let hidden = context.open_where(explains).is_empty();
     // Where nothing gets as far, for another fault, the wizard's own setting is wrong all the same.
-    if hidden && !(leaving.alone && is_cut_off(context, leaving.sender, leaving.receiver)) {
+    let stuck = match hidden && leaving.alone {
+        true => cut_off(context, leaving.sender, leaving.receiver),
+        false => Vec::new(),
+    };
+    if hidden && stuck.is_empty() {
         return None;
     }
     let Leaving {
@@ -236,14 +240,13 @@ fn headers_left(context: &Context<'_>, leaving: &Leaving<'_>) -> Option<Found> {
         .help(format!("set {KEY} to true"))
         .fix(*side, script, edit::set_key(settings, KEY, "true"));
     if hidden {
-        let people = people::count(context.topology, leaving.sender);
-        return Some(draft.claims_nothing(people, None));
+        return Some(draft.claims_nothing(context.affected(&stuck), None));
     }
     Some(draft.explains(context, explains))
 }
 
-/// Whether no mail of an organization reaches the other one.
-fn is_cut_off(context: &Context<'_>, from: OrganizationId, to: OrganizationId) -> bool {
+/// The mail of an organization's users to mailboxes of the other one, where none of it gets there.
+fn cut_off(context: &Context<'_>, from: OrganizationId, to: OrganizationId) -> Vec<usize> {
     let organization = |hop: &Hop| context.topology.server(hop.server).organization;
     let is_front_end = |hop: &Hop| context.topology.server(hop.server).is_front_end();
     let arrives = |fork: &Fork| {
@@ -254,7 +257,15 @@ fn is_cut_off(context: &Context<'_>, from: OrganizationId, to: OrganizationId) -
         })
     };
     let mut flows = context.survey.asked.iter().map(Asked::ordinary);
-    !flows.any(|flow| flow.forks.iter().any(arrives))
+    if flows.any(|flow| flow.forks.iter().any(arrives)) {
+        return Vec::new();
+    }
+    context.all_where(|asked| {
+        let address = &context.survey.recipients[asked.to].members[0];
+        is_from(context, asked, from)
+            && people::has_mailbox(context.topology, to, address)
+            && context.is_amiss(asked)
+    })
 }
 
 /// Whether a fork loses its trust where it leaves an organization, whoever sent it: a post to a group

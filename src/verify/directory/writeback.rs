@@ -158,13 +158,14 @@ fn without_features(entra: &EntraConnect, affected: usize) -> Found {
     let all = all.chain(missing.iter().map(|feature| (*feature).to_owned()));
     let edit = edit::set_key(&entra.settings, "Features", &edit::list(all));
     let named = missing.join(" and ");
+    let verb = if missing.len() == 1 { "is" } else { "are" };
     let script = format!(
         "# Microsoft Entra Connect, Customize synchronization options, Optional features: select {named} beside what is selected\nStart-ADSyncSyncCycle -PolicyType Initial"
     );
     let mut found = Finding::of(
         "writeback-features-unticked",
         entra.settings.at("Features"),
-        format!("{named} is not among the optional features of Entra Connect"),
+        format!("{named} {verb} not among the optional features of Entra Connect"),
     )
     .help("run the wizard again, and keep what was selected before")
     .fix(Side::OnPremises, script, edit)
