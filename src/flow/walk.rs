@@ -74,9 +74,38 @@ struct Leg {
     path: Path,
     /// Whether it comes from a group that the message was expanded from before.
     again: bool,
+    /// Whether a fact that it needs is missing.
+    unknown: bool,
 }
 
 impl Leg {
+    /// A copy that was made of a message with this AuthAs; `on` gives the path of a recipient with steps.
+    fn new(
+        mut copy: Copy,
+        auth_as: AuthAs,
+        on: &mut impl FnMut(&Mailbox, Vec<Step>) -> Path,
+    ) -> Self {
+        // From here on the path has them.
+        let steps = std::mem::take(&mut copy.steps);
+        let unknown = lacks_a_fact(&steps);
+        let by_rule = |step: &Step| matches!(step.chosen, Some(Subject::Rule(_)));
+        let ruled = steps.iter().any(by_rule);
+        let mut path = on(&copy.envelope_recipient, steps);
+        path.ruled |= ruled;
+        let vouched = copy.transfer.organization;
+        path.sent_anew |= vouched.is_some_and(|vouched| vouched != auth_as);
+        let author = copy.transfer.reverse_path.mailbox();
+        path.anew.extend(author.filter(|_| copy.sent_anew).cloned());
+        let group = copy.expanded_from;
+        let again = group.is_some_and(|group| path.expanded.contains(&group));
+        Self {
+            copy,
+            path,
+            again,
+            unknown,
+        }
+    }
+
     fn recipient(&self) -> &Mailbox {
         &self.copy.transfer.recipients[0]
     }
@@ -168,34 +197,27 @@ impl Walk<'_> {
             suppressed,
         } = self.categorize(item, server, &mut paths);
         let mut count = 0..;
-        let mut on = |recipient: &Mailbox, steps: &[Step]| {
+        let mut on = |recipient: &Mailbox, steps: Vec<Step>| {
             let mut path = paths.get(recipient).cloned().unwrap_or_else(|| {
                 unreachable!("what comes of a message comes of one of its recipients")
             });
             path.order.extend(count.next());
-            path.record(steps.iter().cloned());
+            path.record(steps);
             path
         };
-        let legs = copies.into_iter().map(|copy| {
-            let mut path = on(&copy.envelope_recipient, &copy.steps);
-            let vouched = copy.transfer.organization;
-            path.sent_anew |= vouched.is_some_and(|vouched| vouched != item.auth_as);
-            let author = copy.transfer.reverse_path.mailbox();
-            path.anew.extend(author.filter(|_| copy.sent_anew).cloned());
-            let group = copy.expanded_from;
-            let again = group.is_some_and(|group| path.expanded.contains(&group));
-            Leg { copy, path, again }
-        });
+        let legs = copies
+            .into_iter()
+            .map(|copy| Leg::new(copy, item.auth_as, &mut on));
         let legs: Vec<Leg> = legs.collect();
         for legs in once_around(self.transactions(legs)) {
             self.follow(legs);
         }
         for failure in failures {
-            let path = on(&failure.envelope_recipient, &failure.steps);
+            let path = on(&failure.envelope_recipient, failure.steps.clone());
             self.fail_here(failure, path);
         }
         for suppressed in suppressed {
-            let path = on(&suppressed.envelope_recipient, &suppressed.steps);
+            let path = on(&suppressed.envelope_recipient, suppressed.steps.clone());
             if self.is_unknown(&suppressed.recipient, &suppressed.steps, &path) {
                 continue;
             }
@@ -239,12 +261,16 @@ impl Walk<'_> {
     fn transactions(&mut self, legs: Vec<Leg>) -> Vec<Vec<Leg>> {
         let mut known = Vec::new();
         for mut leg in legs {
-            let Leg { copy, path, .. } = &mut leg;
-            if self.is_unknown(&copy.transfer.recipients[0], &copy.steps, path) {
+            let Leg {
+                copy,
+                path,
+                unknown,
+                ..
+            } = &mut leg;
+            if *unknown {
+                self.end_unknown(&copy.transfer.recipients[0], path);
                 continue;
             }
-            let by_rule = |step: &Step| matches!(step.chosen, Some(Subject::Rule(_)));
-            path.ruled |= copy.steps.iter().any(by_rule);
             path.expanded.extend(copy.expanded_from);
             path.told = copy.transfer.reverse_path.clone();
             path.notify_never = copy.transfer.properties.notify_never;
@@ -275,19 +301,16 @@ impl Walk<'_> {
     /// Ends a fork of which a mail-flow rule may make something else: whether it does is a matter of
     /// the content, which no question has.
     fn is_unknown(&mut self, recipient: &Mailbox, steps: &[Step], path: &Path) -> bool {
-        let unknown = |step: &Step| {
-            step.event == Event::AgentInfo
-                && step
-                    .because
-                    .iter()
-                    .any(|reason| matches!(reason, Reason::UnknownFact(_)))
-        };
-        let is_unknown = steps.iter().any(unknown);
+        let is_unknown = lacks_a_fact(steps);
         if is_unknown {
-            let end = End::new(recipient.clone(), Disposition::Unknown, None);
-            self.end(path.clone(), end);
+            self.end_unknown(recipient, path);
         }
         is_unknown
+    }
+
+    fn end_unknown(&mut self, recipient: &Mailbox, path: &Path) {
+        let end = End::new(recipient.clone(), Disposition::Unknown, None);
+        self.end(path.clone(), end);
     }
 
     /// The copies of one transaction to their next hop.
@@ -827,6 +850,13 @@ impl Walk<'_> {
         arrivals::flag_duplicates(&mut self.forks, self.addressed);
         self.forks.into_iter().map(|ended| ended.fork).collect()
     }
+}
+
+/// Whether a mail-flow rule may make something else of a message, which is a matter of its content.
+fn lacks_a_fact(steps: &[Step]) -> bool {
+    let is_missing = |reason: &Reason| matches!(reason, Reason::UnknownFact(_));
+    let lacks = |step: &Step| step.event == Event::AgentInfo && step.because.iter().any(is_missing);
+    steps.iter().any(lacks)
 }
 
 /// The word for the loop detector that refused a message, where one did.
