@@ -75,8 +75,7 @@ mod tests {
 
     #[test]
     fn lines_go_on_below_what_they_say() {
-        let text =
-            "short\n  RECEIVE  the connector that takes mail from all on the Internet\n";
+        let text = "short\n  RECEIVE  the connector that takes mail from all on the Internet\n";
         assert_eq!(
             folded(text, 40),
             "short\n  RECEIVE  the connector that takes mail\n           from all on the Internet\n"
