@@ -132,7 +132,9 @@ impl Holder<'_> {
             .filter(|(_, each)| issuer.is_none_or(|issuer| is_same_name(&each.issuer, issuer)))
             .collect();
         if let (true, Some(description)) = (fitting.len() > 1, description) {
-            let day = |seconds: i64| seconds.div_euclid(86_400);
+            // A certificate without an end has one later than a moment of the world can be.
+            let last = Timestamp::MAX.as_second();
+            let day = |seconds: i64| seconds.min(last).div_euclid(86_400);
             fitting.retain(|(_, certificate)| {
                 let end = certificate.not_after.map(|end| day(end.as_second()));
                 end == Some(day(description.not_after))

@@ -34,6 +34,7 @@ mod json;
 mod keys;
 mod object;
 mod onprem;
+mod pasted;
 mod policy;
 mod reader;
 mod remote;
@@ -168,7 +169,11 @@ fn lower(world: &Object, source: &Source, folder: &Folder, now: Timestamp) -> Bu
     build.note_addresses(world);
     let on_premises = world.objects("OnPremises");
     let tenants = world.objects("ExchangeOnline");
-    if !world.has("OnPremises") && !world.has("ExchangeOnline") {
+    let usable = |key: &&str| !world.is_unusable(key);
+    if on_premises.is_empty()
+        && tenants.is_empty()
+        && ["OnPremises", "ExchangeOnline"].iter().all(usable)
+    {
         build.report(
             "missing-key",
             &world.location,

@@ -4,13 +4,13 @@
 //! is never closed swallows the file. So the lines of the first mistake are blanked out, in
 //! place, and the text is read again, until nothing is wrong with what is left.
 
-use std::net::Ipv4Addr;
 use std::ops::Range;
 
 use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue, Error};
 
 use super::object::{Entry, Node, Value, shown};
+use super::pasted;
 use crate::diag::{Diagnostic, Source};
 
 /// How many mistakes of syntax are reported; each costs one more reading.
@@ -117,15 +117,11 @@ impl Mistake {
             end = next_header(text, end);
         }
         let offending = shown(text.get(span.clone()).unwrap_or_default());
-        // An address is a broken number to the parser, from its second dot on.
+        // The parser stops within such a value: an address is a broken number from its second dot on.
         let value = text[start..line_end(text, start)].split_once('=');
-        let address = value.and_then(|(_, value)| value.trim().parse::<Ipv4Addr>().ok());
-        let (message, help) = match address {
-            Some(address) => (
-                "text stands in quotes".to_owned(),
-                format!("write `\"{address}\"`"),
-            ),
-            None => explain(error.message(), &offending),
+        let (message, help) = match value.and_then(|(_, value)| pasted::explain(value)) {
+            Some((message, help)) if !is_about_key(error) => (message.to_owned(), help),
+            Some(_) | None => explain(error.message(), &offending),
         };
         Self {
             lines: start..end,
@@ -145,6 +141,11 @@ impl Mistake {
         };
         Diagnostic::new("invalid-syntax", Some(place), message).help(&self.help)
     }
+}
+
+/// Whether it does not matter what the value is.
+fn is_about_key(error: &Error) -> bool {
+    error.message().starts_with("duplicate key")
 }
 
 /// The parser's message in the reader's words, and what to do.
@@ -204,8 +205,6 @@ fn is_powershell(offending: &str) -> bool {
         .any(|word| word.eq_ignore_ascii_case(offending))
 }
 
-/// Whether the parser took text without quotes, such as `InternalRelay`, for the number that it begins
-/// like.
 /// The quotes that a word processor puts in the place of straight ones.
 const CURLY: [char; 5] = ['\u{201c}', '\u{201d}', '\u{201e}', '\u{2018}', '\u{2019}'];
 
@@ -213,6 +212,8 @@ fn is_curly(offending: &str) -> bool {
     offending.starts_with(CURLY)
 }
 
+/// Whether the parser took text without quotes, such as `InternalRelay`, for the number that it begins
+/// like.
 fn is_cut_word(message: &str, offending: &str) -> bool {
     let word = || !offending.is_empty() && offending.chars().all(|c| c.is_ascii_alphanumeric());
     message.starts_with("invalid float")

@@ -12,6 +12,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::ops::Range;
 
 use super::build::Build;
+use super::exchange_online::FRONT_END;
 use super::file::Folder;
 use super::object::{Object, Word};
 use super::sending::conflict;
@@ -368,7 +369,7 @@ fn region_address(
     if known.is_some() {
         return known;
     }
-    let IpAddr::V4(address) = build.free_address(Ipv4Addr::new(198, 18, 0, 26)) else {
+    let IpAddr::V4(address) = build.free_address(FRONT_END) else {
         return None;
     };
     let server = &mut build.parts.servers[front_end.index()];

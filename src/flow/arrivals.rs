@@ -35,11 +35,16 @@ pub(super) fn take_first(forks: &mut [Ended], arrivals: &[(RecipientId, usize)])
             *best = *at;
         }
     }
-    let first: HashSet<usize> = first.into_values().collect();
-    for (_, at) in arrivals {
-        if !first.contains(at) {
-            forks[*at].fork.drop_duplicate();
-        }
+    let is_later = |(mailbox, at): &&(RecipientId, usize)| {
+        first.get(&(*mailbox, &*forks[*at].anew)) != Some(at)
+    };
+    let later: Vec<usize> = arrivals
+        .iter()
+        .filter(is_later)
+        .map(|(_, at)| *at)
+        .collect();
+    for at in later {
+        forks[at].fork.drop_duplicate();
     }
 }
 

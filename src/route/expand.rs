@@ -120,7 +120,9 @@ impl Resolver<'_> {
         let mut step = Step::new(Event::Expand, primary)
             .chosen(Subject::Recipient(id))
             .because(Reason::MembersExpanded(members.len()));
-        // Choice: a nested group that reports to the originator leaves what the outer one said.
+        // Choice: a nested group that reports to the originator leaves what the outer one said. Whoever
+        // comes to stand in the reverse-path is the sender to the servers after this one, for echo and for
+        // lists of senders too: documents say only that reports go there.
         if group.report_to_manager || !group.report_to_originator {
             let manager = self.manager(group).filter(|_| group.report_to_manager);
             way.changes.notify_never = manager.is_none();

@@ -25,6 +25,7 @@ const RULES: &[&[Rule]] = &[
     connectors::presented::RULES,
     connectors::validation::RULES,
     connectors::chain::RULES,
+    connectors::named_certificates::RULES,
     connectors::hybrid_connectors::RULES,
     domains::group_domain::RULES,
     tenant::inbound::RULES,

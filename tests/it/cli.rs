@@ -351,6 +351,18 @@ fn a_message_that_cannot_be_sent_exits_2_and_says_what_was_meant() {
     }
 }
 
+/// David asked for copies of his own posts: what he wanted is no fault, in the table and in a trace.
+#[test]
+fn a_flag_that_somebody_asked_for_stands_in_parentheses() {
+    let words = trace(
+        CONTOSO,
+        "david@contoso.com",
+        "engineering@groups.contoso.com",
+    );
+    check(&words, 0, "Internal  (EchoBack)");
+    check(&["flows", CONTOSO], 0, "(EchoBack)");
+}
+
 #[test]
 fn addresses_are_understood_as_programs_print_them() {
     for from in [

@@ -112,3 +112,79 @@ fn everybody_of_a_domain_is_no_device() {
     let change = [("From = \"cloud mailboxes\"", "From = \"*@contoso.com\"")];
     gives(&change, true, &[]);
 }
+
+/// A tenant whose domains have moved into signed zones is in good health.
+#[test]
+fn a_host_in_a_signed_zone_is_the_service() {
+    let to = "groups               MX    0 groups-contoso-com.o-v1.mx.microsoft.\nautodiscover.groups  CNAME autodiscover.outlook.com.\n\"\"\"\n\n# Inside";
+    let from = to.replace("o-v1.mx.microsoft", "mail.protection.outlook.com");
+    gives(&[(&from, to)], true, &[]);
+}
+
+/// Accounts that only the initial domain reaches are in every tenant, and nobody expects trust of their mail.
+#[test]
+fn the_initial_domain_is_outside_the_hybrid_connectors() {
+    let change = [(
+        "# Get-MailUser: the on-premises users",
+        "[[ExchangeOnline.Mailboxes]]\nName = \"Admin\"\nPrimarySmtpAddress = \"admin@contoso.onmicrosoft.com\"\n\n# Get-MailUser: the on-premises users",
+    )];
+    gives(&change, false, &[]);
+}
+
+/// Name servers that do not answer are the group domain's fault, and no fault of whoever writes to it.
+#[test]
+fn an_mx_record_that_nobody_learns_is_missing() {
+    let change = [(
+        "# --- What Contoso expects",
+        "[[Dns.Faults]]\nName = \"groups.contoso.com\"\nType = \"MX\"\nFault = \"SERVFAIL\"\n\n# --- What Contoso expects",
+    )];
+    let line = "the query ends in SERVFAIL in the view Internal and Public";
+    says(&change, false, &["group-domain-mx-missing"], &[line]);
+}
+
+/// A Receive connector for the ranges that the service publishes is for the service.
+#[test]
+fn the_cloud_sends_from_its_published_ranges() {
+    let change = [(
+        "Name = \"Default Frontend EX01\"\n",
+        "Name = \"Default Frontend EX01\"\nRemoteIPRanges = [\"192.0.2.0/24\", \"198.51.100.0/24\", \"40.92.0.0/15\", \"40.107.0.0/16\", \"52.100.0.0/14\", \"104.47.0.0/17\"]\n",
+    )];
+    gives(&change, false, &[]);
+}
+
+/// Early wizards named the certificate of the service by issuer and subject; it has another one now.
+#[test]
+fn a_capability_for_a_certificate_of_old_is_none() {
+    let change = [(
+        "Name = \"Default Frontend EX01\"\nTlsCertificateName = \"<I>CN=Public CA<S>CN=mail.contoso.com\"\nTlsDomainCapabilities = [\"mail.protection",
+        "Name = \"Default Frontend EX01\"\nTlsCertificateName = \"<I>CN=Public CA<S>CN=mail.contoso.com\"\nTlsDomainCapabilities = [\"<I>CN=MSIT Machine Auth CA 2<S>CN=mail.protection",
+    )];
+    gives(&change, false, &["receive-connector-lacks-capability"]);
+}
+
+/// One certificate satisfies both, by a wildcard.
+#[test]
+fn tenants_share_a_certificate_by_a_wildcard() {
+    let change = [(
+        "# --- The Internet -",
+        "[[ExchangeOnline]]\nName = \"adatum.onmicrosoft.com\"\n\n[[ExchangeOnline.InboundConnectors]]\nName = \"Inbound from Adatum\"\nConnectorType = \"OnPremises\"\nTlsSenderCertificateName = \"*.contoso.com\"\n\n# --- The Internet -",
+    )];
+    gives(&change, false, &["tenants-share-certificate"]);
+}
+
+/// A certificate that no server has is one mistake, however many servers are to show it.
+#[test]
+fn a_certificate_that_nobody_has_is_one_finding() {
+    let change = [
+        (
+            "TlsCertificateName = \"<I>CN=Public CA<S>CN=mail.contoso.com\"\nFqdn = \"mail.contoso.com\"",
+            "TlsCertificateName = \"<I>CN=Public CA<S>CN=mail.contoso.net\"\nFqdn = \"mail.contoso.com\"",
+        ),
+        (
+            "CloudServicesMailEnabled = true\nSourceTransportServers = [\"EX01\"]",
+            "CloudServicesMailEnabled = true\nSourceTransportServers = [\"EX01\", \"EX02\"]",
+        ),
+    ];
+    let fix = "Set-SendConnector -Identity \"Outbound to Office 365\" -TlsCertificateName \"<I>CN=Public CA<S>CN=mail.contoso.com\"";
+    says(&change, false, &["hybrid-certificate-unusable"], &[fix]);
+}

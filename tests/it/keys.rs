@@ -60,6 +60,27 @@ fn every_key_says_what_it_takes() {
 }
 
 #[test]
+fn a_world_without_organizations_is_none() {
+    for text in [
+        "OnPremises = []\n",
+        "OnPremises = []\nExchangeOnline = []\n",
+        "AsOf = 2026-11-22\n",
+    ] {
+        let (world, found) = config::read("world.toml", text, jiff::Timestamp::UNIX_EPOCH);
+        let said: Vec<&str> = found.iter().map(|each| each.message.as_str()).collect();
+        assert_eq!(said, ["the world describes no organization"], "{text}");
+        assert!(world.is_none());
+    }
+    let (_, found) = config::read(
+        "world.toml",
+        "[OnPremises]\nName = \"x\"\n",
+        jiff::Timestamp::UNIX_EPOCH,
+    );
+    let codes: Vec<&str> = found.iter().map(|each| each.code).collect();
+    assert_eq!(codes, ["wrong-type"]);
+}
+
+#[test]
 fn a_document_that_is_no_table_has_one_mistake() {
     for text in [
         "[]",

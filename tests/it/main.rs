@@ -36,6 +36,7 @@ mod spool;
 mod support;
 mod testnet;
 mod trust;
+mod two_faults;
 mod values;
 mod ways;
 mod worlds;

@@ -34,7 +34,7 @@ IPAddress = "192.0.2.10"
 Name = "EDGE01"
 ServerRole = "edge"
 Fqdn = "edge01.contoso.com"
-IPAddress = ["198.18.0.25", "198.18.255.1"]
+IPAddress = ["40.107.0.25", "198.18.255.1"]
 
 [[OnPremises.EdgeSubscriptions]]
 Name = "edge01"
@@ -373,8 +373,8 @@ fn what_nobody_writes_is_implied() {
     assert_eq!(server(parts, "EDGE01").site, "HQ");
     // The usual addresses are taken.
     let address = |name| server(parts, name).addresses[0].to_string();
-    assert_eq!(address("EOP"), "198.18.0.26");
-    assert_eq!(address("EXO"), "198.18.1.1");
+    assert_eq!(address("EOP"), "40.107.0.26");
+    assert_eq!(address("EXO"), "40.107.1.1");
     assert_eq!(address("Internet"), "198.18.255.2");
     assert_eq!(server(parts, "EOP").front_end_for.len(), 1);
 
@@ -452,9 +452,9 @@ fn dns_follows_from_the_tenants_domains() {
     let a = |name| answer(name, RecordType::A);
     assert_eq!(
         a("contoso-com.mail.protection.outlook.com"),
-        "A(198.18.0.26)"
+        "A(40.107.0.26)"
     );
-    assert_eq!(a("eop.mail.protection.outlook.com"), "A(198.18.0.26)");
+    assert_eq!(a("eop.mail.protection.outlook.com"), "A(40.107.0.26)");
     assert_eq!(a("fabrikam-com.mail.protection.outlook.com"), "NameError");
     let mx = answer("contoso.onmicrosoft.com", RecordType::Mx);
     assert!(mx.contains("contoso.mail.protection.outlook.com"), "{mx}");

@@ -17,6 +17,7 @@ mod connectors;
 mod recipients;
 mod servers;
 
+pub(super) use self::servers::FRONT_END;
 use self::servers::Tenant;
 use super::build::Build;
 use super::object::Object;

@@ -19,6 +19,16 @@ const PROTECTION: &str = "mail.protection.outlook.com";
 /// (Exchange Online, "Exchange Online limits").
 const MAX_MESSAGE_SIZE: ByteSize = ByteSize(150 << 20);
 
+/// The first address at which the service answers. It lies in the ranges that the service sends from and
+/// firewalls and Receive connectors are given (Microsoft 365, "Microsoft 365 URLs and IP address ranges"), so
+/// that RemoteIPRanges with these say the same here as at home.
+///
+/// Choice: one address of `40.107.0.0/16` stands for all ranges.
+pub(in crate::config) const FRONT_END: Ipv4Addr = Ipv4Addr::new(40, 107, 0, 25);
+
+/// The first address from which a tenant's hub sends, in the same range.
+const HUB: Ipv4Addr = Ipv4Addr::new(40, 107, 1, 1);
+
 /// Choice: the fourth attribution of a message to one tenant is a loop, because the text of 5.4.14
 /// names attribution and no document its limit.
 pub(super) const MAX_ATTRIBUTIONS: u32 = 3;
@@ -35,7 +45,7 @@ pub(super) fn front_end(build: &mut Build, organization: OrganizationId) -> Serv
     let fqdn = host(&format!("eop.{PROTECTION}"));
     let role = ServerRole::FrontEnd;
     let server = Server {
-        addresses: vec![build.free_address(Ipv4Addr::new(198, 18, 0, 25))],
+        addresses: vec![build.free_address(FRONT_END)],
         recipient_validation: RecipientValidation::Authoritative,
         ..Server::new(organization, "EOP", fqdn, role, &EXCHANGE_ONLINE)
     };
@@ -71,7 +81,7 @@ pub(super) fn hub(
         false => "EXO".to_owned(),
     };
     let server = Server {
-        addresses: vec![build.free_address(Ipv4Addr::new(198, 18, 1, 1))],
+        addresses: vec![build.free_address(HUB)],
         services: roles.map(service).into(),
         settings: object.settings(),
         ..Server::new(

@@ -371,13 +371,33 @@ pub(in crate::config) fn address_of_kind(text: &str) -> Option<(String, &str)> {
     Some((kind.to_ascii_uppercase(), address))
 }
 
-/// Reads a moment.
+/// Reads a moment; the end of time is the last one there is.
 pub(in crate::config) fn timestamp(text: &str) -> Option<Timestamp> {
+    if is_end_of_time(text) {
+        return Some(Timestamp::MAX);
+    }
     let midnight = |date: jiff::civil::Date| date.to_zoned(jiff::tz::TimeZone::UTC).ok();
     match text.parse::<Timestamp>() {
         Ok(moment) => Some(moment),
         Err(_) if text.contains(':') => None,
         Err(_) => Some(midnight(text.parse().ok()?)?.timestamp()),
+    }
+}
+
+/// Whether a text is what certificates without an end have as their end (RFC 5280 §4.1.2.5), and .NET as
+/// its last moment: later than a [`Timestamp`] can be.
+fn is_end_of_time(text: &str) -> bool {
+    let zone = |c: char| c.is_ascii_digit() || ".:+-Zz".contains(c);
+    match text.trim().strip_prefix("9999-12-31") {
+        Some("") => true,
+        Some(clock) => clock
+            .strip_prefix(['T', 't', ' '])
+            .and_then(|clock| clock.strip_prefix("23:59:59"))
+            .is_some_and(|rest| {
+                rest.ends_with(|c: char| c.is_ascii_digit() || "Zz".contains(c))
+                    && rest.chars().all(zone)
+            }),
+        None => false,
     }
 }
 
@@ -422,10 +442,12 @@ const CAPABILITIES: &[&str] = &[
 ];
 
 fn tls_domain_capability(text: &str) -> Result<(), Mistake> {
-    let Some((domain, capabilities)) = text.split_once(':') else {
+    let Some((domain, capabilities)) = text.rsplit_once(':') else {
         return Err(Mistake::new(format!("`{text}` names no capability")));
     };
-    if !domain.eq_ignore_ascii_case("NO-TLS") && NamePattern::parse(domain).is_err() {
+    let is_name = NamePattern::parse(domain).is_ok();
+    let is_certificate = (CERTIFICATE_NAME.check)(domain).is_ok();
+    if !domain.eq_ignore_ascii_case("NO-TLS") && !is_name && !is_certificate {
         return Err(Mistake::new(format!("`{domain}` is not a host name")));
     }
     let known = |word: &&str| CAPABILITIES.iter().any(|c| c.eq_ignore_ascii_case(word));
@@ -531,6 +553,17 @@ mod tests {
         assert_eq!(timestamp("2026-11-22"), start);
         assert_eq!(timestamp("2026-11-22T01:00:00+01:00"), start);
         assert_eq!(timestamp("2026-11-22T00:00:00"), None);
+        let end = Some(Timestamp::MAX);
+        for text in [
+            "9999-12-31",
+            "9999-12-31T23:59:59Z",
+            "9999-12-31T23:59:59.9999999Z",
+            "9999-12-31 23:59:59+00:00",
+        ] {
+            assert_eq!(timestamp(text), end, "{text}");
+        }
+        assert_eq!(timestamp("9999-12-31T23:59:59"), None);
+        assert_eq!(timestamp("9999-12-31T25:00:00Z"), None);
     }
 
     #[test]

@@ -444,12 +444,14 @@ fn trustee(user: &str) -> Trustee {
 
 fn capabilities(object: &Object) -> Vec<TlsDomainCapability> {
     let capability = |word: &Word| {
-        let (domain, capabilities) = word.text.split_once(':')?;
+        let (domain, capabilities) = word.text.rsplit_once(':')?;
         let mut capabilities = capabilities.split(',').map(str::trim);
         let no_tls = domain.eq_ignore_ascii_case("NO-TLS");
         Some(TlsDomainCapability {
             domain: match no_tls {
                 true => None,
+                // Choice: an entry with issuer and subject, as early wizards wrote it, gives nothing to
+                // anybody, because it names a certificate that the service has replaced since.
                 false => Some(NamePattern::parse(domain).ok()?),
             },
             accept_cloud_services_mail: capabilities

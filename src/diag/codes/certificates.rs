@@ -36,7 +36,7 @@ pub(super) const CODES: &[Code] = &[
         code: "hybrid-certificate-unusable",
         severity: Severity::Error,
         summary: "a certificate that the hybrid connectors name is missing, out of date, or not trusted",
-        matters: "sending waits with 4.7.5, the cloud refuses to send with 4.4.317 and, to a certificate of a private authority, to take mail with 4.7.0",
+        matters: "sending waits with 4.7.5, the cloud refuses to send with 4.4.317 and, to a certificate of a private authority, to take mail with 4.7.0; a warning where the cloud does not meet the server today",
         fix: "install a valid certificate of a public authority on every hybrid server, and name it in the connectors",
         source: "Exchange hybrid, \"Certificate requirements for hybrid deployments\"",
         live: "",
@@ -47,7 +47,7 @@ pub(super) const CODES: &[Code] = &[
         summary: "the inbound connector waits for a name that is neither an accepted domain nor one label below one",
         matters: "Exchange Online Protection lets such a session send in the name of the tenant's domains only: reports and forwarded mail to others are refused with 5.7.64, and with centralized mail transport what strangers write goes round",
         fix: "Set-InboundConnector -TlsSenderCertificateName with another name of the certificate, or accept the domain",
-        source: "Exchange Online, \"Configure a certificate-based connector to relay email messages through Office 365\"",
+        source: "Exchange Online, \"Configure a certificate-based connector to relay email messages through Microsoft 365\"",
         live: "",
     },
     Code {

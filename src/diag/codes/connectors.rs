@@ -81,7 +81,7 @@ pub(super) const CODES: &[Code] = &[
         code: "hybrid-connector-expects-wrong-name",
         severity: Severity::Error,
         summary: "the hybrid Send connector expects a name that the certificate of Exchange Online Protection does not have",
-        matters: "the servers refuse to send: mail for the cloud waits with 4.7.5 until it expires",
+        matters: "the servers refuse to send: mail for the cloud waits with 4.7.5 until it expires; a warning where the certificate has that name as well, which may change with the next one",
         fix: "Set-SendConnector -TlsDomain mail.protection.outlook.com",
         source: "Exchange hybrid, \"TLS Certificates in Exchange Hybrid\"",
         live: "",
@@ -119,7 +119,7 @@ pub(super) const CODES: &[Code] = &[
         summary: "the tenant knows the servers on premises by their addresses alone, and they send to others through it",
         matters: "without a certificate nobody may send for a domain that is not the tenant's: reports, which have no sender, and forwarded mail are refused with 5.7.64, and with centralized mail transport what strangers write goes round",
         fix: "Set-InboundConnector -TlsSenderCertificateName with a name of the certificate that the servers present",
-        source: "Exchange Online, \"Configure a certificate-based connector to relay email messages through Office 365\"",
+        source: "Exchange Online, \"Configure a certificate-based connector to relay email messages through Microsoft 365\"",
         live: "",
     },
     Code {

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use super::palette::{Ink, Palette};
 use super::path;
 use super::table::{self, Cell, Column};
-use crate::flow::{Disposition, Fork};
+use crate::flow::Disposition;
 use crate::model::Topology;
 use crate::report::printable::width;
 use crate::report::words::{self, Arrows, codes, plural};
@@ -138,16 +138,9 @@ fn row(topology: &Topology, row: &Row, siblings: bool) -> Vec<Cell> {
         Cell::new(codes(fork)),
         Cell::new(words::path(topology, fork, Arrows::Plain)),
         Cell::new(trust.unwrap_or_default()),
-        flags(fork),
+        path::flags(fork),
         Cell::new(row.addresses.to_string()),
     ]
-}
-
-/// The kinds of flag.
-fn flags(fork: &Fork) -> Cell {
-    let faulty = fork.flags.iter().any(|flag| !flag.expected);
-    let ink = if faulty { Ink::Warning } else { Ink::Faint };
-    Cell::painted(ink, words::flags(fork))
 }
 
 /// `84 rows: 70 Delivered, 8 LeftWorld, 6 Rejected`.

@@ -1,6 +1,7 @@
 //! The end of a fork in colour.
 
 use super::palette::{Ink, Palette};
+use super::table::Cell;
 use crate::flow::{Flag, Fork};
 use crate::model::Topology;
 use crate::report::words::{self, Arrows, Tone};
@@ -22,6 +23,13 @@ pub(super) fn painted_flag(topology: &Topology, each: &Flag, palette: Palette) -
         Ink::Warning
     };
     palette.paint(ink, &words::flag(topology, each))
+}
+
+/// The kinds of flag, for a table; those that somebody asked for stand in parentheses.
+pub(super) fn flags(fork: &Fork) -> Cell {
+    let faulty = fork.flags.iter().any(|flag| !flag.expected);
+    let ink = if faulty { Ink::Warning } else { Ink::Faint };
+    Cell::painted(ink, words::flags(fork))
 }
 
 /// A notification on its way: `report from postmaster@contoso.com: EX01 ─[Internet]→ MAIL  Delivered`,

@@ -48,7 +48,6 @@ pub fn trace(topology: &Topology, flow: &Flow, palette: Palette) -> String {
 fn overview(topology: &Topology, flow: &Flow, palette: Palette) -> Vec<String> {
     let row = |(at, fork): (usize, &Fork)| {
         let trust = fork.trust.map(|trust| trust.to_string());
-        let flags: Vec<&str> = fork.flags.iter().map(|flag| flag.kind.as_str()).collect();
         vec![
             Cell::new(format!("[{}]", at + 1)),
             Cell::new(fork.recipient.to_string()),
@@ -56,7 +55,7 @@ fn overview(topology: &Topology, flow: &Flow, palette: Palette) -> Vec<String> {
             Cell::new(codes(fork)),
             Cell::new(words::path(topology, fork, Arrows::Plain)),
             Cell::new(trust.unwrap_or_default()),
-            Cell::painted(Ink::Warning, flags.join(", ")),
+            path::flags(fork),
         ]
     };
     let rows: Vec<Vec<Cell>> = flow.forks.iter().enumerate().map(row).collect();

@@ -275,6 +275,15 @@ pub(in crate::verify) fn is_sent_by(fork: &Fork, id: SendConnectorId) -> bool {
     })
 }
 
+/// How many addresses have mail by way of a connector.
+pub(super) fn users(context: &Context<'_>, id: SendConnectorId) -> usize {
+    let users = context.open_where(|asked| {
+        let mut forks = asked.ordinary().forks.iter();
+        forks.any(|fork| is_sent_by(fork, id))
+    });
+    context.affected(&users)
+}
+
 /// Whether a Receive connector takes the organization headers of Exchange Online.
 pub(super) fn takes_cloud_mail(connector: &ReceiveConnector) -> bool {
     connector.tls_domain_capabilities.iter().any(|entry| {

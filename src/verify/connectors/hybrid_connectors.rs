@@ -2,24 +2,20 @@
 //! with certificates that can be used (Exchange hybrid, "Transport routing in Exchange hybrid
 //! deployments" and "Certificate requirements for hybrid deployments").
 
-use std::collections::{BTreeMap, BTreeSet};
-
-use jiff::SignedDuration;
+use std::collections::BTreeSet;
 
 use super::carrier::{self, Carrier};
 use super::crossing::{left_for, seeks_way_out};
-use crate::diag::{Diagnostic, Location};
-use crate::flow::{FlagKind, Flow, Fork, Hop, Submission};
-use crate::mail::{Domain, EnhancedStatus};
+use crate::flow::{FlagKind, Fork, Hop, Submission};
+use crate::mail::Domain;
 use crate::model::{
-    Certificate, DomainPattern, OrganizationId, ReceiveConnectorId, SendConnector, ServerId,
-    Settings, Topology,
+    DomainPattern, OrganizationId, ReceiveConnectorId, SendConnector, ServerId, Settings, Topology,
 };
 use crate::route::{Event, Subject};
 use crate::verify::context::{Context, Found, is_troubled};
 use crate::verify::draft::Draft;
 use crate::verify::edit;
-use crate::verify::finding::{Finding, Fix, Side};
+use crate::verify::finding::{Finding, Side};
 use crate::verify::hybrid::{self, Pair};
 use crate::verify::people;
 use crate::verify::powershell;
@@ -30,15 +26,9 @@ use crate::verify::stage::{Rule, Stage};
 pub(in crate::verify) const RULES: &[Rule] = &[
     Rule::new(Stage::AddressSpaces, disabled),
     Rule::new(Stage::AddressSpaces, target_domains),
-    Rule::new(Stage::Certificates, certificates),
     Rule::new(Stage::Certificates, without_headers),
     Rule::new(Stage::Certificates, without_capability),
 ];
-
-/// Certificates that the hybrid connectors name and that cannot be used: one finding for each.
-fn certificates(context: &Context<'_>) -> Vec<Found> {
-    of_every_pair(context, certificates_of)
-}
 
 /// Hybrid Send connectors that are switched off, with nothing in their place.
 fn disabled(context: &Context<'_>) -> Vec<Found> {
@@ -82,9 +72,10 @@ fn goes_wrong(fork: &Fork) -> bool {
 fn carried(topology: &Topology, pair: Pair, connector: &SendConnector, fork: &Fork) -> bool {
     let own = |hop: &Hop| topology.server(hop.server).organization == pair.on_premises;
     let stays = |domain: &Domain| {
-        let last = fork.hops.last();
-        let sent = last.is_some_and(|hop| own(hop) && hop.steps.iter().any(seeks_way_out));
-        goes_wrong(fork) && fork.recipient.domain == *domain && sent
+        let mut hops = fork.hops.iter();
+        let sent = hops.any(|hop| own(hop) && hop.steps.iter().any(seeks_way_out));
+        let stays = fork.hops.last().is_some_and(|hop| own(hop));
+        goes_wrong(fork) && fork.recipient.domain == *domain && sent && stays
     };
     let mut spaces = connector.address_spaces.iter();
     spaces.any(|space| match &space.pattern {
@@ -99,14 +90,6 @@ fn is_from(context: &Context<'_>, asked: &Asked, organization: OrganizationId) -
         Submission::User(server) => context.topology.server(server).organization == organization,
         Submission::Anonymous { .. } | Submission::Host(_) => false,
     }
-}
-
-fn loses_trust(flow: &Flow) -> bool {
-    flow.forks.iter().any(|fork| {
-        fork.flags
-            .iter()
-            .any(|flag| flag.kind == FlagKind::WrongTrust)
-    })
 }
 
 /// A hybrid Send connector that is switched off, with nothing in its place.
@@ -371,191 +354,6 @@ fn loses_trust_at(topology: &Topology, pair: Pair, fork: &Fork) -> Option<Receiv
             (!able).then_some(id)
         }
         _ => None,
-    }
-}
-
-/// Where a certificate is named: place of the setting, and the server that must hold it.
-type Use<'a> = (&'a str, Option<Location>, ServerId);
-
-/// Certificates that the hybrid connectors name and that cannot be used: one finding for each.
-fn certificates_of(context: &Context<'_>, pair: Pair) -> Vec<Found> {
-    let topology = context.topology;
-    let mut troubles: BTreeMap<String, Unusable> = BTreeMap::new();
-    for (name, place, server) in uses(topology, pair) {
-        if let Some(trouble) = unusable(topology, name, place, server) {
-            troubles.entry(trouble.message.clone()).or_insert(trouble);
-        }
-    }
-    let found = troubles.into_values().map(|trouble| {
-        let claims = context.open_where(|asked| {
-            let flow = asked.ordinary();
-            let status = |fork: &Fork| fork.status.as_ref().is_some_and(|status| is_tls(status.enhanced));
-            loses_trust(flow) || flow.forks.iter().any(status)
-        });
-        let diagnostic = Diagnostic::new("hybrid-certificate-unusable", trouble.place, trouble.message)
-            .help("install a valid certificate of a public authority on every hybrid server, and name it in the connectors");
-        context.conclude(diagnostic, trouble.fix.into_iter().collect(), claims)
-    });
-    found.collect()
-}
-
-/// What is wrong with a named certificate on a server.
-struct Unusable {
-    place: Option<Location>,
-    message: String,
-    fix: Option<Fix>,
-}
-
-fn is_tls(status: EnhancedStatus) -> bool {
-    const REPLIES: [EnhancedStatus; 3] = [
-        EnhancedStatus::new(4, 4, 317),
-        EnhancedStatus::new(4, 7, 0),
-        EnhancedStatus::new(4, 7, 5),
-    ];
-    REPLIES.contains(&status)
-}
-
-/// Every naming of a certificate by the connectors of the on-premises side.
-fn uses(topology: &Topology, pair: Pair) -> Vec<Use<'_>> {
-    let mut uses = Vec::new();
-    for connector in pair
-        .wizard_connectors(topology)
-        .filter(|connector| connector.enabled)
-    {
-        if let Some(name) = &connector.tls_certificate_name {
-            let place = connector.settings.at("TlsCertificateName");
-            uses.extend(
-                connector
-                    .sources
-                    .iter()
-                    .map(|server| (name.as_str(), place.cloned(), *server)),
-            );
-        }
-    }
-    for (_, connector) in topology.receive_connectors() {
-        let hybrid = connector.organization == pair.on_premises
-            && !connector.tls_domain_capabilities.is_empty();
-        if let Some(name) = connector
-            .tls_certificate_name
-            .as_ref()
-            .filter(|_| hybrid && connector.enabled)
-        {
-            uses.push((
-                name.as_str(),
-                connector.settings.at("TlsCertificateName").cloned(),
-                connector.server,
-            ));
-        }
-    }
-    uses
-}
-
-/// What is wrong with a certificate that a connector names on a server.
-fn unusable(
-    topology: &Topology,
-    name: &str,
-    place: Option<Location>,
-    server: ServerId,
-) -> Option<Unusable> {
-    let called = |certificate: &&Certificate| {
-        certificate
-            .tls_certificate_name()
-            .eq_ignore_ascii_case(name)
-    };
-    let known: Vec<&Certificate> = topology
-        .certificates()
-        .map(|(_, each)| each)
-        .filter(called)
-        .collect();
-    let held: Vec<&&Certificate> = known
-        .iter()
-        .filter(|each| each.servers.contains(&server))
-        .collect();
-    let now = topology.as_of();
-    let Some(first) = held.first() else {
-        let message = format!(
-            "the certificate `{name}` is not on {}",
-            topology.server(server).name
-        );
-        let fix = known
-            .first()
-            .map(|certificate| install(topology, certificate, server));
-        return Some(Unusable {
-            place,
-            message,
-            fix,
-        });
-    };
-    if held
-        .iter()
-        .any(|held| (held.trusted || !held.chain_complete) && held.is_valid_at(now))
-    {
-        return None;
-    }
-    let subject = &first.subject;
-    let (key, message) = if first.is_valid_at(now) {
-        (
-            "RootCAType",
-            format!("the certificate `{subject}` is not from an authority that others trust"),
-        )
-    } else {
-        (
-            "NotAfter",
-            format!("the certificate `{subject}` is out of date"),
-        )
-    };
-    Some(Unusable {
-        place: first.settings.at(key).cloned(),
-        message,
-        fix: Some(renew(topology, first, key)),
-    })
-}
-
-/// A new certificate with the names of the old one, from an authority that others trust.
-fn renew(topology: &Topology, certificate: &Certificate, key: &str) -> Fix {
-    const YEAR: SignedDuration = SignedDuration::from_hours(24 * 365);
-    let subject = powershell::quoted(&certificate.subject);
-    let names: Vec<String> = certificate.names.iter().map(ToString::to_string).collect();
-    let script = format!(
-        "New-ExchangeCertificate -GenerateRequest -SubjectName {subject} -DomainName {} -PrivateKeyExportable $true\n# have a public authority sign it, import it on every hybrid server, name it in the connectors",
-        powershell::list(&names)
-    );
-    let value = match key {
-        "NotAfter" => topology
-            .as_of()
-            .checked_add(YEAR)
-            .ok()
-            .map(|end| end.to_string()),
-        _ => Some(edit::quoted("ThirdParty")),
-    };
-    let edit = value.and_then(|value| edit::set_key(&certificate.settings, key, &value));
-    Fix {
-        side: Side::OnPremises,
-        script,
-        edits: edit.into_iter().collect(),
-    }
-}
-
-/// Brings a certificate to one more server.
-fn install(topology: &Topology, certificate: &Certificate, server: ServerId) -> Fix {
-    let name = |id: &ServerId| topology.server(*id).name.clone();
-    let from = certificate.servers.first().map(name).unwrap_or_default();
-    let from = powershell::in_comment(from);
-    let script = format!(
-        "# export `{}` with its key from {from}, then on {}:\nImport-ExchangeCertificate -Server {} -FileData (...) -Password (...)",
-        powershell::in_comment(&certificate.subject),
-        powershell::in_comment(name(&server)),
-        powershell::quoted(name(&server))
-    );
-    let all = certificate.servers.iter().chain([&server]).map(name);
-    let edits = certificate
-        .settings
-        .written("Servers")
-        .map(|at| edit::replace(at, edit::list(all)));
-    Fix {
-        side: Side::OnPremises,
-        script,
-        edits: edits.into_iter().collect(),
     }
 }
 

@@ -10,6 +10,7 @@ pub(in crate::verify) mod carrier;
 pub(in crate::verify) mod chain;
 pub(in crate::verify) mod crossing;
 pub(in crate::verify) mod hybrid_connectors;
+pub(in crate::verify) mod named_certificates;
 pub(in crate::verify) mod presented;
 pub(in crate::verify) mod reception;
 pub(in crate::verify) mod smart_host;

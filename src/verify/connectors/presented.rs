@@ -6,13 +6,14 @@ use std::collections::BTreeSet;
 use jiff::{SignedDuration, Timestamp};
 
 use super::carrier;
-use super::crossing::{SERVICE, is_sent_by};
+use super::crossing::{SERVICE, is_sent_by, users};
 use crate::diag::Severity;
+use crate::dns;
 use crate::flow::FlagKind;
-use crate::mail::NamePattern;
+use crate::mail::{EnhancedStatus, NamePattern};
 use crate::model::{
-    Certificate, CertificateId, DomainPattern, Matcher, SendConnector, SendConnectorId, ServerId,
-    TlsAuthLevel, Topology,
+    Certificate, CertificateId, DomainPattern, Matcher, Routing, SendConnector, SendConnectorId,
+    ServerId, SmartHost, TlsAuthLevel, Topology,
 };
 use crate::route::{self, Presented};
 use crate::verify::context::{Context, Found};
@@ -21,6 +22,7 @@ use crate::verify::edit;
 use crate::verify::finding::{Edit, Finding, Side};
 use crate::verify::hybrid::{self, Pair};
 use crate::verify::powershell;
+use crate::verify::questions::Asked;
 use crate::verify::stage::{Rule, Stage};
 
 /// The rules of this file.
@@ -51,7 +53,8 @@ fn wrong_name(context: &Context<'_>) -> Vec<Found> {
             .as_ref()
             .zip(service.as_ref())
             .is_some_and(|(wanted, service)| wanted.accepts(service));
-        if fits || connector.tls_auth_level != Some(TlsAuthLevel::DomainValidation) {
+        let validates = connector.tls_auth_level == Some(TlsAuthLevel::DomainValidation);
+        if fits || !validates || leads_elsewhere(connector) {
             continue;
         }
         let wanted = match &connector.tls_domain {
@@ -82,9 +85,42 @@ fn wrong_name(context: &Context<'_>) -> Vec<Found> {
             script,
             edit::set_key(settings, "TlsDomain", &edit::quoted(SERVICE)),
         );
-        found.push(draft.claims(context, amiss_by(context, id)));
+        // Names below the service's are in its certificate, too: these fit as long as they are.
+        let claims = amiss_by(context, id).into_iter();
+        let claims: Vec<usize> = claims
+            .filter(|index| is_refused(&context.survey.asked[*index], id))
+            .collect();
+        let mut refused = match claims.is_empty() {
+            true => draft.claims_nothing(users(context, id), None),
+            false => draft.claims(context, claims),
+        };
+        if refused.claims.is_empty() {
+            refused.finding.diagnostic.severity = Severity::Warning;
+        }
+        found.push(refused);
     }
     found
+}
+
+/// Whether a copy waits because its sender does not like the certificate that it is shown.
+fn is_refused(asked: &Asked, id: SendConnectorId) -> bool {
+    const MISMATCH: EnhancedStatus = EnhancedStatus::new(4, 7, 5);
+    let mut forks = asked.ordinary().forks.iter();
+    forks.any(|fork| {
+        let status = fork.status.as_ref().map(|status| status.enhanced);
+        is_sent_by(fork, id) && status == Some(MISMATCH)
+    })
+}
+
+/// Whether a connector has hosts of its own that are not the service's: that is another finding.
+fn leads_elsewhere(connector: &SendConnector) -> bool {
+    let Routing::SmartHosts(hosts) = &connector.routing else {
+        return false;
+    };
+    hosts.iter().any(|host| match host {
+        SmartHost::Name(name) => !dns::is_protection_host(name),
+        SmartHost::Address(_) => false,
+    })
 }
 
 /// Connectors that name no certificate, and whose servers choose one that nobody trusts.
@@ -334,15 +370,16 @@ fn on_the_internet(context: &Context<'_>) -> Vec<Found> {
                 .any(|space| space.pattern == DomainPattern::Any);
             let named = connector.tls_certificate_name.is_some();
             if open && named && connector.enabled && !connector.cloud_services_mail_enabled {
-                found.extend(attributed(context, pair, connector));
+                found.extend(attributed(context, pair, *id));
             }
         }
     }
     found
 }
 
-fn attributed(context: &Context<'_>, pair: Pair, connector: &SendConnector) -> Option<Found> {
+fn attributed(context: &Context<'_>, pair: Pair, id: SendConnectorId) -> Option<Found> {
     let topology = context.topology;
+    let connector = topology.send_connector(id);
     let source = connector.sources.first()?;
     let Presented::Certificate(shown) = route::presented(topology, *source, Some(connector)) else {
         return None;
@@ -377,6 +414,6 @@ fn attributed(context: &Context<'_>, pair: Pair, connector: &SendConnector) -> O
     Some(
         draft
             .fix(Side::OnPremises, script, edits)
-            .claims_nothing(0, None),
+            .claims_nothing(users(context, id), None),
     )
 }

@@ -3,8 +3,9 @@
 //! Certificates in Exchange Hybrid").
 
 use super::carrier;
-use super::crossing::{Crossing, Landing, crossings, is_sent_by};
+use super::crossing::{Crossing, Landing, crossings, is_sent_by, takes_cloud_mail};
 use super::validation;
+use crate::dns::{Answer, RecordType, View};
 use crate::mail::NamePattern;
 use crate::model::{
     Routing, SendConnector, SendConnectorId, ServerRole, Settings, SmartHost, TlsAuthLevel,
@@ -96,8 +97,11 @@ impl Crossing<'_> {
     fn with_host(&self, connector: &SendConnector, draft: Draft) -> Draft {
         let identity = powershell::quoted(&connector.name);
         let Some(host) = self.premises_host(connector) else {
+            if let Some((script, edit)) = self.address_record(connector) {
+                return draft.fix(Side::Dns, script, edit);
+            }
             let script = format!(
-                "Set-OutboundConnector -Identity {identity} -SmartHosts <host on premises>"
+                "Set-OutboundConnector -Identity {identity} -SmartHosts $hostOnPremises   # a name in its certificate"
             );
             return draft.fix(Side::ExchangeOnline, script, None);
         };
@@ -120,6 +124,46 @@ impl Crossing<'_> {
             powershell::quoted(&host)
         );
         draft.fix(Side::ExchangeOnline, script, edits.into_iter().flatten())
+    }
+
+    /// The address record of a host that is right but leads elsewhere: a server on premises shows the cloud a
+    /// certificate with its name.
+    fn address_record(&self, connector: &SendConnector) -> Option<(String, Option<Edit>)> {
+        let Routing::SmartHosts(hosts) = &connector.routing else {
+            return None;
+        };
+        let host = hosts.iter().find_map(|host| match host {
+            SmartHost::Name(name) => Some(name),
+            SmartHost::Address(_) => None,
+        })?;
+        let name = NamePattern::parse(host.as_str()).ok()?;
+        let receiving = self.topology.receive_connectors().map(|(_, each)| each);
+        let mut receiving = receiving.filter(|each| {
+            each.organization == self.pair.on_premises && each.enabled && takes_cloud_mail(each)
+        });
+        let shows = receiving.find(|each| {
+            let served = route::served(self.topology, each);
+            let names = served.map(|id| &self.topology.certificate(id).names);
+            names.is_some_and(|names| names.iter().any(|own| name.accepts(own)))
+        })?;
+        let mut addresses = self.topology.server(shows.server).addresses.iter();
+        let address = addresses.find(|address| address.is_ipv4())?;
+        let record = format!("{host}. A {address}");
+        let edit = match self.zones.query(View::Public, host, RecordType::A) {
+            Answer::Records(records) => {
+                let at = records.first().and_then(|one| one.location.as_ref());
+                at.map(|at| edit::replace(at, record.clone()))
+            }
+            Answer::Failed(_) => {
+                let zone = self.zones.zone_of(View::Public, host)?;
+                let at = zone.location.as_ref();
+                at.map(|at| edit::insert_record(at, &record))
+            }
+        };
+        Some((
+            format!("; Public view, or the address that leads there\n{record}"),
+            edit,
+        ))
     }
 
     /// A connector that expects another name than the certificate at its host has, where nothing else
@@ -270,7 +314,7 @@ impl Crossing<'_> {
         let settings = &connector.settings;
         let (mut parameters, mut edits) = (BY_DNS.to_owned(), by_dns(settings));
         // A gateway has another certificate than the service, which is to be looked at from now on.
-        if !validation::validates(connector) {
+        if !validation::expects_the_service(connector) {
             parameters = format!("{BY_DNS} {}", validation::PARAMETERS);
             edits.extend(validation::edits(connector));
         }

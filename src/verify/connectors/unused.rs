@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::crossing::ORDINARY;
+use super::crossing::{ORDINARY, users};
 use crate::mail::{ByteSize, Domain, Limit};
 use crate::model::{
     DomainPattern, OrganizationId, SendConnector, SendConnectorId, ServerId, Topology,
@@ -26,7 +26,7 @@ fn check(context: &Context<'_>) -> Vec<Found> {
     let mut found = Vec::new();
     for (organization, _) in topology.organizations() {
         let survey = Choices::of(topology, organization);
-        found.extend(survey.findings(topology));
+        found.extend(survey.findings(context));
     }
     found
 }
@@ -110,18 +110,22 @@ impl Choices {
         }
     }
 
-    fn findings(&self, topology: &Topology) -> Vec<Found> {
+    fn findings(&self, context: &Context<'_>) -> Vec<Found> {
+        let topology = context.topology;
         let mut found = Vec::new();
         let tied: BTreeSet<SendConnectorId> = self.ties.iter().map(|(_, loser)| *loser).collect();
         for (winner, loser) in &self.ties {
             let dead = self.spaces.get(loser).is_some_and(|all| never(all));
-            found.push(tie(topology, *winner, *loser, dead).claims_nothing(0, None));
+            // Renaming moves the mail of whoever has it go by the winner.
+            let people = users(context, *winner);
+            found.push(tie(topology, *winner, *loser, dead).claims_nothing(people, None));
         }
         for (id, spaces) in &self.spaces {
             if tied.contains(id) {
                 continue;
             }
             let reason = self.losses.get(id);
+            // What takes no mail concerns nobody's.
             if never(spaces) {
                 found.push(dead(topology, *id, reason).claims_nothing(0, None));
                 continue;

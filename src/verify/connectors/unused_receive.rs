@@ -87,5 +87,6 @@ fn never(context: &Context<'_>, connector: &ReceiveConnector) -> Found {
         script,
         edit::set_key(settings, "Enabled", "false"),
     )
+    // Whom it would serve is served by others.
     .claims_nothing(0, None)
 }

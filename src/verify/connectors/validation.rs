@@ -2,12 +2,10 @@
 //! Exchange Hybrid"): the wizard makes both demand TLS and a certificate with the other side's name.
 
 use super::carrier;
-use super::crossing::{SERVICE, crossings, is_sent_by};
+use super::crossing::{SERVICE, crossings, users};
 use crate::dns::{self, Targets, View};
-use crate::mail::Domain;
-use crate::model::{
-    DomainPattern, Routing, SendConnector, SendConnectorId, SmartHost, TlsAuthLevel,
-};
+use crate::mail::{Domain, NamePattern};
+use crate::model::{DomainPattern, Routing, SendConnector, SmartHost, TlsAuthLevel};
 use crate::verify::context::{Context, Found};
 use crate::verify::edit;
 use crate::verify::finding::{Edit, Finding, Side};
@@ -45,6 +43,13 @@ pub(in crate::verify) fn validates(connector: &SendConnector) -> bool {
     connector.require_tls && !matches!(level, None | Some(TlsAuthLevel::EncryptionOnly))
 }
 
+/// Whether it looks for the name of the service in them.
+pub(super) fn expects_the_service(connector: &SendConnector) -> bool {
+    let wanted = connector.tls_domain.as_ref();
+    let service = |name: &NamePattern| name.domain().as_str() == SERVICE;
+    validates(connector) && wanted.is_some_and(service)
+}
+
 /// Send connectors that send whether TLS is offered or not, or whoever answers.
 fn send_connectors(context: &Context<'_>) -> Vec<Found> {
     let topology = context.topology;
@@ -73,15 +78,6 @@ fn send_connectors(context: &Context<'_>) -> Vec<Found> {
         Some(draft.claims_nothing(users(context, id), None))
     });
     found.collect()
-}
-
-/// How many addresses have mail by way of a connector.
-fn users(context: &Context<'_>, id: SendConnectorId) -> usize {
-    let users = context.open_where(|asked| {
-        let mut forks = asked.ordinary().forks.iter();
-        forks.any(|fork| is_sent_by(fork, id))
-    });
-    context.affected(&users)
 }
 
 /// Whether a connector has hosts of its own, or carries a domain whose mail leads back to its premises.

@@ -4,6 +4,7 @@
 use std::collections::HashSet;
 
 use crate::diag::Severity;
+use crate::flow::Disposition;
 use crate::mail::Mailbox;
 use crate::model::{MailUserFlavour, OrganizationId, Recipient, RecipientKind, Topology};
 use crate::verify::classes::written::is_routing_address;
@@ -92,7 +93,12 @@ fn unverified_found(context: &Context<'_>, pair: Pair, addresses: &[&Mailbox]) -
         people::and_others(first, addresses.len())
     );
     let all: HashSet<&Mailbox> = addresses.iter().copied().collect();
+    // Where others send mail for such a domain is not the question, known or not.
     let claims = people::failing_for(context, &all);
+    let unknown = context.open_where(|asked| {
+        let mut forks = asked.ordinary().forks.iter();
+        forks.any(|fork| fork.disposition == Disposition::Unknown && all.contains(&fork.recipient))
+    });
     let mut draft = Finding::of(
         "address-in-unverified-domain",
         place.or(settings.object.as_ref()),
@@ -110,11 +116,15 @@ fn unverified_found(context: &Context<'_>, pair: Pair, addresses: &[&Mailbox]) -
     if !scripts.is_empty() {
         draft = draft.fix(Side::OnPremises, scripts.join("\n"), edits);
     }
-    if !claims.is_empty() {
-        return Some(draft.claims(context, claims));
+    let is_lost = !claims.is_empty();
+    let mut found = match is_lost {
+        true => draft.claims(context, claims),
+        false => draft.claims_nothing(addresses.len(), None),
+    };
+    found.claims.extend(unknown);
+    if !is_lost {
+        found.finding.diagnostic.severity = Severity::Warning;
     }
-    let mut found = draft.claims_nothing(addresses.len(), None);
-    found.finding.diagnostic.severity = Severity::Warning;
     Some(found)
 }
 

@@ -5,7 +5,7 @@
 
 use std::collections::HashSet;
 
-use crate::mail::Mailbox;
+use crate::mail::{EnhancedStatus, Mailbox};
 use crate::model::{
     DomainType, MailUserFlavour, OrganizationId, Recipient, RecipientKind, Topology,
 };
@@ -16,6 +16,7 @@ use crate::verify::finding::{Edit, Finding, Side};
 use crate::verify::hybrid::{self, Pair};
 use crate::verify::people::{self, MENDED_MAX};
 use crate::verify::powershell;
+use crate::verify::questions::Asked;
 use crate::verify::stage::{Rule, Stage};
 
 /// The rules of this file.
@@ -101,7 +102,29 @@ fn found(context: &Context<'_>, pair: Pair, held: &[Held<'_>], fault: Fault) -> 
     if !scripts.is_empty() {
         draft = draft.fix(fault.side, scripts.join("\n"), edits.into_iter().flatten());
     }
-    (!claims.is_empty()).then(|| draft.claims(context, claims))
+    // A refusal of the sender shows nothing about the address.
+    let is_unknown = |index: &usize| is_refused_as_unknown(&context.survey.asked[*index]);
+    let telling: Vec<usize> = claims.iter().copied().filter(is_unknown).collect();
+    let witness = context.witness(if telling.is_empty() {
+        &claims
+    } else {
+        &telling
+    });
+    (!claims.is_empty()).then(|| draft.shown_by(context, claims, witness))
+}
+
+/// Whether somebody is told that a recipient does not exist.
+fn is_refused_as_unknown(asked: &Asked) -> bool {
+    const UNKNOWN: [EnhancedStatus; 3] = [
+        EnhancedStatus::new(5, 1, 10),
+        EnhancedStatus::new(5, 1, 1),
+        EnhancedStatus::new(5, 4, 1),
+    ];
+    let mut forks = asked.ordinary().forks.iter();
+    forks.any(|fork| {
+        let status = fork.status.as_ref().map(|status| status.enhanced);
+        status.is_some_and(|status| UNKNOWN.contains(&status))
+    })
 }
 
 fn in_words(held: &[Held<'_>]) -> String {

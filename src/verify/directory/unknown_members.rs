@@ -52,7 +52,11 @@ fn unknown_member(
 ) -> Option<Found> {
     let topology = context.topology;
     let lost = |fork: &Fork| fork.recipient == *address && fork.disposition.is_failure();
-    let claims = context.open_where(|asked| asked.ordinary().forks.iter().any(lost));
+    // Mail to the address itself is another matter.
+    let claims = context.open_where(|asked| {
+        let flow = asked.ordinary();
+        !flow.question.to.contains(address) && flow.forks.iter().any(lost)
+    });
     let is_list = |group: &&&Recipient| matches!(group.kind, RecipientKind::DistributionGroup(_));
     if claims.is_empty() && groups.iter().all(|group| is_list(&group)) {
         return None;

@@ -2,7 +2,7 @@
 //! on-premises Exchange hybrid"): by the autodiscover name of their domain.
 
 use crate::diag::Location;
-use crate::dns::{Answer, Failure, RecordData, RecordType, View};
+use crate::dns::{Answer, Failure, Record, RecordData, RecordType, View, Zone};
 use crate::mail::Domain;
 use crate::model::RecipientKind;
 use crate::verify::context::{Context, Found};
@@ -56,8 +56,7 @@ fn missing(context: &Context<'_>, domain: &Domain) -> Option<Found> {
             Answer::Failed(Failure::ServerFailure(_) | Failure::Unknown(_)) => {}
             Answer::Failed(Failure::NameError | Failure::NoData | Failure::AliasLoop) => {
                 let at = zone.location.as_ref();
-                let edit = at.map(|at| edit::insert_record(at, &record));
-                wrong.push((view, at, edit.into_iter().collect()));
+                wrong.push((view, at, alias_alone(context, view, zone, &name)));
             }
         }
     }
@@ -70,11 +69,46 @@ fn missing(context: &Context<'_>, domain: &Domain) -> Option<Found> {
     let draft = Finding::of("group-domain-autodiscover-missing", *place, message)
         .help("publish the CNAME record that the admin center shows");
     let fixed = wrong.into_iter().fold(draft, |draft, (view, _, edits)| {
-        let script = format!("; {} view\n{name}. CNAME {TARGET}.", view.as_str());
+        let others = match beside(context, view, &name).next().is_some() {
+            true => "   ; in the place of all other records of the name",
+            false => "",
+        };
+        let script = format!("; {} view\n{name}. CNAME {TARGET}.{others}", view.as_str());
         draft.fix(Side::Dns, script, edits)
     });
     let groups = context.topology.groups().filter(|(_, group)| {
         group.primary().domain == *domain && matches!(group.kind, RecipientKind::Group { .. })
     });
     Some(fixed.claims_nothing(groups.count(), None))
+}
+
+/// The records of a name in a view's zone that are no alias.
+fn beside<'a>(
+    context: &'a Context<'_>,
+    view: View,
+    name: &'a Domain,
+) -> impl Iterator<Item = &'a Record> {
+    let zone = context.zones.zone_of(view, name).into_iter();
+    let records = zone.flat_map(|zone| &zone.records);
+    let is_alias = |record: &Record| matches!(record.data, RecordData::Cname(_));
+    records.filter(move |record| {
+        !record.owner.wildcard && record.owner.domain == *name && !is_alias(record)
+    })
+}
+
+/// Writes the alias, in the place of whatever else the name has: nothing may stand beside it
+/// (RFC 1034 §3.6.2).
+fn alias_alone(context: &Context<'_>, view: View, zone: &Zone, name: &Domain) -> Vec<Edit> {
+    let record = format!("{name}. CNAME {TARGET}.");
+    let mut others = beside(context, view, name).filter_map(|record| record.location.as_ref());
+    let Some(first) = others.next() else {
+        let at = zone.location.as_ref();
+        let edit = at.map(|at| edit::insert_record(at, &record));
+        return edit.into_iter().collect();
+    };
+    let rest = others.map(|at| edit::replace(at, String::new()));
+    [edit::replace(first, record)]
+        .into_iter()
+        .chain(rest)
+        .collect()
 }

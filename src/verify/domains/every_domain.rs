@@ -100,7 +100,8 @@ fn opens(context: &Context<'_>, accepted: &AcceptedDomain) -> Option<Found> {
     ))
     .help("name the domains that are relayed");
     let draft = without(draft, accepted);
-    Some(draft.claims_nothing(0, relay::stranger_to_stranger(context, door)))
+    let people = people::count(topology, door.organization);
+    Some(draft.claims_nothing(people, relay::stranger_to_stranger(context, door)))
 }
 
 /// `Remove-AcceptedDomain`.

@@ -11,7 +11,6 @@ use crate::verify::context::{Context, Found};
 use crate::verify::edit;
 use crate::verify::finding::{Edit, Finding, Side};
 use crate::verify::hybrid::{self, Pair};
-use crate::verify::questions::Asked;
 use crate::verify::stage::{Rule, Stage};
 
 /// The rules of this file.
@@ -123,43 +122,56 @@ fn mixed(context: &Context<'_>) -> Vec<Found> {
 }
 
 fn mixed_found(context: &Context<'_>, domain: &Domain) -> Option<Found> {
-    let mut all = exchanges(context, View::Public, domain);
-    all.sort_by_key(|exchange| (exchange.preference, exchange.host.clone()));
-    let best = all.first()?;
-    let cloud = dns::is_protection_host(best.host);
-    let others: Vec<&Exchange<'_>> = all
-        .iter()
-        .filter(|exchange| dns::is_protection_host(exchange.host) != cloud)
+    let views = [View::Public, View::Internal].into_iter();
+    let mixed: Vec<_> = views
+        .filter_map(|view| other_service(context, view, domain))
         .collect();
+    let (_, best, others) = mixed.first()?;
     let first = others.first()?;
     let message = format!(
-        "the MX records of `{domain}` name Exchange Online Protection and another service: `{}` and `{}`",
-        best.host, first.host
+        "the MX records of `{domain}` name Exchange Online Protection and another service: `{best}` and `{}`",
+        first.host
     );
-    // Choice: the service of the best record is the one that is meant.
-    let gone = others
-        .iter()
-        .map(|other| format!("{domain}. MX {} {}.", other.preference, other.host));
-    let script = format!(
-        "; Public view, delete\n{}",
-        gone.collect::<Vec<_>>().join("\n")
-    );
-    let edits = others
-        .iter()
-        .filter_map(|other| Some(edit::replace(other.place?, String::new())));
     let draft = Finding::of("mx-mixes-services", first.place, message)
-        .help("leave the records of one service: senders choose among all that answer")
-        .fix(Side::Dns, script, edits);
-    let to_domain = |asked: &Asked| {
-        let class = &context.survey.recipients[asked.to];
-        class.members[0].domain == *domain
-    };
+        .help("leave the records of one service: senders choose among all that answer");
+    let draft = mixed.iter().fold(draft, |draft, (view, _, others)| {
+        let gone = others
+            .iter()
+            .map(|other| format!("{domain}. MX {} {}.", other.preference, other.host));
+        let script = format!(
+            "; {} view, delete\n{}",
+            view.as_str(),
+            gone.collect::<Vec<_>>().join("\n")
+        );
+        let edits = others
+            .iter()
+            .filter_map(|other| Some(edit::replace(other.place?, String::new())));
+        draft.fix(Side::Dns, script, edits)
+    });
+    // A prediction follows the best record, which answers.
     let addresses = context.survey.recipients.iter();
     let addresses = addresses.filter(|class| class.members[0].domain == *domain);
     let affected = addresses.map(|class| class.members.len()).sum();
-    let amiss = context.open_where(|asked| to_domain(asked) && context.is_amiss(asked));
-    Some(match amiss.is_empty() {
-        true => draft.claims_nothing(affected, None),
-        false => draft.claims(context, amiss),
-    })
+    Some(draft.claims_nothing(affected, None))
+}
+
+/// The records of a view's own zone that name another service than the best one does.
+///
+/// Choice: the service of the best record is the one that is meant.
+fn other_service<'a>(
+    context: &'a Context<'_>,
+    view: View,
+    domain: &Domain,
+) -> Option<(View, &'a Domain, Vec<Exchange<'a>>)> {
+    // A view without a zone of its own is the public one.
+    let zone = context.zones.zone_of(view, domain);
+    if zone.is_none_or(|zone| zone.view != view) {
+        return None;
+    }
+    let mut all = exchanges(context, view, domain);
+    all.sort_by_key(|exchange| (exchange.preference, exchange.host.clone()));
+    let best = all.first()?.host;
+    let cloud = dns::is_protection_host(best);
+    all.retain(|exchange| dns::is_protection_host(exchange.host) != cloud);
+    (!all.is_empty()).then_some((view, best, all))
 }

@@ -2,7 +2,9 @@
 //! in Exchange Online"; Exchange Server, "Accepted domains in Exchange Server").
 
 use crate::diag::Severity;
+use crate::mail::Mailbox;
 use crate::model::{AcceptedDomain, DomainType, OrganizationId, Topology};
+use crate::verify::connectors::carrier::Carrier;
 use crate::verify::context::{Context, Found};
 use crate::verify::edit;
 use crate::verify::finding::{Edit, Finding, Side};
@@ -85,11 +87,27 @@ fn missing(
         "`{here}` accepts the domain `{domain}`, and `{}` does not",
         there.name
     );
-    let (side, script, edit) = accepted_too(topology, pair, accepted, other);
+    let kind = type_for(context, pair, accepted, other);
+    let (side, script, edit) = accepted_too(topology, pair, (accepted, kind), other);
     let place = accepted.settings.at("DomainName");
     let draft = Finding::of("domain-accepted-on-one-side", place, message)
         .help("accept it on both sides, or take it out where nobody has an address in it")
         .fix(side, script, edit);
+    // What is relayed to the tenant goes there by a hybrid connector.
+    let carrier = Carrier {
+        topology,
+        pair,
+        domain,
+    };
+    let relayed = (kind == DomainType::InternalRelay)
+        .then(|| carrier.not_on_hybrid_connector("domain-accepted-on-one-side", "domain"));
+    let fixes = relayed
+        .flatten()
+        .map(|(_, fixes)| fixes)
+        .unwrap_or_default();
+    let draft = fixes.into_iter().fold(draft, |draft, fix| {
+        draft.fix(fix.side, fix.script, fix.edits)
+    });
     let to_domain = |asked: &Asked| {
         let class = &context.survey.recipients[asked.to];
         class.members[0].domain == *domain && context.is_amiss(asked)
@@ -110,15 +128,35 @@ fn missing(
     found
 }
 
-/// The same domain as one of the other side's.
-fn accepted_too(
-    topology: &Topology,
+/// Which type the domain has on the side that lacks it: Authoritative where that side knows its recipients, or
+/// will once they are synchronized; on premises InternalRelay where nothing stands for some of them.
+fn type_for(
+    context: &Context<'_>,
     pair: Pair,
     accepted: &AcceptedDomain,
     other: OrganizationId,
+) -> DomainType {
+    let topology = context.topology;
+    let mut classes = context.survey.recipients.iter();
+    let is_unknown = |address: &Mailbox| {
+        address.domain == accepted.domain
+            && !topology.recipients_at(pair.tenant, address).is_empty()
+            && topology.recipients_at(pair.on_premises, address).is_empty()
+    };
+    match other == pair.on_premises && classes.any(|class| is_unknown(&class.members[0])) {
+        true => DomainType::InternalRelay,
+        false => DomainType::Authoritative,
+    }
+}
+
+/// The same domain as one of the other side's, of this type.
+fn accepted_too(
+    topology: &Topology,
+    pair: Pair,
+    (accepted, kind): (&AcceptedDomain, DomainType),
+    other: OrganizationId,
 ) -> (Side, String, Option<Edit>) {
     let domain = &accepted.domain;
-    // Where nothing is relayed there must be somebody who knows its recipients.
     let (side, path, script) = if other == pair.tenant {
         let script = powershell::new_domain(domain);
         (
@@ -128,8 +166,9 @@ fn accepted_too(
         )
     } else {
         let script = format!(
-            "New-AcceptedDomain -Name {0} -DomainName {0} -DomainType Authoritative",
-            powershell::quoted(domain)
+            "New-AcceptedDomain -Name {0} -DomainName {0} -DomainType {1}",
+            powershell::quoted(domain),
+            kind.as_str()
         );
         (Side::OnPremises, "OnPremises.AcceptedDomains", script)
     };
@@ -137,10 +176,7 @@ fn accepted_too(
     let keys = [
         ("Name", name.clone()),
         ("DomainName", name),
-        (
-            "DomainType",
-            edit::quoted(DomainType::Authoritative.as_str()),
-        ),
+        ("DomainType", edit::quoted(kind.as_str())),
     ];
     let all = topology.accepted_domains().map(|(_, accepted)| accepted);
     let mut written = all

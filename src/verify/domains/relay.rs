@@ -10,6 +10,7 @@ use crate::model::{
 use crate::verify::context::{Context, Found};
 use crate::verify::edit;
 use crate::verify::finding::{Edit, Finding, Side};
+use crate::verify::people;
 use crate::verify::powershell;
 use crate::verify::stage::{Rule, Stage};
 
@@ -60,7 +61,9 @@ fn open_relay(context: &Context<'_>, connector: &ReceiveConnector) -> Found {
     };
     let draft = draft.help("or name the hosts that need it in RemoteIPRanges");
     let witness = stranger_to_stranger(context, connector);
-    draft.claims_nothing(0, witness)
+    // Servers that send spam are listed, and then everybody's mail is refused.
+    let people = people::count(context.topology, connector.organization);
+    draft.claims_nothing(people, witness)
 }
 
 /// What gives anonymous clients the right to relay.

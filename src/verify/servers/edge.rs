@@ -102,8 +102,23 @@ impl EdgeDomain<'_> {
                 "accept `{}` by its own name, and let EdgeSync run",
                 self.domain
             ));
-        let fix = self.own_entry(parent.kind, parent.settings.object.as_ref());
+        // Whom nobody on premises is, others have.
+        let kind = match self.has_recipients() {
+            true => parent.kind,
+            false => DomainType::InternalRelay,
+        };
+        let fix = self.own_entry(kind, parent.settings.object.as_ref());
         Some(self.found(diagnostic, fix))
+    }
+
+    /// Whether a recipient of the organization has an address in the domain.
+    fn has_recipients(&self) -> bool {
+        let mut classes = self.context.survey.recipients.iter();
+        classes.any(|class| {
+            let address = &class.members[0];
+            let held = self.topology().recipients_at(self.organization, address);
+            address.domain == *self.domain && !held.is_empty()
+        })
     }
 
     /// A domain that the tenant relays to the premises, which do not accept it at all.

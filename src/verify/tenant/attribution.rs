@@ -150,7 +150,7 @@ fn null_sender(context: &Context<'_>) -> Vec<Found> {
                 .iter()
                 .find(|name| is_registered(topology, pair.tenant, name));
             let draft = with_name(draft, connector, own);
-            found.push(foreign_refused(context, id, draft, witness));
+            found.push(foreign_refused(context, pair, id, draft, witness));
         }
     }
     found
@@ -161,6 +161,7 @@ fn null_sender(context: &Context<'_>) -> Vec<Found> {
 /// forwarded mail alone are refused.
 fn foreign_refused(
     context: &Context<'_>,
+    pair: Pair,
     id: ReceiveConnectorId,
     draft: Draft,
     witness: Option<Flow>,
@@ -181,7 +182,9 @@ fn foreign_refused(
     if !claims.is_empty() {
         return draft.claims(context, claims);
     }
-    let mut found = draft.claims_nothing(0, witness);
+    // Reports to others of what any of its users do not get.
+    let people = people::count(context.topology, pair.on_premises);
+    let mut found = draft.claims_nothing(people, witness);
     found.finding.diagnostic.severity = Severity::Warning;
     found
 }

@@ -143,6 +143,7 @@ fn never_found(context: &Context<'_>, rule: &TransportRule, why: String) -> Foun
             script,
             edit,
         )
+        // What no message meets concerns nobody's.
         .claims_nothing(0, None)
 }
 
@@ -228,21 +229,20 @@ fn is_empty(topology: &Topology, group: &Member) -> bool {
 /// Rules that choose a connector that is switched off.
 fn disabled_connectors(context: &Context<'_>) -> Vec<Found> {
     let topology = context.topology;
-    let in_use = topology
-        .parts()
-        .rules
-        .iter()
-        .filter(|rule| rule.enabled && rule.enforced);
-    let chosen = in_use.flat_map(|rule| {
+    let ids = (0..).map(RuleId::new);
+    let in_use = ids.zip(&topology.parts().rules);
+    let in_use = in_use.filter(|(_, rule)| rule.enabled && rule.enforced);
+    let chosen = in_use.flat_map(|(id, rule)| {
         let connectors = rule.actions.iter().filter_map(|action| match action {
             Action::Route(id) => Some(topology.send_connector(*id)),
             _ => None,
         });
-        connectors.map(move |connector| (rule, connector))
+        connectors.map(move |connector| (id, rule, connector))
     });
     let found = chosen
-        .filter(|(_, connector)| !connector.enabled)
-        .map(|(rule, connector)| {
+        .filter(|(.., connector)| !connector.enabled)
+        .map(|(id, rule, connector)| {
+            let met = context.all_where(|asked| meets(asked, id));
             let message = format!(
                 "the mail-flow rule `{}` chooses the connector `{}`, which is disabled",
                 rule.name, connector.name
@@ -259,9 +259,16 @@ fn disabled_connectors(context: &Context<'_>) -> Vec<Found> {
                 format!("Set-OutboundConnector -Identity {identity} -Enabled $true"),
                 edit::set_key(&connector.settings, "Enabled", "true"),
             )
-            .claims_nothing(0, None)
+            .claims_nothing(context.affected(&met), None)
         });
     found.collect()
+}
+
+/// Whether a rule applies to a message.
+fn meets(asked: &Asked, id: RuleId) -> bool {
+    let forks = asked.answers.iter().flat_map(|(_, flow)| &flow.forks);
+    let mut steps = forks.flat_map(|fork| &fork.hops).flat_map(|hop| &hop.steps);
+    steps.any(|step| step.chosen == Some(Subject::Rule(id)))
 }
 
 #[cfg(test)]

@@ -72,6 +72,11 @@ pub(super) const MILDER: &[Milder] = &[
         why: "what is relayed arrives, whatever the type is called",
     },
     Milder {
+        world: "broken-group-domain-not-internal-relay-wider-entry",
+        severity: Severity::Warning,
+        why: "every group is written back, so mail arrives until the next group is made",
+    },
+    Milder {
         world: "broken-group-domain-not-internal-relay-written-back",
         severity: Severity::Warning,
         why: "every group is written back, so mail arrives until the next group is made",
