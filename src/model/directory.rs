@@ -89,6 +89,18 @@ impl Recipient {
     pub fn primary(&self) -> &Mailbox {
         &self.addresses[0]
     }
+
+    /// Where mail for it goes instead: the attribute `targetAddress`.
+    #[must_use]
+    pub fn target_address(&self) -> Option<&Mailbox> {
+        match &self.kind {
+            RecipientKind::MailUser { target_address, .. }
+            | RecipientKind::RemoteGroup { target_address, .. } => target_address.as_ref(),
+            RecipientKind::DistributionGroup(_)
+            | RecipientKind::Group { .. }
+            | RecipientKind::Mailbox { .. } => None,
+        }
+    }
 }
 
 /// What a recipient is, with what only that kind has.

@@ -38,6 +38,8 @@ id! {
     SendConnectorId;
     /// A recipient object.
     RecipientId;
+    /// An address that some recipient holds; not every number up to the greatest is one.
+    AddressId;
     /// A certificate.
     CertificateId;
     /// A mail-flow rule.

@@ -26,6 +26,7 @@ mod rule;
 mod server;
 mod site;
 mod space;
+mod targets;
 mod topology;
 mod transport;
 mod ways;
@@ -41,8 +42,8 @@ pub use directory::{MailUserFlavour, Recipient, RecipientKind};
 pub use entra::{EntraConnect, SignInMethod};
 pub use hybrid::{EmailAddressPolicy, HybridConfiguration, SendAsPermission};
 pub use id::{
-    AcceptedDomainId, CertificateId, OrganizationId, ReceiveConnectorId, RecipientId, RuleId,
-    SendConnectorId, ServerId,
+    AcceptedDomainId, AddressId, CertificateId, OrganizationId, ReceiveConnectorId, RecipientId,
+    RuleId, SendConnectorId, ServerId,
 };
 pub use intent::Expectation;
 pub use organization::{

@@ -5,15 +5,15 @@ use std::net::IpAddr;
 
 use jiff::Timestamp;
 
-use super::addresses::AddressIndex;
+use super::addresses::{AddressIndex, of_organization};
 use super::certificate::Certificate;
 use super::connector::{ReceiveConnector, SendConnector};
 use super::directory::{Recipient, RecipientKind};
 use super::entra::EntraConnect;
 use super::hybrid::{EmailAddressPolicy, HybridConfiguration, SendAsPermission};
 use super::id::{
-    AcceptedDomainId, CertificateId, OrganizationId, ReceiveConnectorId, RecipientId, RuleId,
-    SendConnectorId, ServerId,
+    AcceptedDomainId, AddressId, CertificateId, OrganizationId, ReceiveConnectorId, RecipientId,
+    RuleId, SendConnectorId, ServerId,
 };
 use super::intent::Expectation;
 use super::organization::{AcceptedDomain, Member, Organization, RemoteDomain};
@@ -22,6 +22,7 @@ use super::rule::TransportRule;
 use super::server::Server;
 use super::site::{Site, SiteLink};
 use super::space::{AddressSpace, DomainPattern};
+use super::targets::Targets;
 use super::ways::{Way, Ways};
 use crate::mail::{Domain, Mailbox};
 
@@ -59,6 +60,7 @@ pub struct Parts {
 pub struct Topology {
     parts: Parts,
     addresses: AddressIndex,
+    targets: Targets,
     domains: HashMap<(OrganizationId, Domain, bool), AcceptedDomainId>,
     servers_by_address: HashMap<IpAddr, ServerId>,
     send_connectors_of: Vec<Vec<SendConnectorId>>,
@@ -78,6 +80,7 @@ impl Topology {
     #[must_use]
     pub fn new(parts: Parts) -> Self {
         let addresses = AddressIndex::new(&parts.recipients, 0);
+        let targets = Targets::new(&parts.recipients, &addresses);
         let mut domains = HashMap::new();
         let mut open = HashMap::new();
         for (index, accepted) in parts.accepted_domains.iter().enumerate() {
@@ -118,6 +121,7 @@ impl Topology {
         Self {
             parts,
             addresses,
+            targets,
             domains,
             servers_by_address,
             send_connectors_of,
@@ -310,10 +314,10 @@ impl Topology {
         self.addresses.holders(&self.parts.recipients, address)
     }
 
-    /// The numbers of addresses that recipients hold are below this one.
+    /// The ids of addresses that recipients hold are below this one.
     #[must_use]
-    pub fn address_numbers(&self) -> usize {
-        self.addresses.numbers()
+    pub fn address_bound(&self) -> usize {
+        self.addresses.bound()
     }
 
     /// The groups of every kind, written-back ones too.
@@ -340,10 +344,37 @@ impl Topology {
         self.send_connector(id).address_spaces.get(*space)
     }
 
-    /// The number of an address that some recipient holds, with its holders.
+    /// An address that some recipient holds.
     #[must_use]
-    pub fn numbered_holders(&self, address: &Mailbox) -> Option<(usize, &[RecipientId])> {
-        self.addresses.numbered(&self.parts.recipients, address)
+    pub fn address_id(&self, address: &Mailbox) -> Option<AddressId> {
+        self.addresses.find(&self.parts.recipients, address)
+    }
+
+    /// An address of a recipient, by its position there: without looking for it.
+    #[must_use]
+    pub fn address_at(&self, id: RecipientId, position: usize) -> AddressId {
+        self.addresses.at(id, position)
+    }
+
+    /// The recipients of an organization that hold the primary address of a recipient, which may be of
+    /// another: without looking for it.
+    #[must_use]
+    pub fn namesakes(&self, organization: OrganizationId, id: RecipientId) -> &[RecipientId] {
+        let all = self.held_by(self.address_at(id, 0));
+        of_organization(&self.parts.recipients, organization, all)
+    }
+
+    /// The target address of a mail user or a written-back group, where somebody holds it: without
+    /// looking for it.
+    #[must_use]
+    pub fn target_id(&self, id: RecipientId) -> Option<AddressId> {
+        self.targets.of(id)
+    }
+
+    /// The recipients of all organizations that hold an address, by organization: at least one.
+    #[must_use]
+    pub fn held_by(&self, address: AddressId) -> &[RecipientId] {
+        self.addresses.held_by(address)
     }
 
     /// The accepted domain that covers a domain: its own entry, else the longest parent entry with

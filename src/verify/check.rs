@@ -4,7 +4,10 @@
 //! domains get wrong shows again in connectors, and all of it shows in how flows end. A finding claims
 //! the flows it explains; later rules look at the others only.
 
-use super::context::Context;
+use rayon::prelude::*;
+
+use super::classes::MadeUp;
+use super::context::{Context, Found};
 use super::finding::{Finding, Report, Summary};
 use super::questions::survey;
 use super::stage::Rule;
@@ -72,19 +75,41 @@ fn rules() -> Vec<Rule> {
     rules
 }
 
+/// So many rules look at once. Choice: enough for a few cores, and few enough that a world with many
+/// faults has not each rule look many times.
+const TOGETHER: usize = 8;
+
+/// What rules find that look at the same flows, in their order.
+fn look(context: &Context<'_>, rules: &[Rule]) -> Vec<Vec<Found>> {
+    let rules = rules.par_iter().with_max_len(1);
+    rules.map(|rule| (rule.check)(context)).collect()
+}
+
 /// Applies every rule to every class of flow.
 #[must_use]
 pub fn check(topology: &Topology, zones: &Zones) -> Report {
-    let survey = survey(topology, zones);
+    let made_up = MadeUp::new(topology);
+    let survey = survey(topology, zones, &made_up);
     let mut context = Context::new(topology, zones, survey);
     let mut findings = Vec::new();
-    for rule in rules() {
-        for mut found in (rule.check)(&context) {
-            for fix in &mut found.finding.fix {
-                fix.edits.retain(|edit| edit::is_in_world(&edit.location));
+    let rules = rules();
+    let mut done = 0;
+    while done < rules.len() {
+        let next = &rules[done..rules.len().min(done + TOGETHER)];
+        for found in look(&context, next) {
+            done += 1;
+            let claims = found.iter().any(|found| !found.claims.is_empty());
+            for mut found in found {
+                for fix in &mut found.finding.fix {
+                    fix.edits.retain(|edit| edit::is_in_world(&edit.location));
+                }
+                context.claim(&found.claims);
+                findings.push(found.finding);
             }
-            context.claim(&found.claims);
-            findings.push(found.finding);
+            if claims {
+                // Those behind it have seen too much: they look again.
+                break;
+            }
         }
     }
     findings.sort_by(|a, b| order(a).cmp(&order(b)));

@@ -14,7 +14,7 @@ use crate::model::{OrganizationId, RecipientId, RecipientKind, Topology};
 pub(super) struct Context<'a> {
     pub(super) topology: &'a Topology,
     pub(super) zones: &'a Zones,
-    pub(super) survey: Survey,
+    pub(super) survey: Survey<'a>,
     /// Which questions some finding explains.
     claimed: Vec<bool>,
 }
@@ -27,7 +27,7 @@ pub(super) struct Found {
 
 impl<'a> Context<'a> {
     /// Nothing is explained yet.
-    pub(super) fn new(topology: &'a Topology, zones: &'a Zones, survey: Survey) -> Self {
+    pub(super) fn new(topology: &'a Topology, zones: &'a Zones, survey: Survey<'a>) -> Self {
         let claimed = vec![false; survey.asked.len()];
         Self {
             topology,

@@ -166,7 +166,10 @@ fn selects_senders(context: &Context<'_>, text: &str) -> bool {
             .iter()
             .any(|class| selects(text, &class.name, class.kind, &class.members))
         || address(text).is_some_and(|address| {
-            classes.iter().any(|class| class.members.contains(&address)) || known(&address)
+            classes
+                .iter()
+                .any(|class| class.members.contains(&&address))
+                || known(&address)
         })
 }
 
@@ -179,7 +182,7 @@ fn selects_recipients(context: &Context<'_>, text: &str) -> bool {
 }
 
 /// Whether a selector takes in a class.
-fn selects(text: &str, name: &str, kind: &str, members: &[Mailbox]) -> bool {
+fn selects(text: &str, name: &str, kind: &str, members: &[&Mailbox]) -> bool {
     if let Some(domain) = text
         .strip_prefix("*@")
         .and_then(|domain| Domain::parse(domain).ok())
@@ -272,7 +275,7 @@ fn asked_for(
                 .survey
                 .senders
                 .iter()
-                .find(|class| class.members.contains(sender));
+                .find(|class| class.members.contains(&sender));
             let submission = known
                 .map(|class| class.submission.clone())
                 .or_else(|| origin(context.topology, &from, None).ok());
@@ -294,10 +297,10 @@ fn asked_for(
 /// Whether a finding already explains the flows between two addresses.
 fn is_explained(context: &Context<'_>, sender: &Mailbox, recipient: &Mailbox) -> bool {
     let concerns = |asked: &&Asked| {
-        context.survey.senders[asked.from].members.contains(sender)
+        context.survey.senders[asked.from].members.contains(&sender)
             && context.survey.recipients[asked.to]
                 .members
-                .contains(recipient)
+                .contains(&recipient)
     };
     let asked = context.survey.asked.iter().any(|asked| concerns(&asked));
     asked && !context.open().any(|(_, asked)| concerns(&asked))

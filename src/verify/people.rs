@@ -99,10 +99,13 @@ pub(super) fn has_mailbox(
     organization: OrganizationId,
     address: &Mailbox,
 ) -> bool {
-    let holders = topology.recipients_at(organization, address);
-    holders
-        .iter()
-        .any(|id| matches!(topology.recipient(*id).kind, RecipientKind::Mailbox { .. }))
+    any_mailbox(topology, topology.recipients_at(organization, address))
+}
+
+/// Whether a mailbox is among recipients.
+pub(super) fn any_mailbox(topology: &Topology, recipients: &[RecipientId]) -> bool {
+    let mut kinds = recipients.iter().map(|id| &topology.recipient(*id).kind);
+    kinds.any(|kind| matches!(kind, RecipientKind::Mailbox { .. }))
 }
 
 /// The Microsoft 365 Groups of a tenant, in the order of the world.

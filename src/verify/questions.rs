@@ -9,7 +9,7 @@ use super::classes::domains::Domains;
 use super::classes::marks;
 use super::classes::pairs::Pairs;
 use super::classes::relation::Relation;
-use super::classes::{RecipientClass, SenderClass, classes};
+use super::classes::{MadeUp, RecipientClass, SenderClass, classes};
 use super::row::{Row, SizeBucket};
 use crate::dns::Zones;
 use crate::flow::{Flow, Fork, Question, Submission, walk};
@@ -45,20 +45,20 @@ impl Asked {
 
 /// Every question of a world with its answer.
 #[derive(Clone, Debug)]
-pub(super) struct Survey {
+pub(super) struct Survey<'a> {
     /// Classes of senders.
-    pub(super) senders: Vec<SenderClass>,
+    pub(super) senders: Vec<SenderClass<'a>>,
     /// Classes of recipients.
-    pub(super) recipients: Vec<RecipientClass>,
+    pub(super) recipients: Vec<RecipientClass<'a>>,
     /// Pairs of them.
     pub(super) asked: Vec<Asked>,
     /// The numbers of addresses are below this one.
     numbers: usize,
     /// Addresses that several recipients of one organization hold.
-    pub(super) shared: Vec<Mailbox>,
+    pub(super) shared: Vec<&'a Mailbox>,
 }
 
-impl Survey {
+impl Survey<'_> {
     /// The name of the senders of a question, as `flows` prints it.
     pub(super) fn sender_name(&self, asked: &Asked) -> String {
         let name = &self.senders[asked.from].name;
@@ -95,14 +95,15 @@ impl Survey {
     /// The class of an address as a recipient.
     pub(super) fn recipient_class(&self, address: &Mailbox) -> Option<usize> {
         let mut classes = self.recipients.iter();
-        classes.position(|class| class.members.contains(address))
+        classes.position(|class| class.members.contains(&address))
     }
 }
 
 /// The flow table of a world.
 #[must_use]
 pub fn flows(topology: &Topology, zones: &Zones) -> Vec<Row> {
-    let survey = survey(topology, zones);
+    let made_up = MadeUp::new(topology);
+    let survey = survey(topology, zones, &made_up);
     let mut rows = Vec::new();
     for asked in &survey.asked {
         for (size, flow) in &asked.answers {
@@ -127,8 +128,8 @@ pub fn flows(topology: &Topology, zones: &Zones) -> Vec<Row> {
 }
 
 /// Asks every question.
-pub(super) fn survey(topology: &Topology, zones: &Zones) -> Survey {
-    let classes = classes(topology, &Domains::new(topology, zones));
+pub(super) fn survey<'a>(topology: &'a Topology, zones: &Zones, made_up: &'a MadeUp) -> Survey<'a> {
+    let classes = classes(topology, Domains::new(topology, zones), made_up);
     let sizes = size_limits(topology);
     let mut asked: Vec<Asked> = Vec::new();
     let all = classes.pairs.par_iter().map(|pairs| {

@@ -9,6 +9,7 @@ use rayon::prelude::*;
 
 use super::portrait::{Painter, Portrait, Scene};
 use super::relation::{Place, Seeker, Senders, is_indifferent, number};
+use super::spot::Spot;
 use crate::mail::Mailbox;
 use crate::model::{Recipient, RecipientId, Topology};
 
@@ -16,7 +17,7 @@ use crate::model::{Recipient, RecipientId, Topology};
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Written<'a> {
     /// The address.
-    pub(in crate::verify) address: &'a Mailbox,
+    pub(super) spot: Spot<'a>,
     /// Who holds it.
     pub(in crate::verify) holders: &'a [RecipientId],
     /// The word for its kind, where its holders do not say it.
@@ -82,20 +83,23 @@ impl<'a> Census<'a> {
             for (at, recipient) in (chunk * CHUNK..).zip(recipients) {
                 let id = RecipientId::new(at);
                 for (position, address) in recipient.addresses.iter().enumerate() {
-                    let again = recipient.addresses[..position].contains(address);
-                    let held = topology.numbered_holders(address);
-                    let Some((at, holders)) = held.filter(|(_, held)| held[0] == id && !again)
-                    else {
+                    let known = topology.address_at(id, position);
+                    let again = |before: usize| topology.address_at(id, before) == known;
+                    let holders = topology.held_by(known);
+                    if holders[0] != id || (0..position).any(again) {
                         continue;
-                    };
+                    }
                     clerk.note_shared(topology, address, holders);
                     let written = Written {
-                        address,
+                        spot: Spot {
+                            address,
+                            id: Some(known),
+                        },
                         holders,
                         kind: None,
                     };
                     if is_written(&written) {
-                        clerk.add(number(at), &written);
+                        clerk.add(number(known.index()), &written);
                     }
                 }
             }
@@ -103,7 +107,7 @@ impl<'a> Census<'a> {
         };
         let chunks = topology.parts().recipients.par_chunks(CHUNK).enumerate();
         let mut parts: Vec<Part> = chunks.map(part).collect();
-        let numbers = topology.address_numbers();
+        let numbers = topology.address_bound();
         let mut clerk = Clerk::new(scene, senders, &word);
         for (at, written) in unheld.iter().enumerate() {
             clerk.add(number(numbers + at), written);
@@ -196,15 +200,13 @@ impl<'a, 's, F: Fn(&[RecipientId]) -> &'static str> Clerk<'a, 's, F> {
     }
 
     fn add(&mut self, at: u32, written: &Written<'a>) {
-        let Written {
-            address, holders, ..
-        } = *written;
-        self.painter.draw(address, holders, &mut self.portrait);
+        let spot = written.spot;
+        self.painter.draw(spot, &mut self.portrait);
         self.key.0 = written.kind.unwrap_or_else(|| (self.word)(written.holders));
         std::mem::swap(&mut self.key.1, &mut self.portrait.key);
         let class = self.part.keys.number(&self.key);
         let begin = number(self.part.related.len());
-        self.seeker.seek(&self.portrait, &mut self.painter.held);
+        self.seeker.seek(&self.portrait);
         for same in self
             .seeker
             .places
@@ -218,7 +220,7 @@ impl<'a, 's, F: Fn(&[RecipientId]) -> &'static str> Clerk<'a, 's, F> {
             }
         }
         let own = &mut self.part.own;
-        self.senders.at_address(address, holders, |sender| {
+        self.senders.at(spot, |sender| {
             own.push(Own {
                 sender,
                 class,
@@ -226,7 +228,7 @@ impl<'a, 's, F: Fn(&[RecipientId]) -> &'static str> Clerk<'a, 's, F> {
             });
         });
         self.part.drawn.push(Drawn {
-            address,
+            address: spot.address,
             number: at,
             class,
             size: number(self.portrait.met.len()),

@@ -32,6 +32,7 @@ pub(super) struct Crowd<'a> {
     ways: Vec<Vec<(Way, usize)>>,
     /// The number of each point that is a hub.
     hubs: Vec<Option<u32>>,
+    next_hub: u32,
     known: HashMap<Point<'a>, usize>,
     /// The ways from hubs to points that are none, in the order in which routing goes them.
     entries: Vec<Entry>,
@@ -76,8 +77,8 @@ impl<'a> Crowd<'a> {
         }
         let at = self.points.len();
         let Sight { look, edges, hub } = see(point);
-        let number = self.hubs.iter().flatten().count();
-        let number = (hub || begin).then_some(u32::try_from(number).unwrap_or(u32::MAX));
+        let number = (hub || begin).then_some(self.next_hub);
+        self.next_hub += u32::from(number.is_some());
         self.known.insert(point, at);
         self.points.push(point);
         self.looks.push(look);
@@ -103,6 +104,12 @@ impl<'a> Crowd<'a> {
     pub(in crate::verify) fn points(&self) -> impl Iterator<Item = (Point<'a>, Option<u32>)> {
         let hubs = self.hubs.iter().copied();
         self.points.iter().copied().zip(hubs)
+    }
+
+    /// Whether it has a way of some kind.
+    pub(super) fn has_way(&self, is_it: impl Fn(Way) -> bool) -> bool {
+        let mut ways = self.ways.iter().flatten();
+        ways.any(|(way, _)| is_it(*way))
     }
 
     /// The key of the portrait, and every point as often as it is met. With `counted`, how many pieces

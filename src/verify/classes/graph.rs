@@ -6,24 +6,24 @@
 use std::hash::{Hash, Hasher};
 
 use super::domains::Domains;
-use super::held::Held;
+use super::spot::Spot;
 use crate::mail::Mailbox;
 use crate::model::{Member, Moderation, Recipient, RecipientId, RecipientKind, Topology};
 
 /// A point of the graph.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Point<'a> {
     /// An address, whoever has it.
-    Address(&'a Mailbox),
+    Address(Spot<'a>),
     /// A recipient that is named as an object.
     Recipient(RecipientId),
 }
 
 impl<'a> Point<'a> {
     /// The point that a member of a list is.
-    pub(in crate::verify) fn of(member: &'a Member) -> Self {
+    pub(super) fn of(topology: &Topology, member: &'a Member) -> Self {
         match member {
-            Member::Nobody(address) => Self::Address(address),
+            Member::Nobody(address) => Self::Address(Spot::find(topology, address)),
             Member::Recipient(id) => Self::Recipient(*id),
         }
     }
@@ -195,15 +195,14 @@ fn moderators<'a>(recipient: &'a Recipient, moderation: &'a Moderation) -> &'a [
 }
 
 /// The ways on from a point, in the order in which routing goes them.
-pub(super) fn edges<'a>(point: Point<'a>, held: &mut Held<'a>) -> Vec<Edge<'a>> {
-    let topology = held.topology();
+pub(super) fn edges<'a>(topology: &'a Topology, point: Point<'a>) -> Vec<Edge<'a>> {
     match point {
-        Point::Address(address) => held
-            .by(address)
+        Point::Address(spot) => spot
+            .holders(topology)
             .iter()
             .map(|id| {
                 let id = *id;
-                let primary = topology.recipient(id).primary() == address;
+                let primary = Some(topology.address_at(id, 0)) == spot.id;
                 let way = if primary {
                     Way::Holder
                 } else {
@@ -217,23 +216,24 @@ pub(super) fn edges<'a>(point: Point<'a>, held: &mut Held<'a>) -> Vec<Edge<'a>> 
             .collect(),
         Point::Recipient(id) => {
             let mut edges = Vec::new();
-            of_policy(topology.recipient(id), &mut edges);
-            of_kind(topology.recipient(id), held, &mut edges);
+            of_policy(topology, id, &mut edges);
+            of_kind(topology, id, &mut edges);
             edges
         }
     }
 }
 
 /// Where a recipient's mail goes because of what is set on it.
-fn of_policy<'a>(recipient: &'a Recipient, edges: &mut Vec<Edge<'a>>) {
-    let Some(policy) = recipient.exceptions.as_deref() else {
+fn of_policy<'a>(topology: &'a Topology, id: RecipientId, edges: &mut Vec<Edge<'a>>) {
+    let Some(policy) = topology.recipient(id).exceptions.as_deref() else {
         return;
     };
+    let find = |address| Point::Address(Spot::find(topology, address));
     let mut lead = |way, to| edges.push(Edge { way, to });
     let forwarding = &policy.forwarding;
     match (&forwarding.address, &forwarding.smtp_address) {
-        (Some(member), _) => lead(Way::Forwarding, Point::of(member)),
-        (None, Some(address)) => lead(Way::Forwarding, Point::Address(address)),
+        (Some(member), _) => lead(Way::Forwarding, Point::of(topology, member)),
+        (None, Some(address)) => lead(Way::Forwarding, find(address)),
         (None, None) => {}
     }
     for rule in &forwarding.inbox_rules {
@@ -242,43 +242,44 @@ fn of_policy<'a>(recipient: &'a Recipient, edges: &mut Vec<Edge<'a>>) {
         } else {
             Way::ForwardingAnew
         };
-        lead(way, Point::Address(&rule.target));
+        lead(way, find(&rule.target));
     }
     if forwarding.inbox_rules.iter().any(|rule| !rule.redirects) {
-        lead(Way::Primary, Point::Address(recipient.primary()));
+        lead(Way::Primary, Point::Address(Spot::primary(topology, id)));
     }
     let moderation = policy.moderation.as_ref();
     if let Some(mailbox) = moderation.and_then(|each| each.arbitration_mailbox.as_ref()) {
-        lead(Way::Arbitration, Point::Address(mailbox));
+        lead(Way::Arbitration, find(mailbox));
     }
 }
 
 /// Where a recipient's mail goes because of what it is.
-fn of_kind<'a>(recipient: &'a Recipient, held: &mut Held<'a>, edges: &mut Vec<Edge<'a>>) {
-    let topology = held.topology();
-    let primary = Point::Address(recipient.primary());
+fn of_kind<'a>(topology: &'a Topology, id: RecipientId, edges: &mut Vec<Edge<'a>>) {
+    let recipient = topology.recipient(id);
+    let primary = Spot::primary(topology, id);
     let mut lead = |way, to| edges.push(Edge { way, to });
     match &recipient.kind {
-        RecipientKind::MailUser { target_address, .. }
-        | RecipientKind::RemoteGroup { target_address, .. } => match target_address {
-            Some(target) => lead(Way::Target, Point::Address(target)),
-            None => lead(Way::Primary, primary),
-        },
+        RecipientKind::MailUser { .. } | RecipientKind::RemoteGroup { .. } => {
+            match Spot::target(topology, id) {
+                Some(target) => lead(Way::Target, Point::Address(target)),
+                None => lead(Way::Primary, Point::Address(primary)),
+            }
+        }
         RecipientKind::Group { subscribers, .. } => {
             for member in subscribers {
-                lead(Way::Copy, Point::of(member));
+                lead(Way::Copy, Point::of(topology, member));
             }
         }
         RecipientKind::DistributionGroup(group) => {
             for member in &group.members {
-                lead(Way::Member, Point::of(member));
+                lead(Way::Member, Point::of(topology, member));
             }
             if let Some(manager) = group.managed_by.first().filter(|_| group.report_to_manager) {
-                let address = match manager {
-                    Member::Nobody(address) => address,
-                    Member::Recipient(id) => topology.recipient(*id).primary(),
+                let manager = match manager {
+                    Member::Nobody(address) => Spot::find(topology, address),
+                    Member::Recipient(id) => Spot::primary(topology, *id),
                 };
-                lead(Way::Manager, Point::Address(address));
+                lead(Way::Manager, Point::Address(manager));
             }
         }
         RecipientKind::Mailbox { .. } => {}
@@ -286,7 +287,7 @@ fn of_kind<'a>(recipient: &'a Recipient, held: &mut Held<'a>, edges: &mut Vec<Ed
     // An address that others hold too is nobody's, where it is looked up again.
     let own = recipient.organization;
     let of_own = |id: &&RecipientId| topology.recipient(**id).organization == own;
-    if held.by(recipient.primary()).iter().filter(of_own).count() > 1 {
-        lead(Way::Primary, primary);
+    if primary.holders(topology).iter().filter(of_own).count() > 1 {
+        lead(Way::Primary, Point::Address(primary));
     }
 }

@@ -17,9 +17,9 @@ use crate::model::{RecipientId, Topology};
 
 /// The looks of everything in a world.
 pub(super) struct Looks<'a> {
-    marks: &'a Marks,
+    marks: Marks,
     /// Which domains are alike.
-    alike: &'a Domains,
+    alike: Domains,
     /// Of each recipient.
     recipients: Vec<u64>,
     /// What every message may meet because a rule brings it in: its place there.
@@ -28,22 +28,19 @@ pub(super) struct Looks<'a> {
 
 impl<'a> Looks<'a> {
     /// Looks at every recipient.
-    pub(in crate::verify) fn new(
-        topology: &'a Topology,
-        marks: &'a Marks,
-        alike: &'a Domains,
-    ) -> Self {
+    pub(in crate::verify) fn new(topology: &'a Topology, marks: Marks, alike: Domains) -> Self {
         let recipients = topology.parts().recipients.par_iter();
         let recipients = recipients.map(|recipient| {
             let mut hasher = DefaultHasher::new();
-            describe(recipient, alike, &mut hasher);
+            describe(recipient, &alike, &mut hasher);
             marks.write(recipient.primary(), &mut hasher);
             hasher.finish()
         });
+        let recipients = recipients.collect();
         Self {
             marks,
             alike,
-            recipients: recipients.collect(),
+            recipients,
             ruled: HashMap::new(),
         }
     }
@@ -56,7 +53,7 @@ impl<'a> Looks<'a> {
     /// What routing reads of a point.
     pub(in crate::verify) fn of(&self, point: Point<'a>) -> u64 {
         let own = match point {
-            Point::Address(address) => self.of_address(address),
+            Point::Address(spot) => self.of_address(spot.address),
             Point::Recipient(id) => self.of_recipient(id),
         };
         match self.ruled.get(&point) {

@@ -2,6 +2,9 @@
 //! recipient's portrait.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
+use rayon::prelude::*;
 
 use super::census::{Census, Drawn};
 use super::relation::{Relation, Senders};
@@ -35,6 +38,12 @@ pub(super) struct Division<'a> {
     /// Whether a recipient class is one of Microsoft 365 Groups.
     pub(in crate::verify) groups: &'a [bool],
 }
+
+/// So many addresses are one piece of work.
+const CHUNK: usize = 1 << 14;
+
+/// Pairs by recipient class, sender class and the sender's places.
+type Related<'a> = HashMap<(u32, u32, u32), Alike<'a>>;
 
 /// Pairs in which the sender has the same places.
 struct Alike<'a> {
@@ -81,33 +90,48 @@ impl Division<'_> {
     }
 
     /// By recipient class, sender class and the sender's places.
-    fn related(&self) -> HashMap<(u32, u32, u32), Alike<'_>> {
-        let mut found: HashMap<(u32, u32, u32), Alike> = HashMap::new();
-        for drawn in &self.census.drawn {
+    fn related(&self) -> Related<'_> {
+        let parts = self.census.drawn.par_chunks(CHUNK);
+        let parts: Vec<Related> = parts.map(|drawn| self.related_among(drawn)).collect();
+        let mut found = Related::new();
+        for (key, alike) in parts.into_iter().flatten() {
+            self.note(&mut found, key, alike);
+        }
+        found
+    }
+
+    fn related_among<'b>(&self, drawn: &'b [Drawn<'b>]) -> Related<'b> {
+        let mut found = Related::new();
+        for drawn in drawn {
             for (sender, places) in self.related_to(drawn) {
-                let from = self.class_of[*sender as usize];
                 let sender = *sender;
+                let key = (drawn.class, self.class_of[sender as usize], *places);
                 let alike = Alike {
                     count: 1,
                     sender,
                     drawn,
                 };
-                found
-                    .entry((drawn.class, from, *places))
-                    .and_modify(|known| {
-                        known.count += 1;
-                        if self.is_before(&alike, known) {
-                            (known.sender, known.drawn) = (sender, drawn);
-                        }
-                    })
-                    .or_insert(Alike {
-                        count: 1,
-                        sender,
-                        drawn,
-                    });
+                self.note(&mut found, key, alike);
             }
         }
         found
+    }
+
+    /// Adds pairs to those that are like them, whose example is the better of both.
+    fn note<'b>(&self, found: &mut Related<'b>, key: (u32, u32, u32), alike: Alike<'b>) {
+        match found.entry(key) {
+            Entry::Vacant(free) => {
+                free.insert(alike);
+            }
+            Entry::Occupied(mut known) => {
+                let known = known.get_mut();
+                let count = known.count + alike.count;
+                if self.is_before(&alike, known) {
+                    *known = alike;
+                }
+                known.count = count;
+            }
+        }
     }
 
     fn related_to(&self, drawn: &Drawn) -> &[(u32, u32)] {

@@ -15,9 +15,9 @@ use std::collections::HashMap;
 use super::crowd::{Crowd, Sight};
 use super::domains::Domains;
 use super::graph::{Edge, List, Met, Point, Way, edges, holders, lists, wants_echo};
-use super::held::Held;
 use super::looks::Looks;
 use super::marks::{self, Marks};
+use super::spot::Spot;
 use super::word::word;
 use crate::mail::Mailbox;
 use crate::model::{Member, Recipient, RecipientId, RecipientKind, Topology};
@@ -40,6 +40,8 @@ pub(super) struct Portrait<'a> {
     shared: bool,
     /// Whether a group was met.
     crowded: bool,
+    /// Whether the ways from some point were put in an order of their own.
+    sorted: bool,
 }
 
 impl Portrait<'_> {
@@ -53,6 +55,7 @@ impl Portrait<'_> {
         self.path.clear();
         self.shared = false;
         self.crowded = false;
+        self.sorted = false;
     }
 }
 
@@ -114,11 +117,7 @@ pub(super) struct Scene<'a> {
 }
 
 impl<'a> Scene<'a> {
-    pub(in crate::verify) fn new(
-        topology: &'a Topology,
-        marks: &'a Marks,
-        alike: &'a Domains,
-    ) -> Self {
+    pub(in crate::verify) fn new(topology: &'a Topology, marks: Marks, alike: Domains) -> Self {
         let mut scene = Self {
             topology,
             looks: Looks::new(topology, marks, alike),
@@ -126,7 +125,8 @@ impl<'a> Scene<'a> {
             least_limit: least_limit(topology),
         };
         let members = marks::brought_in(topology);
-        let begin: Vec<Point> = members.into_iter().map(Point::of).collect();
+        let members = members.into_iter();
+        let begin: Vec<Point> = members.map(|each| Point::of(topology, each)).collect();
         if !begin.is_empty() {
             let mut background = Portrait::default();
             let mut painter = scene.painter();
@@ -138,9 +138,9 @@ impl<'a> Scene<'a> {
         scene
     }
 
-    /// The recipients that hold an address.
-    pub(in crate::verify) fn holders(&self, address: &Mailbox) -> &'a [RecipientId] {
-        self.topology.holders(address)
+    /// Looks for an address.
+    pub(super) fn spot(&self, address: &'a Mailbox) -> Spot<'a> {
+        Spot::find(self.topology, address)
     }
 
     /// Somebody who draws.
@@ -148,7 +148,6 @@ impl<'a> Scene<'a> {
         Painter {
             scene: self,
             colours: HashMap::new(),
-            held: Held::new(self.topology),
         }
     }
 
@@ -181,20 +180,12 @@ pub(super) struct Painter<'a, 's> {
     scene: &'s Scene<'a>,
     /// How recipients look from afar, where groups were drawn.
     colours: HashMap<RecipientId, u64>,
-    /// Who holds the addresses of the present portrait.
-    pub(in crate::verify) held: Held<'a>,
 }
 
 impl<'a> Painter<'a, '_> {
-    /// Draws the portrait of an address, which these hold, over another.
-    pub(super) fn draw(
-        &mut self,
-        address: &'a Mailbox,
-        holders: &'a [RecipientId],
-        portrait: &mut Portrait<'a>,
-    ) {
-        self.held.begin(address, holders);
-        let begin = [Point::Address(address)];
+    /// Draws the portrait of an address over another.
+    pub(super) fn draw(&mut self, spot: Spot<'a>, portrait: &mut Portrait<'a>) {
+        let begin = [Point::Address(spot)];
         self.draw_in(&begin, Order::Outline, portrait);
         if portrait.crowded {
             if self.draw_crowd(begin[0], portrait) {
@@ -202,7 +193,7 @@ impl<'a> Painter<'a, '_> {
             }
             self.draw_in(&begin, Order::Sorted, portrait);
         }
-        if portrait.shared {
+        if portrait.shared && portrait.sorted {
             // Whoever is met by two ways is met first by one of them: which, is a matter of order.
             self.draw_in(&begin, Order::Listed, portrait);
         }
@@ -212,16 +203,15 @@ impl<'a> Painter<'a, '_> {
     /// senders see: by a list of senders that names them, or by messages in their name.
     fn draw_crowd(&mut self, begin: Point<'a>, portrait: &mut Portrait<'a>) -> bool {
         let topology = self.scene.topology;
-        let (scene, held) = (self.scene, &mut self.held);
+        let scene = self.scene;
         let crowd = Crowd::around(begin, &mut |point| Sight {
             look: scene.looks.of(point),
-            edges: edges(point, held),
+            edges: edges(topology, point),
             hub: matches!(point, Point::Recipient(id) if is_group(topology.recipient(id))),
         });
-        if crowd
-            .points()
-            .any(|(point, hub)| is_special(topology, point, hub, held))
-        {
+        let writes = |way| matches!(way, Way::ForwardingAnew | Way::Manager);
+        let mut points = crowd.points();
+        if crowd.has_way(writes) || points.any(|(point, hub)| has_lists(topology, point, hub)) {
             return false;
         }
         portrait.clear();
@@ -268,14 +258,17 @@ impl<'a> Painter<'a, '_> {
             return;
         }
         portrait.path.push(number);
-        for edge in self.edges_in(met.point, order) {
+        let edges = self.edges_in(met.point, order);
+        let is_recipient = matches!(met.point, Point::Recipient(_));
+        portrait.sorted |= is_recipient && edges.len() > 1 && order != Order::Listed;
+        for edge in edges {
             portrait.key.push(edge.way as u64);
             if let (Way::ForwardingAnew, Point::Recipient(id)) = (edge.way, met.point) {
                 let author = self.scene.topology.recipient(id).primary();
                 portrait.authors.push(author);
             }
             if let (Way::Manager, Point::Address(manager)) = (edge.way, edge.to) {
-                portrait.authors.push(manager);
+                portrait.authors.push(manager.address);
             }
             let next = Met {
                 point: edge.to,
@@ -315,7 +308,7 @@ impl<'a> Painter<'a, '_> {
 
     /// The ways on from a point, so that those of points that are alike come in one order.
     fn edges_in(&mut self, point: Point<'a>, order: Order) -> Vec<Edge<'a>> {
-        let edges = edges(point, &mut self.held);
+        let edges = edges(self.scene.topology, point);
         if order == Order::Listed || edges.len() < 2 || matches!(point, Point::Address(_)) {
             return edges;
         }
@@ -338,7 +331,7 @@ impl<'a> Painter<'a, '_> {
         }
         let mut next: Vec<(Way, u64)> = Vec::new();
         if depth > 0 {
-            next = edges(point, &mut self.held)
+            next = edges(self.scene.topology, point)
                 .into_iter()
                 .map(|edge| (edge.way, self.colour(edge.to, depth - 1)))
                 .collect();
@@ -352,23 +345,14 @@ impl<'a> Painter<'a, '_> {
     }
 }
 
-/// Whether what a point does is a matter of more than what is seen of it: who writes, or in whose name
-/// it writes itself.
-fn is_special<'a>(
-    topology: &'a Topology,
-    point: Point<'a>,
-    hub: Option<u32>,
-    held: &mut Held<'a>,
-) -> bool {
+/// Whether a point that is no hub has lists of senders.
+fn has_lists<'a>(topology: &'a Topology, point: Point<'a>, hub: Option<u32>) -> bool {
     let Point::Recipient(id) = point else {
         return false;
     };
-    let writes = edges(point, held)
-        .iter()
-        .any(|edge| matches!(edge.way, Way::ForwardingAnew | Way::Manager));
     let mut found = Vec::new();
     lists(topology.recipient(id), 0, &mut found);
-    writes || (hub.is_none() && !found.is_empty())
+    hub.is_none() && !found.is_empty()
 }
 
 fn is_group(recipient: &Recipient) -> bool {

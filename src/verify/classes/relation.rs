@@ -3,23 +3,25 @@
 use std::collections::BTreeMap;
 
 use super::graph::{ListKind, Point, Way, wants_echo};
-use super::held::Held;
 use super::marks;
 use super::portrait::Portrait;
+use super::spot::Spot;
 use crate::flow::Submission;
 use crate::mail::Mailbox;
-use crate::model::{Member, RecipientId, RecipientKind, ServerId, ServerRole, Topology};
+use crate::model::{
+    AddressId, Member, OrganizationId, RecipientId, RecipientKind, ServerId, ServerRole, Topology,
+};
 use crate::verify::hybrid;
 
 /// Somebody who writes.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Sender {
+pub(super) struct Sender<'a> {
     /// The documented word for its kind.
     pub(in crate::verify) kind: &'static str,
     /// How its mail enters the world.
     pub(in crate::verify) submission: Submission,
     /// Its address.
-    pub(in crate::verify) address: Mailbox,
+    pub(in crate::verify) address: &'a Mailbox,
 }
 
 /// The word for people outside.
@@ -119,46 +121,64 @@ impl Relation {
     }
 }
 
+/// Where mail of a sender enters the world.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Door<'a> {
+    /// At the server of the mailbox.
+    User(OrganizationId, ServerId),
+    /// Somebody of this kind, elsewhere.
+    Other(&'static str, &'a Submission),
+}
+
 /// Everybody who writes, by number: a user has the number of the mailbox, the others come behind all
 /// recipients.
 pub(in crate::verify) struct Senders<'a> {
     topology: &'a Topology,
     /// Those who have no mailbox.
-    pub(super) others: Vec<Sender>,
-    /// Their numbers.
-    at: BTreeMap<Mailbox, Vec<u32>>,
+    pub(super) others: Vec<Sender<'a>>,
+    /// Their numbers, where some recipient holds the address too.
+    at_held: BTreeMap<AddressId, Vec<u32>>,
+    /// The others'.
+    at: BTreeMap<&'a Mailbox, Vec<u32>>,
 }
 
 impl<'a> Senders<'a> {
     /// Users by the server that takes their mail; people outside by their host; a device without a
     /// password on every Mailbox server.
-    pub(in crate::verify) fn new(topology: &'a Topology) -> Self {
+    pub(in crate::verify) fn new(
+        topology: &'a Topology,
+        devices: &'a [(ServerId, Mailbox)],
+    ) -> Self {
         let outside = topology.parts().outside_senders.iter();
         let outside = outside.map(|(address, host)| Sender {
             kind: EXTERNAL_SENDERS,
             submission: Submission::Host(*host),
-            address: address.clone(),
+            address,
         });
-        let devices = devices(topology).into_iter();
+        let devices = devices.iter();
         let devices = devices.map(|(server, address)| Sender {
             kind: "anonymous devices",
             submission: Submission::Anonymous {
-                server,
+                server: *server,
                 address: None,
             },
             address,
         });
-        let mut others: Vec<Sender> = outside.chain(devices).collect();
+        let mut others: Vec<Sender<'a>> = outside.chain(devices).collect();
         others.sort();
         others.dedup();
         let mut senders = Self {
             topology,
             others,
+            at_held: BTreeMap::new(),
             at: BTreeMap::new(),
         };
         for (index, sender) in senders.others.iter().enumerate() {
             let number = number(topology.parts().recipients.len() + index);
-            let numbers = senders.at.entry(sender.address.clone()).or_default();
+            let numbers = match topology.address_id(sender.address) {
+                Some(id) => senders.at_held.entry(id).or_default(),
+                None => senders.at.entry(sender.address).or_default(),
+            };
             numbers.push(number);
         }
         senders
@@ -182,23 +202,36 @@ impl<'a> Senders<'a> {
     /// How mail of a sender enters the world.
     pub(in crate::verify) fn submission(&self, number: u32) -> Submission {
         match self.user(number) {
-            Ok(id) => Submission::User(match self.topology.recipient(id).kind {
-                RecipientKind::Mailbox { server, .. } => server,
-                _ => unreachable!("users have mailboxes"),
-            }),
+            Ok(id) => Submission::User(self.server(id)),
             Err(other) => other.submission.clone(),
         }
     }
 
-    /// The address of a sender.
-    pub(in crate::verify) fn address(&self, number: u32) -> &Mailbox {
+    /// The door by which mail of a sender enters the world, and the sender's kind.
+    pub(super) fn door(&self, number: u32) -> Door<'_> {
         match self.user(number) {
-            Ok(id) => self.topology.recipient(id).primary(),
-            Err(other) => &other.address,
+            Ok(id) => Door::User(self.topology.recipient(id).organization, self.server(id)),
+            Err(other) => Door::Other(other.kind, &other.submission),
         }
     }
 
-    fn user(&self, number: u32) -> Result<RecipientId, &Sender> {
+    /// The server that a user writes at.
+    fn server(&self, id: RecipientId) -> ServerId {
+        match self.topology.recipient(id).kind {
+            RecipientKind::Mailbox { server, .. } => server,
+            _ => unreachable!("users have mailboxes"),
+        }
+    }
+
+    /// The address of a sender.
+    pub(in crate::verify) fn address(&self, number: u32) -> &'a Mailbox {
+        match self.user(number) {
+            Ok(id) => self.topology.recipient(id).primary(),
+            Err(other) => other.address,
+        }
+    }
+
+    fn user(&self, number: u32) -> Result<RecipientId, &Sender<'a>> {
         let index = number as usize;
         let users = self.topology.parts().recipients.len();
         match index.checked_sub(users) {
@@ -207,23 +240,20 @@ impl<'a> Senders<'a> {
         }
     }
 
-    /// Those who write from an address, which these hold. One address that two mailboxes of a server hold
-    /// by mistake is one sender.
-    pub(super) fn at_address(
-        &self,
-        address: &Mailbox,
-        held: &[RecipientId],
-        mut found: impl FnMut(u32),
-    ) {
+    /// Those who write from an address. One address that two mailboxes of a server hold by mistake is one
+    /// sender.
+    pub(super) fn at(&self, spot: Spot, mut found: impl FnMut(u32)) {
         let server = |id: RecipientId| {
             let recipient = self.topology.recipient(id);
+            let is_primary = || Some(self.topology.address_at(id, 0)) == spot.id;
             match recipient.kind {
-                RecipientKind::Mailbox { server, .. } if recipient.primary() == address => {
+                RecipientKind::Mailbox { server, .. } if is_primary() => {
                     Some((recipient.organization, server))
                 }
                 _ => None,
             }
         };
+        let held = spot.holders(self.topology);
         for (at, id) in held.iter().enumerate() {
             let own = server(*id);
             let before = || held[..at].iter().any(|id| server(*id) == own);
@@ -231,9 +261,11 @@ impl<'a> Senders<'a> {
                 found(number(id.index()));
             }
         }
-        if let Some(numbers) = self.at.get(address) {
-            numbers.iter().copied().for_each(found);
-        }
+        let others = match spot.id {
+            Some(id) => self.at_held.get(&id),
+            None => self.at.get(spot.address),
+        };
+        others.into_iter().flatten().copied().for_each(found);
     }
 }
 
@@ -253,7 +285,7 @@ impl<'a, 's> Seeker<'a, 's> {
     }
 
     /// Puts the places of every sender that is in a portrait into `places`.
-    pub(super) fn seek(&mut self, portrait: &Portrait<'a>, held: &mut Held<'a>) {
+    pub(super) fn seek(&mut self, portrait: &Portrait<'a>) {
         self.places.clear();
         let topology = self.senders.topology;
         for met in &portrait.met {
@@ -267,14 +299,14 @@ impl<'a, 's> Seeker<'a, 's> {
                 echo,
                 alone: met.alone,
             };
-            self.put(met.point, place, held);
+            self.put(met.point, place);
         }
         for list in &portrait.lists {
             let inside = marks::within(topology, list.members);
             for member in list.members.iter().chain(inside) {
                 if let Member::Recipient(id) = member {
                     let (at, kind) = (list.at, list.kind);
-                    self.put(Point::Recipient(*id), Place::Named { at, kind }, held);
+                    self.put(Point::Recipient(*id), Place::Named { at, kind });
                 }
             }
         }
@@ -282,18 +314,15 @@ impl<'a, 's> Seeker<'a, 's> {
         self.places.dedup();
     }
 
-    fn put(&mut self, point: Point<'a>, place: Place, held: &mut Held<'a>) {
+    fn put(&mut self, point: Point<'a>, place: Place) {
         let Self { senders, places } = self;
-        let mut put = |address: &'a Mailbox| {
-            senders.at_address(address, held.by(address), |sender| {
-                places.push((sender, place));
-            });
-        };
+        let mut put = |spot| senders.at(spot, |sender| places.push((sender, place)));
         match point {
-            Point::Address(address) => put(address),
+            Point::Address(spot) => put(spot),
             Point::Recipient(id) => {
-                let addresses = &senders.topology.recipient(id).addresses;
-                addresses.iter().for_each(put);
+                let topology = senders.topology;
+                let own = 0..topology.recipient(id).addresses.len();
+                own.for_each(|position| put(Spot::at(topology, id, position)));
             }
         }
     }
@@ -301,7 +330,7 @@ impl<'a, 's> Seeker<'a, 's> {
 
 /// A scanner or application beside every server that serves clients of its own organization: it
 /// writes from an address of the default domain that no recipient has.
-fn devices(topology: &Topology) -> Vec<(ServerId, Mailbox)> {
+pub(super) fn devices(topology: &Topology) -> Vec<(ServerId, Mailbox)> {
     let default = |organization| {
         let own = topology
             .accepted_domains()

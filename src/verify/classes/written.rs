@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::census::Written;
+use super::spot::Spot;
 use crate::mail::{Domain, Mailbox};
 use crate::model::{DomainType, Recipient, RecipientId, RecipientKind, Topology};
 use crate::verify::hybrid;
@@ -37,8 +38,8 @@ pub(super) fn unknown_recipients(topology: &Topology) -> BTreeSet<Mailbox> {
 /// Whether people write to an address that somebody holds. Routing addresses are none of them: what lies
 /// in a tenant's own `onmicrosoft.com` domains is for servers, not for people.
 pub(super) fn is_written(topology: &Topology, written: &Written) -> bool {
-    let primary = |id: &RecipientId| topology.recipient(*id).primary() == written.address;
-    !is_routing_address(written.address) || written.holders.iter().any(primary)
+    let primary = |id: &RecipientId| Some(topology.address_at(*id, 0)) == written.spot.id;
+    !is_routing_address(written.spot.address) || written.holders.iter().any(primary)
 }
 
 /// The addresses of people outside that no recipient has, or that only servers write to otherwise; and
@@ -50,14 +51,19 @@ pub(super) fn unheld<'a>(
     let parts = topology.parts();
     let senders = parts.outside_senders.iter().map(|(address, _)| address);
     let outside: BTreeSet<&Mailbox> = senders.chain(&parts.outside_recipients).collect();
-    let outside = outside.into_iter().map(|address| Written {
-        address,
-        holders: topology.holders(address),
-        kind: None,
+    let outside = outside.into_iter().map(|address| {
+        let spot = Spot::find(topology, address);
+        let holders = spot.holders(topology);
+        let kind = None;
+        Written {
+            spot,
+            holders,
+            kind,
+        }
     });
     let outside = outside.filter(|each| each.holders.is_empty() || !is_written(topology, each));
     let unknown = unknown.iter().map(|address| Written {
-        address,
+        spot: Spot { address, id: None },
         holders: &[],
         kind: Some("unknown recipients"),
     });

@@ -71,8 +71,8 @@ fn unverified(context: &Context<'_>) -> Vec<Found> {
         };
         let classes = context.survey.recipients.iter();
         let mut addresses: Vec<&Mailbox> = classes
-            .filter(|class| is_unverified(&class.members[0]))
-            .flat_map(|class| &class.members)
+            .filter(|class| is_unverified(class.members[0]))
+            .flat_map(|class| class.members.iter().copied())
             .collect();
         addresses.sort_by_key(|address| (&address.domain, *address));
         for same in addresses.chunk_by(|one, other| one.domain == other.domain) {
@@ -160,9 +160,9 @@ fn routing_address_first(context: &Context<'_>) -> Vec<Found> {
             })
         };
         let classes = context.survey.recipients.iter();
-        let classes = classes.filter(|class| is_routing_address(&class.members[0]));
+        let classes = classes.filter(|class| is_routing_address(class.members[0]));
         let addresses: Vec<&Mailbox> = classes
-            .flat_map(|class| &class.members)
+            .flat_map(|class| class.members.iter().copied())
             .filter(is_first)
             .collect();
         routing_found(topology, pair, &addresses)

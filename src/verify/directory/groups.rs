@@ -168,10 +168,7 @@ fn silent_subscribers(topology: &Topology, pair: Pair) -> BTreeMap<RecipientId, 
             let RecipientKind::MailUser { echo: false, .. } = recipient.kind else {
                 continue;
             };
-            if !topology
-                .recipients_at(pair.on_premises, recipient.primary())
-                .is_empty()
-            {
+            if !topology.namesakes(pair.on_premises, *id).is_empty() {
                 silent.insert(*id, recipient);
             }
         }

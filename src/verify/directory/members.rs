@@ -22,11 +22,12 @@ pub(in crate::verify) const RULES: &[Rule] = &[
 ];
 
 /// Whether a recipient of the tenant stands for somebody with a mailbox on premises.
-fn is_on_premises(topology: &Topology, pair: Pair, recipient: &Recipient) -> bool {
+fn is_on_premises(topology: &Topology, pair: Pair, id: RecipientId) -> bool {
+    let recipient = topology.recipient(id);
     let mail_user = matches!(recipient.kind, RecipientKind::MailUser { .. });
     mail_user
         && !recipient.policy().guest
-        && people::has_mailbox(topology, pair.on_premises, recipient.primary())
+        && people::any_mailbox(topology, topology.namesakes(pair.on_premises, id))
 }
 
 /// Members on premises whom an administrator has unsubscribed: they get nothing, and see nothing of
@@ -53,9 +54,7 @@ fn not_subscribed(context: &Context<'_>) -> Vec<Found> {
                 .map(|(id, _)| id)
                 .collect();
             let silent: Vec<&Recipient> = people::known(topology, members)
-                .filter(|(id, member)| {
-                    !readers.contains(id) && is_on_premises(topology, pair, member)
-                })
+                .filter(|(id, _)| !readers.contains(id) && is_on_premises(topology, pair, *id))
                 .map(|(_, member)| member)
                 .collect();
             found.extend(silent_found(context, group, &silent));
@@ -111,7 +110,7 @@ fn silent_found(context: &Context<'_>, group: &Recipient, silent: &[&Recipient])
 /// A post to a group, as somebody of the deployment writes it.
 fn post(context: &Context<'_>, group: &Recipient) -> Option<Flow> {
     let classes = &context.survey.recipients;
-    let to_it = |to: usize| classes[to].members.contains(group.primary());
+    let to_it = |to: usize| classes[to].members.contains(&group.primary());
     let asked = context.survey.asked.iter().enumerate();
     let posts: Vec<usize> = asked
         .filter(|(_, asked)| to_it(asked.to))
@@ -127,7 +126,7 @@ fn on_premises_members<'a>(
     subscribed: bool,
 ) -> Vec<&'a Recipient> {
     let topology = context.topology;
-    let mut found: BTreeSet<RecipientId> = BTreeSet::new();
+    let mut found: Vec<RecipientId> = Vec::new();
     for group in people::groups(context, pair.tenant) {
         if let RecipientKind::Group {
             members,
@@ -139,9 +138,12 @@ fn on_premises_members<'a>(
             found.extend(people::known(topology, list).map(|(id, _)| id));
         }
     }
-    let members = found.into_iter().map(|id| topology.recipient(id));
+    found.sort_unstable();
+    found.dedup();
+    let members = found.into_iter();
     members
-        .filter(|member| is_on_premises(topology, pair, member))
+        .filter(|id| is_on_premises(topology, pair, *id))
+        .map(|id| topology.recipient(id))
         .collect()
 }
 

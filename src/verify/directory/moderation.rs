@@ -85,7 +85,7 @@ fn found(context: &Context<'_>, recipient: &Recipient, (key, what): Fault) -> Fo
         )
         .explains(context, |asked| {
             let mut forks = asked.ordinary().forks.iter();
-            classes[asked.to].members.contains(address)
+            classes[asked.to].members.contains(&address)
                 && forks.any(|fork| fork.disposition == Disposition::Suppressed)
         })
 }

@@ -32,7 +32,7 @@ fn check(context: &Context<'_>) -> Vec<Found> {
             .recipient(class.groups(context.topology).next()?);
         // A second address that does not work is another matter.
         let own = matches!(group.kind, RecipientKind::Group { .. })
-            && group.primary() == &class.members[0];
+            && group.primary() == class.members[0];
         let all = context
             .survey
             .asked

@@ -43,8 +43,8 @@ fn found(
     // What one address of a class lacks, all of it lack.
     let classes = context.survey.recipients.iter();
     let addresses: HashSet<&Mailbox> = classes
-        .filter(|class| holder(&class.members[0]).is_some_and(is_targetless))
-        .flat_map(|class| &class.members)
+        .filter(|class| holder(class.members[0]).is_some_and(is_targetless))
+        .flat_map(|class| class.members.iter().copied())
         .collect();
     let claims = people::failing_for(context, &addresses);
     let mut primary: Vec<&Recipient> = addresses.iter().filter_map(|each| holder(each)).collect();

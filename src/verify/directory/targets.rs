@@ -76,7 +76,9 @@ fn stays_in_tenant(topology: &Topology, pair: Pair, id: RecipientId, target: &Ma
         organization(other) == pair.tenant && *other != id || premises && ends_there()
     };
     let accepted = || topology.accepted_domain_for(pair.tenant, &target.domain);
-    if topology.holders(target).iter().any(elsewhere) || accepted().is_none() {
+    let held = topology.target_id(id);
+    let holders = held.map_or(&[][..], |target| topology.held_by(target));
+    if holders.iter().any(elsewhere) || accepted().is_none() {
         return false;
     }
     pair.hub(topology).is_some_and(|hub| {
@@ -127,7 +129,7 @@ fn conclude(
 ) -> Found {
     let addressed = |index: &usize| {
         let class = &context.survey.recipients[context.survey.asked[*index].to];
-        let is_theirs = |recipient: &&Recipient| recipient.addresses.contains(&class.members[0]);
+        let is_theirs = |recipient: &&Recipient| recipient.addresses.contains(class.members[0]);
         members.iter().any(is_theirs)
     };
     let direct: Vec<usize> = claims.iter().copied().filter(addressed).collect();
@@ -155,14 +157,19 @@ fn lead_home(recipient: &Recipient) -> Fix {
     }
 }
 
-/// The recipient that a target address leads to: another one of the same organization, else one of an
-/// organization that it forms a hybrid deployment with. A contact whom both sides list leads to neither:
-/// mail for a domain that nobody accepts leaves for good.
+/// The recipient that a target address leads to, where somebody leads on from there: another one of
+/// the same organization, else one of an organization that it forms a hybrid deployment with. A contact
+/// whom both sides list leads to neither: mail for a domain that nobody accepts leaves for good.
 fn next(topology: &Topology, id: RecipientId) -> Option<RecipientId> {
     let recipient = topology.recipient(id);
     let target = target_of(recipient)?;
     let own = recipient.organization;
-    let holders = topology.holders(target);
+    let holders = topology.held_by(topology.target_id(id)?);
+    let leads_on = |other: &RecipientId| target_of(topology.recipient(*other)).is_some();
+    // Where nobody leads on, there is no ring: nearly always.
+    holders
+        .iter()
+        .find(|other| **other != id && leads_on(other))?;
     let at = |organization: OrganizationId| {
         let mut others = holders.iter().copied().filter(|other| *other != id);
         others.find(|other| topology.recipient(*other).organization == organization)

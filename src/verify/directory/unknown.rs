@@ -53,8 +53,8 @@ fn missing<'a>(
     };
     let classes = context.survey.recipients.iter();
     classes
-        .filter(|class| is_missing(&class.members[0]))
-        .flat_map(|class| &class.members)
+        .filter(|class| is_missing(class.members[0]))
+        .flat_map(|class| class.members.iter().copied())
         .filter_map(|address| Some((address, holder(address)?)))
         .collect()
 }

@@ -163,10 +163,7 @@ fn here(topology: &Topology, pair: Pair, group: &Recipient) -> BTreeSet<Recipien
     };
     let members = people::known(topology, members);
     members
-        .filter_map(|(_, member)| {
-            let holders = topology.recipients_at(pair.on_premises, member.primary());
-            holders.first().copied()
-        })
+        .filter_map(|(id, _)| topology.namesakes(pair.on_premises, id).first().copied())
         .collect()
 }
 

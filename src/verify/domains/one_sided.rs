@@ -143,7 +143,7 @@ fn type_for(
             && !topology.recipients_at(pair.tenant, address).is_empty()
             && topology.recipients_at(pair.on_premises, address).is_empty()
     };
-    match other == pair.on_premises && classes.any(|class| is_unknown(&class.members[0])) {
+    match other == pair.on_premises && classes.any(|class| is_unknown(class.members[0])) {
         true => DomainType::InternalRelay,
         false => DomainType::Authoritative,
     }

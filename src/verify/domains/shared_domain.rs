@@ -58,7 +58,7 @@ fn shared_found(
     let is_one = |address: &Mailbox| groups.iter().any(|group| group.primary() == address);
     let to_one = |asked: &Asked| {
         let class = &context.survey.recipients[asked.to];
-        let mut members = class.members.iter();
+        let mut members = class.members.iter().copied();
         context.is_amiss(asked) && members.any(is_one)
     };
     let claims = context.open_where(to_one);

@@ -151,7 +151,7 @@ fn addressed(context: &Context<'_>, claims: &[usize], all: &[Forwards<'_>]) -> O
     let to = |index: &&usize| {
         let class = &context.survey.recipients[context.survey.asked[**index].to];
         let mailbox = all.first().map(|one| one.mailbox.primary());
-        mailbox.is_some_and(|address| class.members.contains(address))
+        mailbox.is_some_and(|address| class.members.contains(&address))
     };
     let direct: Vec<usize> = claims.iter().filter(to).copied().collect();
     let shown = if direct.is_empty() { claims } else { &direct };
