@@ -35,29 +35,21 @@ pub(super) fn dispatch(
 ) {
     shared.take_up();
     let unreported = record.failed.clone();
-    let done = |recipient: &Mailbox, reverse_path: &ReversePath, anew: bool| {
-        let mark = record.mark(recipient, reverse_path, anew);
-        record.done.contains(&mark) || unreported.iter().any(|each| each.mark() == mark)
-    };
-    let copies: Vec<Copy> = categorized
-        .copies
-        .into_iter()
-        .filter(
-            |Copy {
-                 transfer,
-                 sent_anew,
-                 ..
-             }| { !done(&transfer.recipients[0], &transfer.reverse_path, *sent_anew) },
+    let over = |to: &Mailbox, told: &ReversePath, anew| record.is_over(to, told, anew);
+    let mut copies = categorized.copies;
+    copies.retain(|copy| {
+        let transfer = &copy.transfer;
+        !over(
+            &transfer.recipients[0],
+            &transfer.reverse_path,
+            copy.sent_anew,
         )
-        .collect();
-    let failures: Vec<_> = categorized
-        .failures
-        .into_iter()
-        .filter(|failure| {
-            let told = failure.told.as_deref().unwrap_or(&item.reverse_path);
-            !done(&failure.recipient, told, false)
-        })
-        .collect();
+    });
+    let mut failures = categorized.failures;
+    failures.retain(|failure| {
+        let told = failure.told.as_deref().unwrap_or(&item.reverse_path);
+        !over(&failure.recipient, told, false)
+    });
     let message_id = message.headers.get("Message-ID").unwrap_or_default();
     for suppressed in &categorized.suppressed {
         shared.track(&message_id, &suppressed.steps);

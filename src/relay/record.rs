@@ -141,6 +141,17 @@ impl Record {
         }
     }
 
+    /// Whether the copy for this recipient is over, or failed and waits for its report.
+    pub(super) fn is_over(
+        &self,
+        recipient: &Mailbox,
+        reverse_path: &ReversePath,
+        anew: bool,
+    ) -> bool {
+        let mark = self.mark(recipient, reverse_path, anew);
+        self.done.contains(&mark) || self.failed.iter().any(|failure| failure.mark() == mark)
+    }
+
     /// The record of an item that was just taken.
     pub(super) fn new(topology: &Topology, item: &MailItem, arrived: Timestamp) -> Self {
         let organization = |id| topology.organization(id).name.clone();

@@ -181,8 +181,13 @@ fn unusable(topology: &Topology, each: &Use<'_>) -> Option<Unusable> {
     {
         return None;
     }
+    Some(refused(topology, first))
+}
+
+/// A certificate that is there, and that nobody takes.
+fn refused(topology: &Topology, first: &Certificate) -> Unusable {
     let subject = &first.subject;
-    let (key, message) = if first.is_valid_at(now) {
+    let (key, message) = if first.is_valid_at(topology.as_of()) {
         (
             "RootCAType",
             format!("the certificate `{subject}` is not from an authority that others trust"),
@@ -193,11 +198,11 @@ fn unusable(topology: &Topology, each: &Use<'_>) -> Option<Unusable> {
             format!("the certificate `{subject}` is out of date"),
         )
     };
-    Some(Unusable {
+    Unusable {
         place: first.settings.at(key).cloned(),
         message,
         fix: Some(renew(topology, first, key)),
-    })
+    }
 }
 
 /// Names a certificate that the server has, in the place of one that nobody has.
