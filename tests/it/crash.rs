@@ -17,6 +17,7 @@ use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
+use crate::process::free_addresses;
 use crate::support::{Dice, seeds};
 
 /// Clients that send at the same time.
@@ -92,7 +93,7 @@ async fn survive(messages: usize, kills: usize, seed: u64, end: End) {
     let sink = net::listen("127.0.0.1:0".parse().expect("an address")).expect("a free port");
     let next_server = sink.local_addr().expect("an address");
     tokio::spawn(serve(sink, run.clone()));
-    let address = free_address();
+    let [address] = free_addresses();
     let settings = settings(folder.path(), address, next_server);
     let mut relay = start(&settings, &log(folder.path()));
     let mut clients = JoinSet::new();
@@ -364,8 +365,8 @@ fn a_message_that_comes_again_is_dropped_also_after_a_kill() {
         .build();
     runtime.expect("a runtime").block_on(async {
         let folder = tempfile::tempdir().expect("a folder");
-        let address = free_address();
-        let settings = settings(folder.path(), address, free_address());
+        let [address, nobody] = free_addresses();
+        let settings = settings(folder.path(), address, nobody);
         for generation in 1..=2 {
             let mut relay = start(&settings, &log(folder.path()));
             // Another date makes it another message.
@@ -416,12 +417,6 @@ async fn wait_for_mail(folder: &Path, wanted: usize) -> usize {
         }
         sleep(Duration::from_millis(10)).await;
     }
-}
-
-/// An address that nobody listens on at present.
-fn free_address() -> SocketAddr {
-    let listener = net::listen("127.0.0.1:0".parse().expect("an address")).expect("a free port");
-    listener.local_addr().expect("an address")
 }
 
 #[expect(

@@ -26,11 +26,12 @@ pub(crate) struct Process {
 impl Process {
     /// The files of a relay that runs as `server`, with `more` in its settings.
     pub(crate) fn new(server: &str, world: &str, more: &str) -> Self {
+        let [smtp, submission, http] = free_addresses();
         let process = Self {
             folder: tempfile::tempdir().expect("a folder"),
-            smtp: free_address(),
-            submission: free_address(),
-            http: free_address(),
+            smtp,
+            submission,
+            http,
             server: server.to_owned(),
             child: None,
         };
@@ -232,7 +233,10 @@ fn texts(folder: &Path) -> Vec<String> {
     entries.map(|entry| read_text(&entry.path())).collect()
 }
 
-pub(crate) fn free_address() -> SocketAddr {
-    let listener = net::listen("127.0.0.1:0".parse().expect("an address")).expect("a free port");
-    listener.local_addr().expect("an address")
+/// Addresses that nobody listens on at present. All are held until the last is found, so that no two are
+/// the same.
+pub(crate) fn free_addresses<const N: usize>() -> [SocketAddr; N] {
+    let any = "127.0.0.1:0".parse().expect("an address");
+    let listeners = [(); N].map(|()| net::listen(any).expect("a free port"));
+    listeners.map(|listener| listener.local_addr().expect("an address"))
 }

@@ -19,6 +19,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use crate::authority::{Authority, Issued};
 use crate::files::{create, now, read_text, write};
+use crate::process::free_addresses;
 
 /// A user of EX01, and a stranger whose mail for Julie takes the same way from there on.
 const USER: &str = "david@contoso.com";
@@ -67,7 +68,7 @@ impl Running {
     /// With a certificate of `authority`, which it trusts; `host` is at `next`.
     fn start(world: &str, authority: &Authority, host: &str, next: SocketAddr) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        let (smtp, http) = (free_address(), free_address());
+        let [smtp, http] = free_addresses();
         let names = ["mail.contoso.com", "autodiscover.contoso.com"];
         let Issued {
             certificate, key, ..
@@ -203,11 +204,6 @@ fn spawn(folder: &Path) -> Child {
         .expect("a line when it is ready");
     assert!(line.starts_with("EX01 takes mail"), "{line}");
     process
-}
-
-fn free_address() -> SocketAddr {
-    let listener = net::listen("127.0.0.1:0".parse().expect("an address")).expect("a free port");
-    listener.local_addr().expect("an address")
 }
 
 async fn say<S: Connected>(stream: &mut BufReader<S>, line: &str) {

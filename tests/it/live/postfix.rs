@@ -10,6 +10,7 @@ use hybridmx::net;
 use tokio::time::{Instant, sleep};
 
 use super::{blocking, http_get, stop, tool};
+use crate::process::free_addresses;
 
 const MESSAGES: usize = 500;
 const SESSIONS: usize = 10;
@@ -36,7 +37,7 @@ mod smtp_source {
 /// What smtp-source handed to the relay is at smtp-sink: all of it, each message once.
 fn carries_everything_once(mode: &[&str]) {
     let folder = tempfile::tempdir().expect("a folder");
-    let [address, sink_address, metrics] = [(); 3].map(|()| free_address());
+    let [address, sink_address, metrics] = blocking(async { free_addresses() });
     let dumps = dumps(folder.path());
     let _sink = Ended(sink(&dumps, sink_address));
     let settings = settings(folder.path(), address, sink_address, metrics);
@@ -154,13 +155,4 @@ fn wait_until(what: &str, condition: impl Fn() -> bool) {
         assert!(Instant::now() < until, "not within a minute: {what}");
         blocking(async { sleep(Duration::from_millis(20)).await });
     }
-}
-
-/// An address that nobody listens on at present.
-fn free_address() -> SocketAddr {
-    blocking(async {
-        let any = "127.0.0.1:0".parse().expect("an address");
-        let listener = net::listen(any).expect("a free port");
-        listener.local_addr().expect("an address")
-    })
 }
