@@ -122,18 +122,13 @@ impl<'a> Context<'a> {
     /// The same with a witness that the rule has chosen.
     pub(super) fn conclude_with(
         &self,
-        mut diagnostic: Diagnostic,
+        diagnostic: Diagnostic,
         fix: Vec<Fix>,
         claims: Vec<usize>,
         witness: Option<Flow>,
     ) -> Found {
-        if let Some(words) = witness
-            .as_ref()
-            .filter(|flow| is_troubled(flow))
-            .and_then(|flow| in_words(self.topology, flow))
-        {
-            diagnostic = diagnostic.because(words);
-        }
+        let troubled = witness.as_ref().filter(|flow| is_troubled(flow));
+        let diagnostic = self.because(diagnostic, troubled);
         let affected = self.affected(&claims);
         Found {
             finding: Finding {
@@ -143,6 +138,14 @@ impl<'a> Context<'a> {
                 fix,
             },
             claims,
+        }
+    }
+
+    /// Says of a finding how a flow ends.
+    pub(super) fn because(&self, diagnostic: Diagnostic, flow: Option<&Flow>) -> Diagnostic {
+        match flow.and_then(|flow| in_words(self.topology, flow)) {
+            Some(words) => diagnostic.because(words),
+            None => diagnostic,
         }
     }
 

@@ -6,7 +6,7 @@ use crate::diag::Diagnostic;
 use crate::mail::Mailbox;
 use crate::model::{DomainType, Member, Recipient, RecipientId, RecipientKind, Topology};
 use crate::verify::classes::written::is_routing_address;
-use crate::verify::context::{Context, Found, in_words};
+use crate::verify::context::{Context, Found};
 use crate::verify::edit;
 use crate::verify::finding::{Finding, Fix, Side};
 use crate::verify::hybrid::{self, Pair};
@@ -86,16 +86,10 @@ fn secondary_address(
         group.primary(),
         address.domain
     );
-    let mut diagnostic = Diagnostic::new(code, address_place(group), message)
+    let diagnostic = Diagnostic::new(code, address_place(group), message)
         .help("keep one address per group, or make a mail contact on premises for the second");
     let witness = context.witness(&claims);
-    if let Some(words) = witness
-        .as_ref()
-        .filter(|_| lost)
-        .and_then(|flow| in_words(topology, flow))
-    {
-        diagnostic = diagnostic.because(words);
-    }
+    let diagnostic = context.because(diagnostic, witness.as_ref().filter(|_| lost));
     let fix = vec![without_address(group, address)];
     let affected = context.affected(&claims).max(1);
     Found {

@@ -8,7 +8,7 @@ use crate::flow::Fork;
 use crate::mail::EnhancedStatus;
 use crate::model::{AcceptedDomain, DomainType};
 use crate::verify::connectors::carrier::{Carrier, Fault};
-use crate::verify::context::{Context, Found, in_words, is_troubled};
+use crate::verify::context::{Context, Found, is_troubled};
 use crate::verify::edit;
 use crate::verify::finding::{Edit, Finding, Fix, Side};
 use crate::verify::hybrid;
@@ -77,7 +77,7 @@ fn of_every_domain(
 impl GroupDomain<'_> {
     /// The finding with its witness; it explains every flow to the domain that goes amiss and that none
     /// explains yet.
-    fn found(&self, mut diagnostic: Diagnostic, fix: Vec<Fix>) -> Found {
+    fn found(&self, diagnostic: Diagnostic, fix: Vec<Fix>) -> Found {
         let context = self.context;
         let survey = &context.survey;
         let is_meant = |asked: &Asked| self.is_to_domain(asked) && context.is_amiss(asked);
@@ -91,13 +91,8 @@ impl GroupDomain<'_> {
         let known: Vec<usize> = amiss.iter().filter(is_known).copied().collect();
         let telling = if known.is_empty() { &amiss } else { &known };
         let witness = context.witness(telling).filter(|_| loses);
-        if let Some(words) = witness
-            .as_ref()
-            .filter(|flow| is_troubled(flow))
-            .and_then(|flow| in_words(self.topology(), flow))
-        {
-            diagnostic = diagnostic.because(words);
-        }
+        let troubled = witness.as_ref().filter(|flow| is_troubled(flow));
+        let diagnostic = context.because(diagnostic, troubled);
         // Whom it concerns it concerns beside another fault as well.
         let failing = context.all_where(is_meant);
         let concerned = match loses && !failing.is_empty() {
